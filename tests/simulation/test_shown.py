@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import chain
 from unittest import mock
 
 import pytest
@@ -13,7 +14,8 @@ from tests.helpers.pages import ROOT
 from tests.simulation.shown.due import Due
 from tests.simulation.shown.feed import Feed, Message
 from tests.simulation.shown.mistakes import MISTAKES
-from tests.simulation.shown.publishing import POLICIES_FROM
+from tests.simulation.shown.publishing import CANCELS_FROM, POLICIES_FROM
+from tests.simulation.shown.wanting import FOREVER
 from tests.simulation.shown.world import ShownWorld
 from tests.simulation.violated import Violated
 
@@ -40,9 +42,11 @@ TRIED_FIRST: dict[str, int] = {
     "begin_with_the_last_but_one": 7,
     "believe_what_may_be_overwritten": 57,
     "count_the_lost_twice": 29,
+    "disconnect_who_is_only_slow": 20_006,
     "forget_a_jump_when_a_pass_begins": 10_033,
     "forget_nothing": 7,
     "forget_that_it_has_jumped": 29,
+    "forget_what_covered_it": 20_003,
     "go_back_without_protection": 10_037,
     "keep_nothing": 25,
     "leave_the_keyframe_out": 0,
@@ -51,10 +55,14 @@ TRIED_FIRST: dict[str, int] = {
     "note_no_batch": 7,
     "remember_what_was_never_committed": 24,
     "repeat_what_is_covered": 7,
+    "send_as_fast_as_it_takes": 20_021,
     "send_what_came_before_the_keyframe": 7,
     "show_older_ones_after_the_newest": 10_001,
+    "show_past_its_rate": 20_021,
+    "show_twice_what_was_cancelled_and_wanted_again": 20_003,
     "show_what_comes_by_itself": 7,
     "show_what_there_was_before_a_jump": 10_006,
+    "show_what_was_cancelled": 20_001,
     "take_deltas_for_keyframes": 7,
     "tell_of_no_keyframe_that_is_gone": 7,
 }
@@ -90,6 +98,17 @@ def test_newcomers_get_what_policies_leave_for_seeds_from(first: int) -> None:
     assert sum(world.undecided for world in worlds) < shown * UNDECIDED_PART
 
 
+@pytest.mark.parametrize("first", range(CANCELS_FROM, CANCELS_FROM + RUNS * TESTS, RUNS))
+def test_newcomers_that_cancel_or_have_a_rate_get_what_they_must_for_seeds_from(first: int) -> None:
+    worlds = [run(seed) for seed in range(first, first + RUNS)]
+    shown = sum(world.shown for world in worlds)
+
+    assert shown > 100, "the simulation shows nothing"
+    assert sum(world.cancelled for world in worlds) > 20, "nothing is cancelled that is to be shown"
+    assert sum(world.parted for world in worlds) > 4, "nobody is disconnected"
+    assert sum(world.undecided for world in worlds) < shown * UNDECIDED_PART
+
+
 @pytest.mark.parametrize("seed", FOUND)
 def test_newcomers_get_what_they_must_for_seeds_that_have_shown_something(seed: int) -> None:
     run(seed)
@@ -99,7 +118,8 @@ def test_newcomers_get_what_they_must_for_seeds_that_have_shown_something(seed: 
 def test_the_simulation_catches(name: str) -> None:
     owner, attribute, broken = MISTAKES[name]
     with mock.patch.object(owner, attribute, broken):
-        others = *range(SEEDS_MAX), *range(POLICIES_FROM, POLICIES_FROM + SEEDS_MAX)
+        beginnings = 0, POLICIES_FROM, CANCELS_FROM
+        others = chain.from_iterable(range(one, one + SEEDS_MAX) for one in beginnings)
         for seed in (TRIED_FIRST.get(name, 0), *others):
             try:
                 ShownWorld(seed).run()
@@ -154,5 +174,5 @@ def test_what_is_right_of_one_topic_may_follow_from_what_was_of_another(lost: in
     due.jump(4, lost, has_begun=False)
     due.ended = feed.tick()
 
-    missing, undecided = due.judge(topics)
+    missing, undecided = due.judge(dict.fromkeys(topics, FOREVER))
     assert (len(missing), undecided) == (lost, 2)

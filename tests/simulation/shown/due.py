@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tests.simulation.shown.feed import Feed, State
 
@@ -154,13 +154,21 @@ class Due:
         else:
             self._jumps.append((len(self.got) + has_begun, target, lost))
 
-    def judge(self, topics: list[bytes]) -> tuple[list[int], int]:
+    @property
+    def is_in_values(self) -> bool:
+        """Whether what comes is not found any more, but looked at when it is sent."""
+        return self.found < 0 or self._chained is not None
+
+    def judge(self, topics: Mapping[bytes, int]) -> tuple[list[int], int]:
         """All of it was sent that is to be, of these topics; returns what it has lost of it.
+
+        Args:
+            topics: and until when each was wanted.
 
         Returns:
             Those messages, and of how many topics there was more than one right answer.
         """
-        found = [self._fitting(topic) for topic in topics]
+        found = [self._fitting(topic, until) for topic, until in topics.items()]
         got = set(self.got).difference(*(self._got_of(topic) for topic in topics))
         require(not got, f"it got {sorted(got)}, of which there was nothing as of {self.as_of}")
         problem: Violated | None = None
@@ -175,9 +183,9 @@ class Due:
         assert problem is not None
         raise problem
 
-    def _fitting(self, topic: bytes) -> tuple[list[Outcome], bool]:
+    def _fitting(self, topic: bytes, until: int) -> tuple[list[Outcome], bool]:
         """What of all that is right of a topic it may have got, and whether that is open."""
-        mine, allowed = self._got_of(topic), {*self._outcomes(topic)}
+        mine, allowed = self._got_of(topic), {*self._if_wanted_until(topic, until)}
         fitting = [one for one in allowed if one.messages == mine]
         if self._jumps:  # of what it got nothing of it may have jumped over all
             fitting += [one for one in allowed if one.chain and {*mine} < {*one.chain}]
@@ -214,6 +222,17 @@ class Due:
         return missing
 
     # What it must get of a topic.
+
+    def _if_wanted_until(self, topic: bytes, until: int) -> Iterator[Outcome]:
+        """What has been found of it is sent; of what is looked at then, what is wanted then."""
+        if until > self.begun:
+            yield from self._outcomes(topic)
+        if until < max(self.found, self.begun) or (self.found < 0 and until < self.ended):
+            yield NOTHING
+        if until < self.ended:
+            for one in self._outcomes(topic):
+                for count in range(len(one.values)):
+                    yield one._replace(values=one.values[:count])
 
     def _outcomes(self, topic: bytes) -> Iterator[Outcome]:
         found = {*self._first(topic)}

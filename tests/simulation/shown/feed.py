@@ -8,7 +8,10 @@ it as it was before, as it is afterwards, or as it is in between, and only then.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,10 @@ class Feed:
     def bytes_between(self, first: int, stop: int) -> int:
         """Of these messages."""
         return self.starts[min(stop, len(self.messages))] - self.starts[first]
+
+    def bytes_of(self, messages: Iterable[int]) -> int:
+        """Of these."""
+        return sum(self.bytes_between(one, one + 1) for one in messages)
 
     def asked_from(self, until: int, floor: int) -> int:
         """The first message that may be asked for by who comes at `until`, if `floor` is there."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tests.simulation.shown.feed import Feed
 
+ANSWERS_BYTES = 200  # of the handshake, which no rate bounds
 LOG_PART = 1 / 2  # whose policy is not to block is no more of the log behind
 KEPT_PART = 15 / 16  # of that, and of its limits, which it keeps at least
 
@@ -39,12 +40,25 @@ class Live:
     ) -> None:
         self.next = 0
         self.rules = rules
+        self._rated = (0, 0)  # since when, and what it had been sent then
         self.dropped: set[int] = set()
         self.conflated: set[int] = set()
         self._feed = feed
         self._wants = wants
         self._is_plain = is_plain
         self._losing: int | None = None  # from this message on it loses what comes
+
+    def obey(self, rules: Rules, now: int, sent: int) -> None:
+        """These hold from now on, when it has been sent so many bytes."""
+        if rules.policy.max_rate != self.rules.policy.max_rate:
+            self._rated = now, sent
+        self.rules = rules
+
+    def require_its_rate(self, now: int, sent: int) -> None:
+        """It is not sent more bytes than its rate allows, and a tenth of a second's at once."""
+        rate, (since, before) = self.rules.policy.max_rate, self._rated
+        most = rate * (now - since) / 1e9 + rate / 10 + ANSWERS_BYTES
+        require(not rate or sent - before <= most, f"{sent - before} bytes are sent, not {most}")
 
     @property
     def is_finishing(self) -> bool:
@@ -96,8 +110,7 @@ class Live:
         feed, waiting = self._feed, self.waiting(first, front)
         if begun is not None:
             waiting.append(begun)
-        size = sum(feed.bytes_between(one, one + 1) for one in waiting)
-        size = size if self._is_plain else NONE - 1
+        size = feed.bytes_of(waiting) if self._is_plain else NONE - 1
         return Behind(size, len(waiting), now - feed.times[first], 0, 0)
 
     def conflate(self, first: int, front: int) -> list[int]:
@@ -108,6 +121,23 @@ class Live:
         require(self.rules.action == "conflate", f"it is thinned: {self.rules.policy}")
         self.conflated.update(gone)
         return gone
+
+    def require_too_slow(self, front: int, now: int, *, has_rest: bool) -> None:
+        """It is disconnected: so more waits for it than it may, or the log cannot keep it.
+
+        Args:
+            has_rest: of a message that it has begun to get, whichever that is, the rest waits, too.
+        """
+        feed, waiting = self._feed, self.waiting(0, front)
+        where = f"{waiting} wait for one that is disconnected: {self.rules.policy}"
+        require(self.rules.action == "disconnect", where)
+        size = NONE - 1 if has_rest or not self._is_plain else feed.bytes_of(waiting)
+        lag = Behind(size, len(waiting) + has_rest, 0, 0, 0)
+        if waiting:
+            first = waiting[0]
+            far = {"log_bytes": feed.bytes_between(first, front), "log_messages": front - first}
+            lag = lag._replace(age=now - feed.times[first], **far)
+        require(is_over(lag, self.rules.limits), where)
 
     def finish(self, stop: int) -> None:
         """It loses what comes from that message on, until it has got what is before."""

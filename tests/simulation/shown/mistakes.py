@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fanout.reasons import Reason
 from fanout.send.kept_topics import KeptTopics
 from fanout.shm.kept_values import KeptValues
 from fanout.shm.value_keeper import ValueKeeper
 from fanout.workers.connections.keyframe_requests import KeyframeRequests
+from fanout.workers.policy.disconnect import Disconnect
+from fanout.workers.policy.rate import Rate
 from fanout.workers.stream import showing
 from fanout.workers.stream.chaining import Chaining
 from fanout.workers.stream.chunks import Chunk
 from fanout.workers.stream.finding import Finding
+from fanout.workers.stream.judging import Judging
 from fanout.workers.stream.keyframes import Keyframes
 from fanout.workers.stream.replaying import Replaying
 from fanout.workers.stream.showing import Showing
@@ -168,3 +172,55 @@ def show_older_ones_after_the_newest(_original: Any, _all: Any, _first: int, _fr
 @replaces(Snapshot, "pass_at")
 def forget_a_jump_when_a_pass_begins(_original: Any, snapshot: Any, _cursor: int) -> None:
     snapshot.is_passed = True
+
+
+# Where they cancel something.
+
+
+@replaces(Snapshots, "_is_covered_or_cancelled")
+def show_what_was_cancelled(
+    _original: Any, snapshots: Snapshots, number: int, topic: bytes
+) -> bool:
+    born, wants = snapshots._born, snapshots._subscriptions
+    return any(topic.startswith(one) and born.get(one, 0) < number for one in wants)
+
+
+@replaces(Snapshots, "_is_covered_or_cancelled")
+def show_twice_what_was_cancelled_and_wanted_again(
+    original: Any, snapshots: Snapshots, number: int, topic: bytes
+) -> bool:
+    is_covered: bool = original(snapshots, number, topic)
+    born, wants = snapshots._born, snapshots._subscriptions
+    by = [born.get(one, 0) for one in wants if topic.startswith(one)]
+    return is_covered and (not by or min(by) < number)
+
+
+@replaces(Snapshots, "_remember")
+def forget_what_covered_it(_original: Any, snapshots: Snapshots, prefix: bytes) -> None:
+    snapshots._born.pop(prefix, None)
+
+
+# Where they are disconnected, or have a rate.
+
+
+@replaces(Judging, "_report_slow")
+def disconnect_who_is_only_slow(original: Any, judging: Judging, member: Any, lag: Any) -> None:
+    original(judging, member, lag)
+    if member.slow and isinstance(member.policy, Disconnect):
+        judging._lose(member, Reason.TOO_SLOW, "it is slow")
+
+
+@replaces(Rate, "allowance")
+def send_as_fast_as_it_takes(_original: Any, _rate: Rate, _now: int) -> int:
+    return 1 << 30
+
+
+@replaces(showing, "send")
+def show_past_its_rate(original: Any, member: Any, data: Any) -> int:
+    throttled = member.send
+    member.send = getattr(throttled, "send", throttled)
+    try:
+        count: int = original(member, data)
+    finally:
+        member.send = throttled
+    return count

@@ -16,6 +16,7 @@ from fanout.reserved import GAP_TOPIC, SNAPSHOT_TOPIC
 from tests.simulation.shown.due import Due
 from tests.simulation.shown.live import Live
 from tests.simulation.shown.told import Told
+from tests.simulation.shown.wanting import Wanting
 from tests.simulation.violated import require
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Viewer:
         missing: of these, that it has lost.
         lost: how often it had no keyframe to begin with.
         undecided: topics of which it might have got something else as well.
+        cancelled: topics that it did not want any more before it had got all that was due.
     """
 
     def __init__(
@@ -52,12 +54,13 @@ class Viewer:
         self.is_marked = is_marked
         self.live = Live(feed, self._is_wanted, rules, is_plain=is_plain)
         self._told = Told(feed, level)
-        self._wants: dict[bytes, int] = {}  # by prefix, the number of what was due by that
-        self._dues: list[Due] = []
+        self.wanting = Wanting()
+        self._dues = self.wanting.dues
         self._closed = 0  # of these, that it has got
         self._is_rest = False  # whether what comes next was begun before its snapshot
+        self._is_late = False  # or before something was cancelled
         self._snapshot: int | None = None  # messages of the past since it began
-        self.received = self.missing = self.lost = self.undecided = 0
+        self.received = self.missing = self.lost = self.undecided = self.cancelled = 0
 
     @property
     def dropped(self) -> int:
@@ -66,11 +69,14 @@ class Viewer:
 
     # What the system says.
 
-    def subscribe(self, at: int, added: Sequence[bytes]) -> None:
-        """From this message on it wants these as well."""
-        for prefix in added:
-            self._wants.setdefault(prefix, len(self._dues))
-        self._dues.append(Due(self._feed, at))
+    def change(self, at: int, added: Sequence[bytes], cancelled: Sequence[bytes]) -> None:
+        """From this message on it wants this as well, and that no more."""
+        self.wanting.change(at, added, cancelled, Due(self._feed, at) if added else None)
+
+    def obey(self, *, has_rest: bool) -> None:
+        """What it has said is in force; what comes next was perhaps begun before."""
+        self.wanting.obey(self._feed.tick())
+        self._is_late = has_rest
 
     def show(self, cursor: int, *, is_first: bool, has_rest: bool) -> None:
         """It is sent a piece of its next snapshot, at this message.
@@ -194,6 +200,7 @@ class Viewer:
     def take(self, topic: bytes, body: bytes, sequence: int) -> None:
         """A whole message."""
         is_rest, self._is_rest = self._is_rest, False
+        is_late, self._is_late = self._is_late, False
         if topic == GAP_TOPIC:
             marker = msgpack.unpackb(body)
             is_known = marker["reason"] != "keyframe" or self.lost > 0
@@ -202,15 +209,15 @@ class Viewer:
         elif topic == SNAPSHOT_TOPIC:
             self._take_mark(msgpack.unpackb(body))
         else:
-            number = self._due_of(topic)
-            require(number is not None, f"it gets {topic!r}, and does not want it")
-            assert number is not None
-            due = self._dues[number]
-            is_open = number >= self._closed and due.as_of is not None
-            if is_open and not is_rest and sequence < (due.as_of or 0):
-                self._take_past(number, sequence)
+            times = self.wanting.times_of(topic)
+            require(bool(times), f"it gets {topic!r}, and does not want it")
+            numbers = [one.number for one in times if self._dues[one.number].as_of is not None]
+            number = max(numbers, default=-1)
+            is_open = number >= self._closed and number >= 0
+            if is_open and not is_rest and sequence < (self._dues[number].as_of or 0):
+                self._take_past(number, sequence, is_late=is_late)
             else:
-                self._take_live(due, sequence)
+                self._take_live(topic, sequence)
 
     def end(self) -> None:
         """It has got all that there is."""
@@ -223,33 +230,25 @@ class Viewer:
         right = not self._told.level or told == self.dropped
         require(right, f"it is told of {told}, and has lost {self.dropped}")
 
-    def _due_of(self, topic: bytes) -> int | None:
-        numbers = (number for one, number in self._wants.items() if topic.startswith(one))
-        return min(numbers, default=None)
-
     def _is_wanted(self, sequence: int) -> bool:
-        number = self._due_of(self._feed.messages[sequence].topic)
-        return number is not None and sequence >= self._dues[number].at
+        return self.wanting.is_wanted(self._feed.messages[sequence].topic, sequence)
 
     def _is_of(self, sequence: int, number: int) -> bool:
-        return self._due_of(self._feed.messages[sequence].topic) == number
+        return self.wanting.is_of(self._feed.messages[sequence].topic, number)
 
-    def _is_covered(self, number: int) -> bool:
-        """Whether nothing is new by what was due then."""
-        new = [prefix for prefix, one in self._wants.items() if one == number]
-        before = tuple(prefix for prefix, one in self._wants.items() if one < number)
-        return all(prefix.startswith(before) for prefix in new)
-
-    def _take_live(self, due: Due, sequence: int) -> None:
-        known = sequence >= max(self.live.next, due.at)
-        require(known, f"{sequence} comes once more, too late, or before it was wanted")
+    def _take_live(self, topic: bytes, sequence: int) -> None:
+        known = sequence >= self.live.next and self.wanting.is_wanted(topic, sequence)
+        require(known, f"{sequence} comes once more, too late, or when it was not wanted")
         self._told.require_told(sequence)
         self._pass(sequence)
         self._close(sum(one.at <= sequence for one in self._dues))
         self.live.take(sequence)
 
-    def _take_past(self, number: int, sequence: int) -> None:
+    def _take_past(self, number: int, sequence: int, *, is_late: bool) -> None:
         due = self._dues[number]
+        if due.is_in_values and not is_late:
+            until = self.wanting.until(self._feed.messages[sequence].topic, number)
+            require(until >= self._feed.clock, f"{sequence} is shown, and was cancelled")
         assert due.as_of is not None
         self._pass(due.as_of)
         self._close(number)
@@ -271,13 +270,16 @@ class Viewer:
             if due.passed is not None and due.is_open:
                 return  # the newest of what comes may come before
             self._closed += 1
-            topics = [topic for topic in self._feed.topics if self._due_of(topic) == number]
+            wanting = self.wanting
+            topics = [topic for topic in self._feed.topics if wanting.is_of(topic, number)]
             if due.as_of is None:
-                is_covered = self._is_covered(number)
+                is_covered = wanting.is_covered(number)
                 require(is_covered, f"it is sent no snapshot before {due.at}")
                 continue
             require(due.ended >= 0, f"its snapshot before {due.at} is not sent to the end")
-            missing, undecided = due.judge(topics)
+            until = {topic: wanting.until(topic, number) for topic in topics}
+            missing, undecided = due.judge(until)
+            self.cancelled += sum(one < due.ended for one in until.values())
             self.missing += len(missing)
             self.undecided += undecided
             # Who finishes is told when it has.
@@ -288,7 +290,7 @@ class Viewer:
     def _take_mark(self, mark: dict[str, object]) -> None:
         require(self.is_marked, "it is told of a snapshot, and has not asked for that")
         begun = sum(one.as_of is not None for one in self._dues)
-        new = sum(number == begun - 1 for number in self._wants.values())
+        new = len(self.wanting.added[begun - 1])
         require(mark["subscriptions"] == new, f"{new} subscriptions are new: {mark}")
         if not mark["end"]:
             require(self._snapshot is None, "a snapshot begins in another one")

@@ -14,6 +14,7 @@ from fanout.workers.stream.chaining import Chaining
 from fanout.workers.stream.conflating import Conflating
 from fanout.workers.stream.judging import Judging
 from fanout.workers.stream.losing import Losing
+from fanout.workers.stream.members import Members
 from fanout.workers.stream.showing import Showing
 from tests.simulation.violated import require
 
@@ -40,6 +41,7 @@ def observe(world: ShownWorld, stack: ExitStack) -> None:
         (Losing, "end_finishing", _end_finishing),
         (Conflating, "conflate", _conflate),
         (Judging, "set_policy", _set_policy),
+        (Members, "change", _change),
     ):
         observed = _observed(world, getattr(owner, name), observer)
         stack.enter_context(mock.patch.object(owner, name, observed))
@@ -144,3 +146,9 @@ def _set_policy(world: ShownWorld, original: Any, judging: Any, member: Any, *mo
     cost: int = original(judging, member, *more)
     world.obeys(member.id)
     return cost
+
+
+def _change(world: ShownWorld, original: Any, members: Any, member: Any, *more: Any) -> None:
+    world.look()
+    original(members, member, *more)
+    world.viewers[member.id].obey(has_rest=world.streams[member.id].is_in_message)

@@ -21,10 +21,14 @@ class Stream:
 
     Args:
         take: is called with topic, body and number of each whole message.
+
+    Attributes:
+        bytes: that it took.
     """
 
     def __init__(self, take: Callable[[bytes, bytes, int], None]) -> None:
         self._take = take
+        self.bytes = 0
         self._data = bytearray()
         self._greeted = False
 
@@ -36,6 +40,7 @@ class Stream:
     def feed(self, data: bytes | bytearray) -> None:
         """It took this."""
         self._data += data
+        self.bytes += len(data)
         if not self._greeted and len(self._data) >= GREETING_BYTES:
             del self._data[:GREETING_BYTES]
             self._greeted = True

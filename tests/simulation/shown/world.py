@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from fanout.control.messages import Adopt, Closed, KeyframeWanted, SetPolicy, Subscriptions
+from fanout.reasons import Reason
 from fanout.shm.census import minimal
 from fanout.shm.layout import H_FLOOR
-from fanout.slow_policy import SlowPolicy
 from fanout.workers.stream import chaining, keyframes, listing, showing
 from fanout.workers.tuning import Tuning
 from tests.simulation.peers import SUBSCRIBER_HELLO, Kind, command
 from tests.simulation.policies import Rules, of_options
+from tests.simulation.shown.choosing import random_policy
 from tests.simulation.shown.model import Viewer
 from tests.simulation.shown.observing import observe
 from tests.simulation.shown.publishing import KEYED, SUBSCRIBERS_MAX, ShownPublishing
@@ -32,14 +33,15 @@ from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from random import Random
 
     from fanout.control.messages import Message as Report
+    from fanout.slow_policy import SlowPolicy
 
 STEPS = 400
 PREFIXES = (b"", b"x", b"xk", b"yk1", b"xv", b"y", b"xk0", b"zz")
 SETTLING_TURNS = 5_000
 ROUNDS = 6  # of 0.2 s, after which nobody rests any more
+ROUNDS_MAX = 60  # after which who has a rate has got all of the log by it
 WISHES = {LOSSES: (b"gap",), ALL: (b"gap=all",)}  # how one asks to be told
 # How much is done at once: a number in the module that does it, and the least that it may be.
 AT_ONCE: tuple[tuple[Any, str, int], ...] = (
@@ -59,6 +61,8 @@ class ShownWorld(ShownPublishing):
         asked: keyframes that were asked for.
         undecided: topics of which somebody might have got something else as well.
         dropped, conflated: messages that policies took.
+        parted: subscribers that were disconnected by theirs.
+        cancelled: topics that somebody did not want any more before all of a snapshot was sent.
         viewers, streams: of each subscriber, what it must get, and what it gets.
     """
 
@@ -77,8 +81,10 @@ class ShownWorld(ShownPublishing):
         self.streams: dict[int, Stream] = {}
         self.sockets: dict[int, FakeSocket] = {}
         self.shown = self.lost = self.asked = self.undecided = 0
-        self.dropped = self.conflated = 0
+        self.dropped = self.conflated = self.parted = self.cancelled = 0
         self._coming: dict[int, deque[SlowPolicy]] = {}  # that the workers were told of
+        self._worker_of: dict[int, ShownWorker] = {}
+        self._leaving: dict[int, set[bytes]] = {}  # what they have cancelled
         self._next_id = 1
         self._free = list(range(SUBSCRIBERS_MAX))
         self._slot_of: dict[int, int] = {}
@@ -133,6 +139,8 @@ class ShownWorld(ShownPublishing):
         ]
         if self.has_policies:
             actions += [(self._choose, 6), (self._disconnect, 2), (self._stall, 6)]
+        if self.may_cancel:
+            actions += [(self._cancel, 4), (self._subscribe, 4)]
         which, weights = zip(*actions, strict=True)
         for action in self.rng.choices(which, weights, k=steps):
             action()
@@ -185,6 +193,8 @@ class ShownWorld(ShownPublishing):
             is_plain=kind is Kind.PLAIN,
         )
         self.streams[subscriber] = Stream(viewer.take)
+        self._leaving[subscriber] = set()
+        self._worker_of[subscriber] = worker
         slot = self._slot_of[subscriber] = self._free.pop()
         adopt = Adopt(subscriber, slot, kind.value)
         worker.run(lambda: worker.real.desk.adopt(adopt, [subscriber]))
@@ -193,8 +203,22 @@ class ShownWorld(ShownPublishing):
 
     def _subscribe(self) -> None:
         if self.sockets:
-            sock = self.rng.choice(list(self.sockets.values()))
-            sock.say(command(b"\x09SUBSCRIBE" + self.rng.choice(PREFIXES)))
+            subscriber = self.rng.choice(list(self.sockets))
+            prefix = self.rng.choice(PREFIXES)
+            leaving, wants = self._leaving[subscriber], self.viewers[subscriber].wanting.wants
+            if prefix not in leaving & wants:
+                leaving.discard(prefix)
+                self.sockets[subscriber].say(command(b"\x09SUBSCRIBE" + prefix))
+
+    def _cancel(self) -> None:
+        """What it has not said yet that it wants is not cancelled, nor the other way round."""
+        if self.sockets:
+            subscriber = self.fate.choice(list(self.sockets))
+            wants = self.viewers[subscriber].wanting.wants - self._leaving[subscriber]
+            if wants:
+                prefix = self.fate.choice(sorted(wants))
+                self._leaving[subscriber].add(prefix)
+                self.sockets[subscriber].say(command(b"\x06CANCEL" + prefix))
 
     def _disconnect(self) -> None:
         if self.sockets:
@@ -214,27 +238,41 @@ class ShownWorld(ShownPublishing):
         """The publisher's program gives it another policy."""
         for worker in self.workers:
             if subscriber in worker.real.desk.peers:
-                policy = _random_policy(self.fate)
+                policy = random_policy(self.fate, is_any=self.may_cancel)
                 self._coming.setdefault(subscriber, deque()).append(policy)
                 worker.channel.inbound.append((SetPolicy(subscriber, policy.as_dict()), []))
 
     def obeys(self, subscriber: int) -> None:
         """The next policy of a subscriber is in force."""
-        self.viewers[subscriber].live.rules = self._rules(self._coming[subscriber].popleft())
+        self.look()
+        rules = self._rules(self._coming[subscriber].popleft())
+        self.viewers[subscriber].live.obey(rules, self.now, self.streams[subscriber].bytes)
 
     def reported(self, report: Report) -> None:
         """A worker says something."""
-        if isinstance(report, Subscriptions) and report.added:
-            self.viewers[report.subscriber].subscribe(report.sequence, report.added)
+        if isinstance(report, Subscriptions):
+            viewer = self.viewers[report.subscriber]
+            viewer.change(report.sequence, report.added, report.cancelled)
         elif isinstance(report, KeyframeWanted):
             self.asked += 1
         elif isinstance(report, Closed):
-            require(self.sockets[report.subscriber].broken, f"it was closed: {report.reason}")
+            if not self.sockets[report.subscriber].broken:
+                self._require_too_slow(report)
             self._has_ended = True
             del self.sockets[report.subscriber], self.streams[report.subscriber]
             del self.viewers[report.subscriber]
             self._coming.pop(report.subscriber, None)
             self._free.append(self._slot_of.pop(report.subscriber))
+
+    def _require_too_slow(self, report: Closed) -> None:
+        self.look()
+        reason = Reason.of(report.cause)
+        require(reason is Reason.TOO_SLOW, f"it was closed: {report.reason}")
+        self.parted += 1
+        front = self._worker_of[report.subscriber].real.pump.front
+        has_rest = self.streams[report.subscriber].is_in_message
+        live = self.viewers[report.subscriber].live
+        live.require_too_slow(front, self.now, has_rest=has_rest)
 
     @property
     def there(self) -> int:
@@ -247,6 +285,7 @@ class ShownWorld(ShownPublishing):
             sock = self.sockets[subscriber]
             stream.feed(sock.accepted)
             sock.accepted.clear()
+            self.viewers[subscriber].live.require_its_rate(self.now, stream.bytes)
 
     # The end.
 
@@ -255,7 +294,9 @@ class ShownWorld(ShownPublishing):
         for sock in self.sockets.values():
             sock.capacity, sock.partial, sock.stalled = 1 << 60, 0.0, False
             sock.drain(1 << 60)
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS_MAX):
+            if number >= ROUNDS and not any(one.real.pump.blocked for one in self.workers):
+                break
             for worker in self.workers:
                 worker.real.rest.end_nap()
                 self._settle(worker)
@@ -266,6 +307,7 @@ class ShownWorld(ShownPublishing):
             self.shown += viewer.received
             self.lost += viewer.lost
             self.undecided += viewer.undecided
+            self.cancelled += viewer.cancelled
             self.dropped += viewer.dropped
             self.conflated += len(viewer.live.conflated)
         self._require_right_figures()
@@ -297,15 +339,3 @@ class ShownWorld(ShownPublishing):
         require(bool(lost) == bool(self.asked), f"{lost} lost, {self.asked} asked for")
         shown = sum(one.from_snapshot + one.replayed for one in totals)
         require(shown == self.shown + missing, f"{shown} were shown, {self.shown} came")
-
-
-def _random_policy(fate: Random) -> SlowPolicy:
-    action: Any = fate.choice(("drop_oldest", "drop_newest", "conflate", "conflate", "block"))
-    has_limits = fate.random() < 0.6
-    return SlowPolicy(
-        action,
-        fate.choice((0, 0, 300, 3_000)) if has_limits else 0,
-        fate.choice((0, 1, 3, 20)) if has_limits else 0,
-        fate.choice((0.0, 0.0, 0.3)) if has_limits else 0.0,
-        min_interval=fate.choice((0.0, 0.0, 0.3)) if action == "conflate" else 0.0,
-    )
