@@ -81,7 +81,7 @@ class Lags:
         Of a message that it may want, but is not where it is looked at once, nobody knows the age.
         """
         reason = limits.exceeded_by(self.of(member, limits, front, now))
-        if reason is not Reason.LAG_AGE or member.spill:
+        if reason is not Reason.LAG_AGE or _waits_for_rest(member):
             return reason is not None
         within = self.within(member, front)
         return within == front or self.first(member, front, within) < within
@@ -197,10 +197,21 @@ class Lags:
         It may wait for less long if that is within the limit, or if it is not where it is looked at
         once, see `within()`.
         """
-        if member.spill:
+        if _waits_for_rest(member):
             return self._ages.age_of(member.spilled, now)
         age = self._ages.age_of(member.sequence, now)
         if age <= limit_ns:
             return age
         first = self.first(member, front, self.within(member, front))
         return self._ages.age_of(first, now)
+
+
+def _waits_for_rest(member: Member) -> bool:
+    """Whether it has begun to get a message that came when others came that wait for it.
+
+    A last value is older, but has waited only since its member came to where it is due.
+    """
+    if not member.spill:
+        return False
+    snapshots = member.snapshots
+    return snapshots is None or not snapshots.pending[0].is_begun

@@ -538,3 +538,28 @@ def test_whoever_loses_nothing_has_the_state_at_once(seed: int) -> None:
         wanted = [t for t in feed.last if any(map(t.startswith, one.wants))]
         assert {topic: newest.get(topic) for topic in wanted} == {t: feed.last[t] for t in wanted}
     feed.segment.close()
+
+
+@pytest.mark.parametrize("action", ["disconnect", "drop_newest"])
+def test_the_rest_of_a_last_value_waits_since_its_member_came_and_no_longer(
+    action: str, feed: Feed
+) -> None:
+    """However old it is: else who is never read at once would never get any."""
+    feed.policy = SlowPolicy("drop_oldest", limit_age=100.0)
+    feed.comes(b"y", room=0)  # for which it is noted when messages come
+    feed.publish(b"yp0")
+    feed.publish(b"xp0")
+    feed.pump.advance(feed.reader.head(), 0)
+    feed.pump.enforce(0)
+    feed.policy = SlowPolicy(action, limit_age=1.0)  # type: ignore[arg-type]
+    one = feed.comes(b"xp0", room=5)
+    for now in (10 * NS, 20 * NS):
+        feed.pump.advance(feed.reader.head(), now)
+        feed.pump.serve_runnable(now, 100)
+        feed.pump.enforce(now)
+        assert one.member.spill
+        assert (one.member.state is LOST, one.member.finishing) == (False, None)
+    feed.publish(b"xp0")
+    feed.pump.advance(feed.reader.head(), 20 * NS)
+    feed.pump.enforce(30 * NS)
+    assert one.member.state is LOST or one.member.finishing is not None, "that waits for 10 s"
