@@ -6,6 +6,8 @@ before; but no more than a slice in one tick.
 
 In a flood a tick mostly finds a round of sends under way. What it has for each member would have to
 be added up then, while at its end that is known; so slots and figures are not touched before it.
+A message that comes while a slice is written is sent before the rest of it, if there was none when
+that was begun: a hundred slots take as long as a hundred sends.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from fanout.control.channel import Channel
     from fanout.workers.connections.peer import Peer
     from fanout.workers.connections.records import Records
+    from fanout.workers.deliveries import Deliveries
     from fanout.workers.figures import Figures
     from fanout.workers.stream.pump import Pump
     from fanout.workers.stream.turn_part import TurnPart
@@ -29,20 +32,22 @@ if TYPE_CHECKING:
 
 LATE_MAX = 5  # ticks that wait for the end of a round; rounds of many members may take longer
 RECORD_NS = 500_000_000  # after which the record of one to whom something is sent is renewed
-PEERS_PER_LOOK = 32  # at the clock; each takes some microseconds
+PEERS_PER_LOOK = 16  # at the clock, and for what is new; each takes some microseconds
 
 
 class Checkpoints:
     """Writes the slots.
 
     Its mutable state: whose slots have still to be brought up to date, what was seen when they were
-    put on that list, how many ticks wait for the end of a round, and who has asked for an answer.
+    put on that list, how many ticks wait for the end of a round or of what is new, and who has
+    asked for an answer.
 
     Args:
         peers: by id; changed by others.
         figures: are published with each slice and each answer, so that they agree with the slots.
         unsent: bytes that the kernel holds of a socket.
         records: are renewed with the slots.
+        deliveries: go first.
     """
 
     def __init__(
@@ -54,6 +59,7 @@ class Checkpoints:
         unsent: Callable[[socket.socket], int],
         part: TurnPart,
         records: Records,
+        deliveries: Deliveries,
         tuning: Tuning = TUNING,
     ) -> None:
         self._pump = pump
@@ -63,6 +69,7 @@ class Checkpoints:
         self._unsent = unsent
         self._part = part
         self._records = records
+        self._deliveries = deliveries
         self._per_tick = tuning.checkpoints_per_tick
         self._seen_front = -1
         self._seen_blocked = False
@@ -82,7 +89,7 @@ class Checkpoints:
 
     @property
     def are_late(self) -> bool:
-        """Whether a tick waits for the end of the round under way."""
+        """Whether a tick waits for the end of the round under way, or for what is new."""
         return self._late > 0
 
     def tick(self, now: int) -> None:
@@ -96,12 +103,12 @@ class Checkpoints:
             self._catch_up(now)
 
     def end_round(self, now: int) -> None:
-        """A round may have ended that a tick waits for."""
+        """What a tick waits for may have been sent."""
         if self._late and not self._pump.in_round:
             self._catch_up(now)
 
     def _catch_up(self, now: int) -> None:
-        self._late = 0
+        is_first, self._late = self._late <= 1, 0
         front, blocked = self._pump.front, bool(self._pump.blocked)
         moved = front != self._seen_front or blocked or self._seen_blocked or self._has_rates
         if not self._stale:
@@ -111,11 +118,14 @@ class Checkpoints:
             self._stale = list(self._peers.values())
         left = min(self._per_tick, len(self._stale))
         is_last = 0 < len(self._stale) <= left
+        may_wait = is_first and left > PEERS_PER_LOOK and not self._deliveries.are_due
         while left:
             count = min(left, PEERS_PER_LOOK)
             self._write(self._stale[:count], now)
             del self._stale[:count]
             left = 0 if self._part.is_over() else left - count
+            if left and may_wait and self._deliveries.are_due:
+                self._late, left = 1, 0  # `end_round()` goes on, when that is sent
         if is_last and not self._stale:
             self._records.note_all()
         self._figures.publish()

@@ -94,10 +94,10 @@ class Worker:
         self.standing = Standing(self.pump.steady, self.desk.taken)
         self.desk.watchers = (self.deadlines, self.reads, self.standing)
         self.figures = Figures(around, self.pump)
-        seen = self.pump, self.desk.peers, self._channel, self.figures, around.unsent
-        self.checkpoints = Checkpoints(*seen, part, self.desk.records, tuning)
         sending = self.pump, self._log, self._write_set, self.desk.by_descriptor
         self._deliveries = Deliveries(*sending, self.figures, part, tuning)
+        seen = self.pump, self.desk.peers, self._channel, self.figures, around.unsent
+        self.checkpoints = Checkpoints(*seen, part, self.desk.records, self._deliveries, tuning)
         here = around, options, self.desk, self.deadlines, pump, self.tail, part
         resuming = Resuming(*here, self.reads.self_service, self.reads.permits)
         self._orders = Orders(self.desk, resuming, Releasing(around, self.desk, pump, self.tail))

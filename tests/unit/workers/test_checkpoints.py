@@ -61,6 +61,17 @@ class FakeRecords:
         self.all_noted += 1
 
 
+class FakeDeliveries:
+    """Has something new to send when that is asked for the n-th time."""
+
+    def __init__(self) -> None:
+        self.answers: list[bool] = []
+
+    @property
+    def are_due(self) -> bool:
+        return self.answers.pop(0) if self.answers else False
+
+
 class Written:
     """Checkpoints of some members, and what was written."""
 
@@ -79,8 +90,11 @@ class Written:
         self.now = 0
         self.records = FakeRecords()
         records: Any = self.records
+        self.deliveries = FakeDeliveries()
+        deliveries: Any = self.deliveries
         self.checkpoints = Checkpoints(
-            *(pump, seen, channel, self.figures, self.around.unsent, self.part, records, tuning)
+            *(pump, seen, channel, self.figures, self.around.unsent, self.part),
+            *(records, deliveries, tuning),
         )
 
     def publish(self) -> None:
@@ -237,6 +251,50 @@ def test_a_round_that_takes_long_does_not_keep_slots_from_being_written(three: W
 
     assert pump.in_round
     assert ticks == [*[[]] * LATE_MAX, [1, 2]]
+
+
+@pytest.fixture
+def five(monkeypatch: pytest.MonkeyPatch) -> Iterator[Written]:
+    """Five members whose slots are one slice, and written one by one."""
+    monkeypatch.setattr(checkpoints, "PEERS_PER_LOOK", 1)
+    five = Written(5, tuning=Tuning(checkpoints_per_tick=5))
+    yield five
+    five.around.close()
+    five.worker.log.segment.close()
+
+
+def ends(five: Written) -> list[int]:
+    """Who is written once what came is sent."""
+    before = {peer.id: len(peer.written) for peer in five.peers.values()}
+    five.checkpoints.end_round(five.now)
+    return [peer.id for peer in five.peers.values() if len(peer.written) > before[peer.id]]
+
+
+def test_what_comes_while_slots_are_written_goes_before_the_rest(five: Written) -> None:
+    five.deliveries.answers = [False, False, True]
+    first = five.tick(), five.checkpoints.are_late, five.records.all_noted
+    five.deliveries.answers = [False, True]
+    then = ends(five), five.checkpoints.are_late, five.records.all_noted
+    last = ends(five), five.checkpoints.are_late, five.records.all_noted
+
+    assert (first, then, last) == (
+        ([1, 2], True, 0),
+        ([3], True, 0),
+        ([4, 5], False, 1),
+    )
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_slots_do_not_wait_for_what_comes_all_the_time_or_for_another_tick(
+    five: Written, is_late: bool
+) -> None:
+    if is_late:
+        five.deliveries.answers = [False, True]
+        assert five.tick() == [1]
+    five.deliveries.answers = [not is_late, *[True] * 9]
+
+    assert five.tick() == ([2, 3, 4, 5] if is_late else [1, 2, 3, 4, 5])
+    assert not five.checkpoints.are_late
 
 
 def test_records_are_renewed_each_half_second_and_once_when_nothing_moves(three: Written) -> None:
