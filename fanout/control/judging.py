@@ -8,6 +8,7 @@ from typing import ClassVar
 from fanout.records import record
 
 _TLS = "+tls"
+CURVE = "zmtp+curve"  # with a number for the keys of each listener
 
 
 def with_tls(protocol: str) -> str:
@@ -18,6 +19,11 @@ def with_tls(protocol: str) -> str:
 def is_by_tls(protocol: str) -> bool:
     """Whether a protocol, with a number or without, is spoken by TLS."""
     return protocol.partition("#")[0].endswith(_TLS)
+
+
+def is_sealed(protocol: str) -> bool:
+    """Whether all that is sent by it is encrypted, with a key that only its worker has."""
+    return is_by_tls(protocol) or protocol.partition("#")[0] == CURVE
 
 
 def inside_of_tls(protocol: str) -> str:

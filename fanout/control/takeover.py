@@ -9,6 +9,8 @@ from typing import ClassVar
 
 from fanout.records import record
 
+NO_BOXES: list[bytes] = []  # nobody changes a message
+
 
 @record
 class Wants:
@@ -40,6 +42,10 @@ class Resume:
     slow: bool = False  # it was reported as that, and not yet that it has recovered
     stalled: bool = False  # the same
     chose: bool = False  # it was reported that it has chosen something, and not yet the opposite
+    boxes: list[bytes] = NO_BOXES  # of `Released`, if it is sealed: secret
+
+    def __repr__(self) -> str:
+        return f"Resume({self.subscriber}, {self.slot}, {self.protocol!r}, {self.version!r})"
 
 
 @record
@@ -71,3 +77,7 @@ class Released:
     ok: bool  # True = it does nothing with it any more, False = it serves it as before
     reason: str  # why not
     debt: int = 0  # ns that are missing of its budget, see `peer_budget`
+    boxes: list[bytes] = NO_BOXES  # how its boxes go on, see `workers.connections.handed`: secret
+
+    def __repr__(self) -> str:
+        return f"Released({self.subscriber}, {self.ok}, {self.reason!r})"

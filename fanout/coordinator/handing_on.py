@@ -193,7 +193,7 @@ class HandingOn:
             return []
         record = self._record_of(connection)
         known = record, self._state.changes, self._now()
-        found = takeovers.given_up(subscriber, *known, debt=message.debt)
+        found = takeovers.given_up(subscriber, *known, debt=message.debt, boxes=message.boxes)
         if found is not None:
             orphan, why = found
             connection.lost_from = orphan.first
@@ -309,6 +309,7 @@ class HandingOn:
             connection.owed(now) if orphan.debt is None else orphan.debt,
             *(orphan.quiet, connection.slow, connection.stalled),
             self._state.choices.has_chosen(connection.subscriber),
+            orphan.boxes,
         )
 
     def _wants_of(self, connection: Accepted) -> Iterator[Wants]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 AGAIN = 0.05  # seconds until a worker is asked again that could not give a connection up just then
 REST = 0.5  # seconds in which nobody more is asked, so that who asks for figures is answered
-SEALED = "it is encrypted, and only its worker has the key"
+BY_TLS = "it is by TLS, and only its worker can go on with that"
 PATIENCE = 2.0  # seconds in which it is asked; what passes by itself is over long before
 
 
@@ -124,8 +124,8 @@ class Moving:
     def _problem_with(self, connection: Accepted, target: int) -> str:
         if connection.version is None:
             return "it is in its handshake"
-        if connection.is_sealed:
-            return SEALED
+        if connection.is_by_tls:
+            return BY_TLS
         if target not in self._state.supervision.taking:
             return f"worker {target} does not serve, or is about to end"
         is_moving = connection.subscriber in self._moves

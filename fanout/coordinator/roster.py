@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fanout.control.judging import is_by_tls
+from fanout.control.judging import is_by_tls, is_sealed
 from fanout.coordinator.addresses import Addresses, Refusal, left_of
 from fanout.peer_budget import PEER_BURST_NS
 from fanout.reasons import Reason
@@ -56,7 +56,12 @@ class Accepted:
     @property
     def is_sealed(self) -> bool:
         """Whether all that it is sent is encrypted, with a key that only its worker has."""
-        return self.mechanism == "CURVE" or is_by_tls(self.protocol)
+        return is_sealed(self.protocol)
+
+    @property
+    def is_by_tls(self) -> bool:
+        """Whether that is so by TLS: then no other worker can ever have what it takes."""
+        return is_by_tls(self.protocol)
 
     def owed(self, now: float) -> int:
         """What its address owes if it ends now, and its worker does not say that: ns of a worker.

@@ -1,7 +1,7 @@
 """Succession: workers are emptied and told to end, so that others take their place. Shell.
 
 Who cannot be moved is asked for again and again, and closed when none has gone for a while though
-others serve: in the middle of a command, for example. Who is sealed is closed at once. Who is in
+others serve: in the middle of a command, for example. Who is by TLS is closed at once. Who is in
 its handshake is waited for: it is moved when that is done, and its worker closes it if that takes
 too long. See `staffing.py` for who is next.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from fanout.control.messages import Evict, Finish
 from fanout.coordinator.actions import NoteWorker, Say
-from fanout.coordinator.moving import SEALED
+from fanout.coordinator.moving import BY_TLS
 from fanout.errors import NotMovedError
 from fanout.reasons import Reason
 from fanout.shm.worker_slot import WorkerState
@@ -60,7 +60,7 @@ class Succession:
         self._moves: list[Move] = []
         self._why: dict[int, str] = {}  # subscriber -> why it could not be moved
         self._newcomers: set[int] = set()  # subscribers in their handshake when they were to move
-        self._closed: set[int] = set()  # encrypted subscribers, closed since they cannot be moved
+        self._closed: set[int] = set()  # subscribers by TLS, who cannot be moved
         self._count = 0  # the fewest connections that the worker has had meanwhile
         self._since = 0.0  # when they became so few
         self._again_at = 0.0
@@ -108,7 +108,7 @@ class Succession:
         # for it, has not gone.
         if count < self._count or not others:
             self._count, self._since = count, now
-        actions = self._close_sealed(worker) if others else []
+        actions = self._close_by_tls(worker) if others else []
         self._note_moves()
         late = now - self._since
         if late < GRACE:
@@ -121,14 +121,14 @@ class Succession:
             actions += self._close(worker, now)
         return actions
 
-    def _close_sealed(self, worker: int) -> list[Action]:
+    def _close_by_tls(self, worker: int) -> list[Action]:
         """Those that no other worker can go on with are closed at once, and come to others."""
         actions: list[Action] = []
         cause = Reason.WORKER_RETIRED
         for connection in self._state.roster.served_by(worker):
-            if connection.is_sealed and connection.subscriber not in self._closed:
+            if connection.is_by_tls and connection.subscriber not in self._closed:
                 self._closed.add(connection.subscriber)
-                text = f"{cause.text}; {SEALED}"
+                text = f"{cause.text}; {BY_TLS}"
                 actions.append(Say(worker, Evict(connection.subscriber, cause.number, text)))
         return actions
 

@@ -23,7 +23,7 @@ from fanout.shm.stream_record import Kind
 from fanout.shm.worker_slot import NO_TAIL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from fanout.control.messages import Evict
     from fanout.coordinator.answers import Flag
@@ -54,6 +54,8 @@ class Orphan:
     since: float  # seconds, from when on no worker serves it
     target: int | None = None  # the worker that is to go on with it, if it serves
     quiet: bool = False  # its worker has given it up, and its record says all
+    # How its boxes go on, if it is sealed: secret, and never for two workers that may use it.
+    boxes: list[bytes] = field(default_factory=list, repr=False)
     debt: int | None = None  # what its address owes, as its worker said when it gave it up
     source: int | None = None  # the worker that was asked to give it up
     refusals: Counter[int] = field(default_factory=Counter)  # by worker: it had no room for it
@@ -178,8 +180,12 @@ class Takeovers:
         now: float,
         *,
         debt: int,
+        boxes: list[bytes],
     ) -> tuple[Orphan, str | None] | None:
         """The worker of this connection serves it no more: it is an orphan from now on.
+
+        Args:
+            boxes: how its boxes go on, if it is sealed; secret.
 
         Returns:
             That, with why nobody can go on with it, for people; None = it is not known (any more).
@@ -188,8 +194,8 @@ class Takeovers:
         if orphan is None:
             return None
         connection = orphan.connection
-        why = _why_not(connection, record, changes)
-        orphan.quiet, orphan.debt, orphan.since = True, debt, now
+        why = _why_not(connection, record, changes, boxes)
+        orphan.quiet, orphan.debt, orphan.since, orphan.boxes = True, debt, now, boxes
         if record is not None:
             orphan.needed = orphan.first = record.needed
         if why is None:
@@ -277,10 +283,21 @@ class Takeovers:
         return ends >= OWN_ENDS_MAX
 
 
-def _why_not(connection: Accepted, record: StreamRecord | None, changes: Changes) -> str | None:
-    """Why another worker cannot go on with it, for people; None = it can."""
+def _why_not(
+    connection: Accepted,
+    record: StreamRecord | None,
+    changes: Changes,
+    boxes: Sequence[bytes] = (),
+) -> str | None:
+    """Why another worker cannot go on with it, for people; None = it can.
+
+    Args:
+        boxes: how its boxes go on; empty = nobody knows, if it is sealed.
+    """
     if connection.version is None or connection.over_limit:
         return ""  # it is not a subscriber yet, or not any more
+    if connection.is_sealed and not boxes:  # whatever its record says
+        return Kind.SEALED.why_not
     kind = Kind.NONE if record is None else Kind(record.kind)
     if record is None or not kind.goes_on:
         return kind.why_not

@@ -92,13 +92,17 @@ def count_nonce(text: bytes, count: int) -> tuple[bytes, bytes]:
 class Counting:
     """The counter in the frames of a peer: each is higher than the one before.
 
-    Its mutable state: the last one.
+    Args:
+        last: of those that have come, or 0.
+
+    Attributes:
+        last: the same, by now.
     """
 
-    __slots__ = ("_last",)
+    __slots__ = ("last",)
 
-    def __init__(self) -> None:
-        self._last = 0
+    def __init__(self, last: int = 0) -> None:
+        self.last = last
 
     def next(self, short: bytes, where: str) -> None:
         """Take the counter of the next frame; gaps are no fault.
@@ -107,6 +111,6 @@ class Counting:
             RemoteProtocolError: it is not higher: the frame was sent before, or is out of order.
         """
         count = int.from_bytes(short, "big")
-        if count <= self._last:
+        if count <= self.last:
             raise RemoteProtocolError(f"CURVE: the counter in {where} does not rise")
-        self._last = count
+        self.last = count

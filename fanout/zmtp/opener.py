@@ -37,6 +37,7 @@ class Opener:
         text: the first 16 bytes of its nonces.
         counting: of its frames, the handshake's among them.
         max_frame_bytes: body of a plain frame; a larger one is refused by its header.
+        part: what has come of a frame that is not whole.
     """
 
     __slots__ = ("_counting", "_key", "_primitives", "_reader", "_text")
@@ -48,12 +49,27 @@ class Opener:
         text: bytes,
         counting: Counting,
         max_frame_bytes: int,
+        part: bytes = b"",
     ) -> None:
         self._primitives = primitives
         self._key = key
         self._text = text
         self._counting = counting
         self._reader = FrameReader(max_frame_bytes + MESSAGE_OVERHEAD)
+        self._reader.feed(part)
+
+    @property
+    def part(self) -> bytes:
+        """What has come of a frame that is not whole, in its box."""
+        part = self._reader.take_rest()
+        self._reader.let_go()
+        self._reader.feed(part)
+        return part
+
+    def hand_over(self) -> int:
+        """Another one opens what comes from now on, and this one nothing; returns the counter."""
+        self._key = b""
+        return self._counting.last
 
     def open(self, data: bytes) -> bytes:
         """Take what has come next; return the plain frames of what is whole by that.

@@ -62,6 +62,11 @@ class Sealer:
         """
         return batch.seal(self._text, self._take(len(batch.layout.ends)), self._key)
 
+    def hand_over(self) -> tuple[bytes, int]:
+        """Another one seals from now on, with this key and behind this nonce; this one nothing."""
+        handed, self._key, self._count = (self._key, self._count), b"", SHORT_NONCE_MAX
+        return handed
+
     def _take(self, nonces: int) -> int:
         """The counter of the first of so many nonces; they are used from now on, come what may."""
         first = self._count + 1

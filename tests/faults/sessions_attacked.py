@@ -18,7 +18,7 @@ from random import Random
 from typing import TYPE_CHECKING, get_args
 
 from fanout.workers.connections.said import fault_of
-from fanout.workers.connections.sealed import Sealing
+from fanout.workers.connections.sealed import NOTHING_KEPT, Sealing
 from fanout.workers.connections.sessions import SESSIONS, _maker_with_keys
 from fanout.zmtp import (
     FrameReader,
@@ -129,7 +129,7 @@ class Neighbour:
         self._sent = bytearray()
         sealer = self.peer.session.sealer
         assert sealer is not None
-        self._send = sealing.under(sealer, 0, 0)(self._take)
+        self._send = sealing.under(sealer, NOTHING_KEPT)(self._take)
         self._reader = FrameReader(INBOUND_BYTES)
 
     def _take(self, data: bytes | memoryview) -> int:
@@ -160,7 +160,7 @@ def one_round(rng: Random, runs: int = A_ROUND) -> int:
         AssertionError: one did not end as it has to, or a neighbour felt it. A note says which.
     """
     secret = rng.randbytes(32)
-    public, make = sodium().public_of(secret), _maker_with_keys([secret])
+    public, make = sodium().public_of(secret), _maker_with_keys([secret], sodium())
     sealing, ended = Sealing(), 0
 
     def connect() -> MemoryPeer:
@@ -199,7 +199,7 @@ def attack_curve(talk: Talk, attack: Callable[[Talk], End | None], sealing: Seal
         assert end.is_met(*fault_of(violation)), violation
     sealer = peer.session.sealer
     if sealer is not None:  # it is served as well
-        send = sealing.under(sealer, 0, 0)(len)
+        send = sealing.under(sealer, NOTHING_KEPT)(len)
         send.let()
         assert send(MESSAGE) == len(MESSAGE)
     return violation is not None

@@ -51,7 +51,7 @@ class Kernel:
         self.room = room
         self.boxes = NoBoxes()
         self.sealer = Sealer(self.boxes, KEY, SERVER_TEXT, 1)
-        self._opener = Opener(self.boxes, KEY, SERVER_TEXT, Counting(), max_frame_bytes)
+        self.opener = Opener(self.boxes, KEY, SERVER_TEXT, Counting(), max_frame_bytes)
         self.wire = b""
         self.sends = 0
         self._raw = 0  # bytes before the first box
@@ -72,4 +72,4 @@ class Kernel:
     def received(self) -> bytes:
         """The plain frames that have come in whole since this was asked last."""
         new, self.wire = self.wire[self._raw :], self.wire[: self._raw]
-        return self._opener.open(new)
+        return self.opener.open(new)

@@ -40,7 +40,7 @@ from tests.helpers.around import Around, Outbox
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from fanout.shm.layout import Layout
     from fanout.shm.stream_record import StreamRecord
@@ -241,6 +241,8 @@ class TakingOver:
         ipc: the subscribers come by Unix sockets.
     """
 
+    protocol = "zmtp"
+
     def __init__(
         self,
         layout: Layout,
@@ -283,13 +285,18 @@ class TakingOver:
     def around(self, worker: Worker) -> Place:
         return self.places[self.workers.index(worker)]
 
+    def subscriber(self, number: int, topics: list[bytes], receive: int) -> Subscriber:
+        """One that has just connected."""
+        return Subscriber(number, topics, self.listening, receive)
+
     def connect(self, topics: list[bytes], worker: Worker, receive: int = 4096) -> Subscriber:
         """A subscriber whose handshake is done."""
         number = len(self.subscribers) + 1
-        one = Subscriber(number, topics, self.listening, receive)
+        one = self.subscriber(number, topics, receive)
         self.subscribers[number] = one
         self.served[number] = worker
-        worker.desk.adopt(Adopt(number, number - 1, "zmtp"), [os.dup(one.ours.fileno())])
+        message = Adopt(number, number - 1, self.protocol)
+        worker.desk.adopt(message, [os.dup(one.ours.fileno())])
         until = time.monotonic() + DEADLINE_S
         turns = 0
         while not (one.version and (one.changes or not topics)):
@@ -397,10 +404,17 @@ class TakingOver:
         self.take_reports(owner)
         answer = self.released[-1]
         if answer.ok:
-            self.hand_over([one], worker, quiet=True)
+            self.hand_over([one], worker, quiet=True, boxes=answer.boxes)
         return answer.reason
 
-    def hand_over(self, orphans: list[Subscriber], worker: Worker, *, quiet: bool = False) -> None:
+    def hand_over(
+        self,
+        orphans: list[Subscriber],
+        worker: Worker,
+        *,
+        quiet: bool = False,
+        boxes: Sequence[bytes] = (),
+    ) -> None:
         """Have them go on with another worker; they do in its next turns."""
         for one in orphans:
             self.served[one.number] = worker
@@ -421,7 +435,9 @@ class TakingOver:
                 worker._orders.carry_out(part, [])
             fields: Any = one.policy.as_dict()
             known: Any = {"quiet": quiet, "slow": one.slow, "stalled": one.stalled}
-            resume = Resume(*(one.number, one.number - 1, "zmtp", one.version, fields), **known)
+            known["boxes"] = list(boxes)
+            known_as = one.number, one.number - 1, self.protocol, one.version
+            resume = Resume(*known_as, fields, **known)
             worker._orders.carry_out(resume, [os.dup(one.ours.fileno())])
 
     def settle(self, worker: Worker) -> None:

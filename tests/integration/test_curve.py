@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import zmq
 
-from fanout import ConfigError, EventKind, NotMovedError, Publisher, Reason, SlowPolicy, auth
+from fanout import ConfigError, EventKind, Publisher, Reason, SlowPolicy, auth
 from fanout.coordinator import addresses
 from fanout.workers.connections.sealed import TURN_BYTES
 from tests.helpers.curve import CurveSeen, Keys, new_keys
@@ -316,39 +316,6 @@ class TestWhatCannotGoOn:
             assert publisher.statistics().not_resumed == 1
             assert publisher.statistics().resumed == 0
         assert back < 20.0  # 0.2 s on an idle machine
-
-    def test_a_move_is_refused_and_says_why(self, make: Callable[..., CurveSeen]) -> None:
-        publisher, _ = opened(workers=2)
-        with publisher:
-            subscriber = served(publisher, make())
-            [one] = publisher.subscribers()
-            with pytest.raises(NotMovedError, match="it is encrypted"):
-                publisher.move(one.id, 1 - one.worker)
-            publisher.publish(b"topic", b"payload")
-            assert subscriber.socket.recv_multipart() == [b"topic", b"payload"]
-            assert publisher.subscribers()[0].worker == one.worker
-
-    def test_workers_that_are_replaced_close_it_at_once(
-        self, make: Callable[..., CurveSeen]
-    ) -> None:
-        publisher, happenings = opened(workers=2)
-        with publisher:
-            plain = publisher.bind("tcp://127.0.0.1:*")
-            sealed = served(publisher, make())
-            served_plain = make(None).connect(plain)
-            publisher.wait_for_subscribers(2, timeout=DEADLINE_S)
-            publisher.restart_workers()
-            publisher.wait_for_workers(timeout=DEADLINE_S)
-            come_back(publisher, sealed, served_plain)
-            publisher.publish(b"topic", b"after")
-            for subscriber in (sealed, served_plain):
-                assert subscriber.socket.recv_multipart() == [b"topic", b"after"]
-            count = publisher.statistics().not_resumed
-            closed = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED, max(count, 1))
-            assert {event.cause for event in closed} == {Reason.WORKER_RETIRED}
-            assert all("it is encrypted" in event.reason for event in closed)
-            assert len(closed) == count
-            assert served_plain.saw(SUCCEEDED) == 1
 
 
 class TestKeys:

@@ -575,14 +575,14 @@ def test_it_is_not_moved() -> None:
     publisher, happenings = opened(workers=2)
     with publisher, served(publisher, b"") as peer:
         [one] = publisher.subscribers()
-        with pytest.raises(NotMovedError, match="it is encrypted"):
+        with pytest.raises(NotMovedError, match="it is by TLS"):
             publisher.move(one.id, 1 - one.worker)
         publisher.publish(b"t", b"p")
         assert peer.read_message() == [b"t", b"p"]
         publisher.restart_workers()
         [event] = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
         assert event.cause is Reason.WORKER_RETIRED
-        assert "it is encrypted" in event.reason
+        assert "it is by TLS" in event.reason
         publisher.wait_for_workers(timeout=DEADLINE_S)
 
 

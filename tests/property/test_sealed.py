@@ -2,7 +2,8 @@
 
 The pump is modelled by what it promises: it hands over the stream from where the last count ended,
 in spans cut anywhere; at the end of a message it may leave some out, or say something; and in the
-middle of one it does neither. What the peer opens must be that stream; no nonce has two texts.
+middle of one it does neither. At any time another worker may go on with it. What the peer opens
+must be that stream; no nonce has two texts.
 """
 
 from __future__ import annotations
@@ -10,8 +11,12 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fanout.workers.connections import handed
 from fanout.workers.connections.sealed import SealedSend
 from fanout.zmtp import encode_message
+from fanout.zmtp.boxes import SERVER_TEXT, Counting
+from fanout.zmtp.opener import Opener
+from fanout.zmtp.sealer import Sealer
 from tests.helpers.boxes import Kernel
 
 PONG = bytes.fromhex("0406 04 504f4e47 41")
@@ -44,6 +49,23 @@ class Pump:
         elif other == "speak":
             self.left.insert(0, PONG)
 
+    def move(self) -> None:
+        """Another one goes on, with what it was told over the channel and can read."""
+        before, opener = self.send, self.kernel.opener
+        rest, part = before.rest, opener.part
+        stored = handed.kept(rest, opener)
+        key, count = before.hand_over()
+        counts = count, opener.hand_over()
+        boxes = handed.packed(key, counts, rest, len(part), 0)
+        over = handed.unpacked(boxes, lambda _offset, _size: stored)
+        assert over is not None
+        kernel = self.kernel
+        kernel.opener = Opener(
+            kernel.boxes, over.key, SERVER_TEXT, Counting(over.heard), 1 << 24, over.part
+        )
+        sealer = Sealer(kernel.boxes, over.key, SERVER_TEXT, over.used)
+        self.send = SealedSend(kernel.send, sealer, over.rest)
+
     def step(self, span: int, room: int) -> None:
         """Hand over so many bytes, to a socket with so much room."""
         self.kernel.room = room
@@ -73,7 +95,7 @@ steps = st.lists(
     st.tuples(
         st.one_of(st.integers(1, 12), st.integers(1, 3000)),
         st.one_of(st.integers(0, 60), st.integers(0, 3000)),
-        st.sampled_from(["", "", "jump", "speak"]),
+        st.sampled_from(["", "", "jump", "speak", "move", "move"]),
     ),
     max_size=60,
 )
@@ -88,6 +110,8 @@ def test_what_the_peer_opens_is_the_stream(
     pump = Pump(list(wires), kernel, SealedSend(kernel.send, kernel.sealer))
     got = b""
     for span, room, other in taken:
+        if other == "move":
+            pump.move()
         pump.next(other)
         pump.step(span, room)
         got += kernel.received()

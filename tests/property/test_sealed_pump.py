@@ -91,7 +91,7 @@ class Audience:
     def _sealed(self, send: Send) -> SealedSend | TlsSend:
         kernel = self.kernel
         if isinstance(kernel, Kernel):
-            return SealedSend(send, kernel.sealer, 0, 0)
+            return SealedSend(send, kernel.sealer)
         return TlsSend(send, cast("Records", kernel.records))
 
     @property

@@ -67,6 +67,7 @@ ABOUT_SEVERAL = {
     "send/test_path_enlarging.py": "more workers than at the start: path.py",
     "shm/test_order.py": "the order of stores and loads of all records",
     "shm/test_records.py": "header, slots, cards, clock and ends",
+    "workers/connections/test_releasing_sealed.py": "who is in boxes: releasing.py and resuming.py",
     "workers/connections/test_resuming_slow.py": "who loses messages: resuming.py and records.py",
     "workers/stream/test_changing.py": "changes of wants: members.py and cohorts.py",
     "workers/stream/test_marks.py": "marks and gaps: backlog.py and telling.py",

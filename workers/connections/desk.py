@@ -20,7 +20,7 @@ from fanout.workers.connections.peer import Peer
 from fanout.workers.connections.records import Records
 from fanout.workers.connections.replays import Replays
 from fanout.workers.connections.said import fault_of, summary
-from fanout.workers.connections.sealed import Sealing
+from fanout.workers.connections.sealed import Rest, Sealing
 from fanout.workers.connections.sessions import Sessions, limits_of
 from fanout.workers.connections.slowness import SlowReports
 from fanout.workers.connections.unix_inbox import send_of
@@ -71,6 +71,7 @@ class Desk:
         watchers: are told of each peer; to be filled before the first is adopted.
         records: from where another worker can go on with each peer.
         replays: what peers have missed.
+        sealing: puts boxes into what they are sent.
         sessions: makes those of peers.
         when_ready: is called when the handshake of a peer is done by a verdict.
     """
@@ -87,7 +88,7 @@ class Desk:
         self.peers: dict[int, Peer] = {}
         self.by_descriptor: dict[int, Peer] = {}
         self._newcomers: list[Peer] = []
-        self._sealing = Sealing()
+        self.sealing = Sealing()
         self._write_set = write_set
         self.watchers: tuple[Watcher, ...] = ()
         self.slow_reports = SlowReports(around.channel)
@@ -216,7 +217,7 @@ class Desk:
         data = session.data_to_send()
         if session.sealer is not None:
             raw = len(member.control) + len(data)
-            boxes = self._sealing.under(session.sealer, raw, member.spoken_bytes)
+            boxes = self.sealing.under(session.sealer, Rest(raw, member.spoken_bytes))
             self._pump.throttles.put_under(member, boxes)
         if said.ready is not None:
             self.connected(peer, said.ready.version)

@@ -87,6 +87,7 @@ class Records:
         said: bytes = b"",
         will_want: bool = False,
         seen: Checkpoint | None = None,
+        is_leaving: bool = False,
     ) -> None:
         """Write the record of a peer; of one that is still in its handshake there is none.
 
@@ -94,6 +95,7 @@ class Records:
             said: what is about to be said to it.
             will_want: a change is about to be reported, by which it may want something.
             seen: its checkpoint of this instant, if there is one: it is settled then.
+            is_leaving: another worker is to be told how its boxes go on, if it is sealed.
         """
         if not peer.ready:
             return
@@ -109,7 +111,8 @@ class Records:
         if since is not None:
             record = self._up_to_promise(record, member, since)
         pointed_to = POINTS_TO_NOTHING
-        if member.sealed is not None:  # nobody can go on with it, and all it keeps is figures
+        if member.sealed is not None and not is_leaving:
+            # Nobody can go on with it if this worker is lost, and all it keeps is figures.
             nothing = record._replace(copy=0, speech=b"")
             record = nothing._replace(kind=Kind.SEALED, needed=NO_TAIL)
         elif member.spill or len(record.speech) > SPEECH_BYTES or _may_have_more(peer):
@@ -212,6 +215,14 @@ class Records:
         peer = self._peers.get(member.id)
         if peer is not None:
             self.write(peer)
+
+    def keep(self, peer: Peer, data: bytes) -> Stored | None:
+        """Store this beside what its record points to, for as long; None = there is no place."""
+        stored = self._area.store(data)
+        if stored is not None:
+            before = peer.pointed_to
+            peer.pointed_to = before._replace(kept=(*before.kept, stored))
+        return stored
 
     def leave(self, peer: Peer) -> None:
         """Another worker goes on by its record: what that points to stays until it has its own."""

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from fanout.control.takeover import Released
 from fanout.shm.stream_record import Kind
+from fanout.workers.connections.handed import NOWHERE, kept, packed
+from fanout.workers.connections.sealed import SealedSend
 from fanout.workers.connections.unix_inbox import own_counts
 
 if TYPE_CHECKING:
@@ -36,11 +38,32 @@ class Releasing:
         """Give a connection up if its record says all that there is to know of it, and answer."""
         peer = self._desk.peers.get(message.subscriber)
         why = "it is not served here" if peer is None else self._why_not(peer, message.held)
-        debt = 0
+        debt, boxes = 0, list[bytes]()
+        if peer is not None and why is None:
+            boxes, why = self._hand_over(peer)
         if peer is not None and why is None:
             debt = peer.budget.debt(self._around.now())
             self._desk.let_go(peer)
-        self._around.channel.send(Released(message.subscriber, why is None, why or "", debt))
+        known = message.subscriber, why is None, why or "", debt
+        self._around.channel.send(Released(*known, boxes))
+
+    def _hand_over(self, peer: Peer) -> tuple[list[bytes], str | None]:
+        """How the boxes of this one go on, which are made here no more; or why they cannot."""
+        sealed, opener = peer.member.sealed, peer.session.opener
+        if sealed is None:
+            return [], None
+        if not isinstance(sealed, SealedSend) or opener is None:
+            return [], Kind.SEALED.why_not
+        rest, part, where = sealed.rest, opener.part, NOWHERE
+        data = kept(rest, opener)
+        if data:
+            stored = self._desk.records.keep(peer, data)
+            if stored is None:
+                return [], Kind.NO_ROOM.why_not
+            where = stored.offset
+        # From here on it must be let go: another one may make its boxes.
+        key, count = sealed.hand_over()
+        return packed(key, (count, opener.hand_over()), rest, len(part), where), None
 
     def _why_not(self, peer: Peer, held: int) -> str | None:
         """Why nobody else can go on with it now, for people; None = its record is written.
@@ -55,7 +78,7 @@ class Releasing:
             return "a change of what it wants is being reported"
         if any(effect.member is peer.member for effect in self._pump.effects):
             return "something that has happened to it is being reported"
-        self._desk.records.write(peer)
+        self._desk.records.write(peer, is_leaving=True)
         record = peer.record.read(peer.id)
         kind = Kind.NONE if record is None else Kind(record.kind)
         if record is None or not kind.goes_on:
@@ -70,6 +93,8 @@ class Releasing:
             counts = own_counts(peer.socket, peer.record)
         else:
             counts = self._around.stream_counts(peer.socket)
-        if counts is not None and counts != (record.stream_bytes, inbox.taken):
+        sealed = peer.member.sealed
+        written = record.stream_bytes if sealed is None else sealed.wire_bytes
+        if counts is not None and counts != (written, inbox.taken):
             return "the kernel has counted other bytes than its worker"
         return None

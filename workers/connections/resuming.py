@@ -12,11 +12,13 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from fanout.control.judging import is_sealed
 from fanout.control.rights import Asks
 from fanout.control.takeover import Resumed
 from fanout.shm.stream_record import Kind
 from fanout.slow_policy import SlowPolicy
 from fanout.transport import kernel
+from fanout.workers.connections.handed import unpacked
 from fanout.workers.connections.peer import Peer
 from fanout.workers.connections.unix_inbox import own_counts, send_of
 from fanout.workers.policy.choice import policy_of
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from fanout.shm.stream_record import StreamRecord, StreamSlot
     from fanout.workers.connections.deadlines import Deadlines
     from fanout.workers.connections.desk import Desk
+    from fanout.workers.connections.handed import HandedOver
     from fanout.workers.connections.permits import Permits
     from fanout.workers.connections.self_service import SelfService
     from fanout.workers.stream.pump import Pump
@@ -212,9 +215,10 @@ class Resuming:
         kind = Kind.NONE if record is None else Kind(record.kind)
         if record is None or not kind.goes_on:
             raise NotResumableError(kind.why_not)
+        over = self._handed_over(message)
         # What was acted upon may not have been taken yet; or it is of a frame that is skipped.
         acted = max(record.acted, stream.acted)
-        counts = self._counts_of(sock, stream, record, quiet=message.quiet)
+        counts = self._counts_of(sock, stream, record, over, quiet=message.quiet)
         if counts.read > acted:
             raise NotResumableError("something that it said was not acted upon")
         past, wants = _history(one.wants)
@@ -222,13 +226,17 @@ class Resuming:
             raise NotResumableError("its record does not fit what it wants")
         slot = self._around.subscriber_slot(message.slot)
         asked = wants if one.rights is None else set(one.asks)
-        session = self._session_of(message, asked, acted - counts.read, sock)
+        session = self._session_of(message, asked, acted - counts.read, sock, over)
         policy = policy_of(_policy_in(message), self._log_bytes, self._around.log.entries)
         peer = Peer(
             *(message.subscriber, slot, sock, session, policy, now, message.debt),
             record=stream,
             send=send_of(sock, self._around.slot, stream),
         )
+        if over is not None:
+            assert session.sealer is not None
+            boxes = self._desk.sealing.under(session.sealer, over.rest)
+            self._pump.throttles.put_under(peer.member, boxes)
         self._permits.take_over(peer, one.rights, wants)
         peer.member.encoding = session.encoding
         self._protect(record)
@@ -248,13 +256,17 @@ class Resuming:
         if more.said or message.chose:
             self._self_service.go_on(peer.id, more.said, chose=message.chose)
             peer.said = self._self_service.said(peer.id)
+        self._serve(peer, message, record.needed, now)
+        self._permits.go_on(peer, one.rights, now)
+
+    def _serve(self, peer: Peer, message: Resume, needed: int, now: int) -> None:
+        """It is where the other one has left it: from now on it is this one's."""
         self._desk.take_over(peer, now)
         if message.slow or message.stalled:
             self._desk.slow_reports.go_on(peer.id)
         self._deadlines.connected(peer, now)
-        peer.recorded = record.needed  # from there on the coordinator holds the log
+        peer.recorded = needed  # from there on the coordinator holds the log
         self._write_down(peer)
-        self._permits.go_on(peer, one.rights, now)
 
     def _write_down(self, peer: Peer) -> None:
         """The checkpoint before may be half-written, if its worker died while it was."""
@@ -263,10 +275,19 @@ class Resuming:
         self._desk.records.write(peer, seen=seen)
 
     def _counts_of(
-        self, sock: Any, stream: StreamSlot, record: StreamRecord, *, quiet: bool
+        self,
+        sock: Any,
+        stream: StreamSlot,
+        record: StreamRecord,
+        over: HandedOver | None,
+        *,
+        quiet: bool,
     ) -> kernel.Counts:
         acted = max(record.acted, stream.acted)
-        counts: kernel.Counts | None = kernel.Counts(record.stream_bytes, acted)
+        recorded = kernel.Counts(record.stream_bytes, acted)
+        if over is not None:
+            return recorded  # what was counted are boxes, and was compared by who had it
+        counts: kernel.Counts | None = recorded
         if sock.family == socket.AF_UNIX:
             counts = own_counts(sock, stream)
         elif not quiet:  # else nobody has to ask the kernel, which may not count
@@ -275,8 +296,18 @@ class Resuming:
             raise NotResumableError("it was ending, or its bytes are not counted")
         return counts
 
-    def _session_of(self, message: Resume, wants: set[bytes], skip: int, sock: Any) -> Session:
-        session: Session = self._desk.sessions.make(message.protocol)
+    def _handed_over(self, message: Resume) -> HandedOver | None:
+        """How its boxes go on; None = it has none."""
+        over = unpacked(message.boxes, self._area.read) if message.boxes else None
+        if over is None and is_sealed(message.protocol):
+            raise NotResumableError(Kind.SEALED.why_not)
+        return over
+
+    def _session_of(
+        self, message: Resume, wants: set[bytes], skip: int, sock: Any, over: HandedOver | None
+    ) -> Session:
+        sessions = self._desk.sessions
+        session = sessions.make(message.protocol) if over is None else sessions.in_boxes(*over[:4])
         # Of what is there the other one may have reported some, if it was lost.
         again = 0 if message.quiet else kernel.unread_in_kernel(sock)
         session.go_on(message.version, wants, skip, again)

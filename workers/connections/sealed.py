@@ -10,7 +10,9 @@ hands over the next bytes of a stream, cut anywhere, and goes on where the retur
                begins with the very bytes that they are of; else they are thrown away
 
 A box is sealed once and never again, and one that is thrown away takes its nonce with it. So no
-nonce meets two plaintexts, whatever the pump does meanwhile.
+nonce meets two plaintexts, whatever the pump does meanwhile. Nor if another worker goes on: what
+is pending goes with it as it is, what waits is thrown away, and whoever has handed over seals
+nothing any more.
 
 As long as a box is pending, at least one byte of its frame is not reported. So the pump's place in
 the stream is in the middle of that message, which it then never leaves out; and it takes the
@@ -84,6 +86,20 @@ class _Boxes(NamedTuple):
         return _Boxes(self.plain[at:], ends, box_ends, bytes(self.wire[box_at:]))
 
 
+class Rest(NamedTuple):
+    """What is kept between two calls, and has to go along; see above."""
+
+    raw: int = 0  # bytes of the handshake that are still to come, and go out as they are
+    wire_bytes: int = 0  # that the socket has taken
+    owed: int = 0  # plain bytes of the pending box that were not reported yet
+    skip: int = 0
+    pending: bytes = b""
+    partial: bytes = b""
+
+
+NOTHING_KEPT = Rest()
+
+
 class SealedSend:
     """Sends what comes after the handshake of one connection.
 
@@ -93,9 +109,7 @@ class SealedSend:
     Args:
         send: of the socket.
         sealer: of this connection.
-        raw: bytes of the handshake that will be handed over before the first frame; they go out as
-            they are.
-        wire_bytes: that the socket has taken before.
+        rest: where it begins: behind a handshake, or where another worker has left it.
         layouts: of all who may be sent the same; None = it shares none.
 
     Attributes:
@@ -111,22 +125,21 @@ class SealedSend:
         self,
         send: Send,
         sealer: Sealer,
-        raw: int = 0,
-        wire_bytes: int = 0,
+        rest: Rest = NOTHING_KEPT,
         layouts: Layouts | None = None,
     ) -> None:
         self._send = send
         self._sealer = sealer
-        self._raw = raw
-        self._pending = b""
-        self._owed = 0  # plain bytes of the pending box that are not reported yet
-        self._skip = 0
-        self._partial = bytearray()
+        self._raw = rest.raw
+        self._pending = rest.pending
+        self._owed = rest.owed
+        self._skip = rest.skip
+        self._partial = bytearray(rest.partial)
         self._waiting: _Boxes | None = None
         self._layouts = Layouts() if layouts is None else layouts
         self._left = 0
         self.more = False
-        self.wire_bytes = wire_bytes
+        self.wire_bytes = rest.wire_bytes
         self.kept_from: int | None = None
 
     def let(self) -> None:
@@ -147,6 +160,22 @@ class SealedSend:
     def kept_bytes(self) -> int:
         """Nothing: of what is kept here, a byte at least was not reported."""
         return 0
+
+    @property
+    def rest(self) -> Rest:
+        """What is kept, for who goes on."""
+        kept = self._raw, self.wire_bytes, self._owed, self._skip
+        return Rest(*kept, bytes(self._pending), bytes(self._partial))
+
+    def hand_over(self) -> tuple[bytes, int]:
+        """Another one goes on with the rest: nothing is sent here any more.
+
+        Returns:
+            Its key, and the counter of the last nonce that was used.
+        """
+        self._send = _refuse
+        self._waiting = None
+        return self._sealer.hand_over()
 
     def flush(self) -> bool:
         """What is kept goes out with what comes next."""
@@ -276,6 +305,10 @@ class Sealing:
     def __init__(self) -> None:
         self._layouts = Layouts()
 
-    def under(self, sealer: Sealer, raw: int, wire_bytes: int) -> Callable[[Send], SealedSend]:
+    def under(self, sealer: Sealer, rest: Rest) -> Callable[[Send], SealedSend]:
         """What is to be put before the `send` of a socket; see `SealedSend`."""
-        return lambda send: SealedSend(send, sealer, raw, wire_bytes, self._layouts)
+        return lambda send: SealedSend(send, sealer, rest, self._layouts)
+
+
+def _refuse(_data: bytes | memoryview) -> int:
+    raise RuntimeError("boxes of a connection that another worker goes on with")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fanout.control.judging import Secure
     from fanout.options import Options
     from fanout.security.records import Records
+    from fanout.zmtp.boxes import Primitives
 
 SessionMaker: TypeAlias = Callable[[SessionLimits], Session]
 
@@ -61,6 +62,7 @@ class Sessions:
         self._tls: dict[str, list[bytes]] = {}
         self._contexts: dict[str, SSLContext] = {}
         self._with_keys: dict[str, SessionMaker] = {}
+        self._sodium: Primitives | None = None
         self._certified: set[str] = set()  # protocols by whose certificates peers are known
         self._limits = limits
         self._introduction = introduction
@@ -78,6 +80,35 @@ class Sessions:
             session = maker(self._limits)
         session.introduce = self._introduce
         return session
+
+    def in_boxes(self, key: bytes, count: int, heard: int, part: bytes) -> Session:
+        """The session of a peer with CURVE whose handshake another worker has done.
+
+        Args:
+            key: of the connection.
+            count: of the last nonce of ours that was used.
+            heard: the same of the peer, by what has come.
+            part: of its next box, as far as that has come.
+        """
+        _leave_no_core()
+        # Loaded only where there are keys.
+        from fanout.zmtp.boxes import CLIENT_TEXT, SERVER_TEXT, Counting
+        from fanout.zmtp.opener import Opener
+        from fanout.zmtp.sealer import Sealer
+
+        session, sodium = Session(self._limits), self._primitives()
+        theirs = CLIENT_TEXT, Counting(heard), self._limits.max_frame_bytes, part
+        session.opener = Opener(sodium, key, *theirs)
+        session.sealer = Sealer(sodium, key, SERVER_TEXT, count)
+        return session
+
+    def _primitives(self) -> Primitives:
+        """Of CURVE: one for all, since it is tried out when it is made."""
+        if self._sodium is None:
+            from fanout.security.sodium import Sodium  # some 10 ms: where nobody has it, it is not
+
+            self._sodium = Sodium()
+        return self._sodium
 
     def records(self, protocol: str) -> Records | None:
         """TLS for a new connection of this protocol; None = it has none.
@@ -107,7 +138,7 @@ class Sessions:
             if is_certified(message.secrets, inside):
                 self._certified.add(protocol)
         else:
-            self._with_keys[protocol] = _maker_with_keys(message.secrets)
+            self._with_keys[protocol] = _maker_with_keys(message.secrets, self._primitives())
 
     def _introduce(self) -> dict[bytes, bytes]:
         return {PROPERTY: self._introduction().to_bytes()}
@@ -129,12 +160,11 @@ def _leave_no_core() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _maker_with_keys(secrets: list[bytes]) -> SessionMaker:
+def _maker_with_keys(secrets: list[bytes], sodium: Primitives) -> SessionMaker:
     """What makes sessions with CURVE."""
-    from fanout.security.sodium import Sodium  # some 10 ms: where nobody has it, it is not loaded
+    # Loaded only where there are keys.
     from fanout.zmtp.boxes import KeyPair
     from fanout.zmtp.curve import CurveServer
 
-    sodium = Sodium()
     keys = [KeyPair(sodium.public_of(secret), secret) for secret in secrets]
     return lambda limits: Session(limits, mechanism=CurveServer(keys, sodium, os.urandom))

@@ -26,6 +26,7 @@ from fanout.control.splitting import SUBSCRIPTIONS_PER_PACKET_BYTES, split_subsc
 from fanout.records import fields_of
 
 HEADER_BYTES = 4  # that are counted for each prefix
+SECRET = [b"s" * 32]
 MESSAGES: list[Message] = [
     control.Hello(1, 2, {"workers": 3, "name": "n", "send_timeout": 0.5, "allow_zmtp_1": True}),
     control.Started(1),
@@ -44,13 +45,13 @@ MESSAGES: list[Message] = [
     control.SnapshotDone(1),
     control.Finish(1.5, 2.5),
     takeover.Wants(1, 2, [b"", b"added"], [b"cancelled"]),
-    takeover.Resume(1, 2, "zmtp", "3.1", {"action": "block", "limit_bytes": 5}, 7),
+    takeover.Resume(1, 2, "zmtp", "3.1", {"action": "block", "limit_bytes": 5}, 7, boxes=SECRET),
     takeover.Resumed(1, False, "in words"),
     takeover.Release(1, 2),
-    takeover.Released(1, False, "in words", 7),
+    takeover.Released(1, False, "in words", 7, SECRET),
     judging.AuthRequest(1, "PLAIN", [b"desk7", b"geheim"]),
     judging.Judged(1, 2, "in words"),
-    judging.Secure("zmtp+curve#1", [b"s" * 32]),
+    judging.Secure("zmtp+curve#1", SECRET),
     rights.Permit(1, 2, False, [b"", b"prefix"]),
     rights.Permitted(1, 2),
     rights.Asked(1, [b"added"], [b"cancelled"]),
@@ -84,6 +85,12 @@ def test_a_message_comes_back_as_it_was(message: Message) -> None:
 def test_a_packet_has_any_number_of_messages(count: int) -> None:
     """The header of the list grows with it."""
     assert decode(pack([encode(control.Snapshot(1))] * count)) == [control.Snapshot(1)] * count
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=NAMES)
+def test_nothing_secret_is_in_its_text(message: Message) -> None:
+    assert SECRET[0].decode() not in repr(message)
+    assert str(message) == repr(message)
 
 
 def test_descriptors_travel_with_three_kinds() -> None:

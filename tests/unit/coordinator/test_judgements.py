@@ -79,7 +79,6 @@ def test_of_curve_the_key_is_told_and_is_the_name() -> None:
     assert action.request == Request(*who, public_key="0" * 40)
     said(judgements.judged(state, action.request, Allow()))
     assert (connection.user, connection.mechanism) == ("0" * 40, "CURVE")
-    assert connection.is_sealed
 
 
 def test_who_is_allowed_has_a_name() -> None:

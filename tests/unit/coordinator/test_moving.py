@@ -18,7 +18,7 @@ from fanout.shm.header import Header
 from fanout.shm.stream_record import StreamSlot
 from fanout.shm.worker_slot import NO_TAIL
 from tests.simulation.processes import Flag
-from tests.unit.coordinator.bench import KILLED, Bench, closed
+from tests.unit.coordinator.bench import KILLED, Bench, Worker, closed
 from tests.unit.coordinator.test_handing_on import RECORD, connect, kinds
 
 if TYPE_CHECKING:
@@ -350,11 +350,11 @@ def test_what_cannot_be_is_refused() -> None:
             moving.begin(subscriber, 1, "")
 
 
-def test_who_is_sealed_is_not_even_asked_for() -> None:
+def test_who_is_by_tls_is_not_even_asked_for() -> None:
     with Bench(2) as bench:
         subscriber = connect(bench)
-        bench.state.roster.connections[subscriber].mechanism = "CURVE"
-        with pytest.raises(NotMovedError, match="it is encrypted"):
+        bench.state.roster.connections[subscriber].protocol = "zmtp+tls#1"
+        with pytest.raises(NotMovedError, match="it is by TLS"):
             bench.coordinator._pool.moving.begin(subscriber, 1, "")
         bench.turn()
 
@@ -380,3 +380,95 @@ def test_the_workers_end_when_the_moves_are_done_and_who_waits_is_told() -> None
         subscriber = connect(bench)
         move, flag = begin(bench, subscriber, 1)
     assert (flag.times, move.problem) == (1, "the publisher has ended")
+
+
+BOXES = [b"k" * 32, b"where the counters stand"]
+
+
+class TestInBoxes:
+    """With CURVE: who gives it up says how its boxes go on, to one worker at a time."""
+
+    @staticmethod
+    def given_up(bench: Bench, boxes: list[bytes]) -> int:
+        """The first worker has been asked for one, and has said this."""
+        subscriber = connect(bench)
+        bench.state.roster.connections[subscriber].protocol = "zmtp+curve#1"
+        begin(bench, subscriber, 1)
+        assert kinds(bench.processes[0].hear()) == [Release]
+        bench.processes[0].say(Released(subscriber, True, "", 0, boxes))
+        return subscriber
+
+    @staticmethod
+    def handed_to(process: Worker) -> list[bytes]:
+        """How the boxes go on with this one."""
+        (resume,) = [one for one in process.hear() if isinstance(one, Resume)]
+        return resume.boxes
+
+    @staticmethod
+    def assert_closed(bench: Bench, subscriber: int) -> None:
+        """It is closed, said why, and counted."""
+        for _ in range(3):
+            bench.turn()
+        (event,) = bench.of(EventKind.SUBSCRIBER_EVICTED)
+        assert event.subscriber == subscriber
+        assert "encrypted: its worker had the key" in event.reason
+        assert bench.state.ledger.not_resumed == 1
+        assert bench.state.ledger.moved == 0
+        assert Header(bench.segment).hold == NO_TAIL
+
+    def test_it_goes_on_with_them(self) -> None:
+        with Bench(2) as bench:
+            subscriber = self.given_up(bench, BOXES)
+            bench.turn()
+            assert self.handed_to(bench.processes[1]) == BOXES
+            (orphan,) = bench.state.takeovers.handed.values()
+            assert repr(BOXES[0]) not in repr(orphan)
+            bench.processes[1].say(Resumed(subscriber, True, ""))
+            bench.turn()
+            assert not bench.state.takeovers.pending
+            assert bench.state.ledger.moved == 1
+
+    def test_nobody_goes_on_without(self) -> None:
+        """Though its record says that one could."""
+        with Bench(2) as bench:
+            subscriber = self.given_up(bench, [])
+            self.assert_closed(bench, subscriber)
+
+    @pytest.mark.parametrize("was_asked", [False, True])
+    def test_if_its_worker_is_lost_nobody_does(self, *, was_asked: bool) -> None:
+        with Bench(2) as bench:
+            subscriber = connect(bench)
+            bench.state.roster.connections[subscriber].protocol = "zmtp+curve#1"
+            if was_asked:
+                begin(bench, subscriber, 1)
+            bench.processes[0].exit(KILLED)
+            self.assert_closed(bench, subscriber)
+            assert Resume not in kinds(bench.processes[1].hear())
+
+    def test_if_it_is_lost_after_that_the_other_one_does(self) -> None:
+        with Bench(2) as bench:
+            self.given_up(bench, BOXES)
+            bench.processes[0].exit(KILLED)
+            bench.turn()
+            assert self.handed_to(bench.processes[1]) == BOXES
+            assert not bench.of(EventKind.SUBSCRIBER_EVICTED)
+
+    def test_if_the_other_one_is_lost_nobody_does(self) -> None:
+        """It may have made boxes already."""
+        with Bench(3) as bench:
+            subscriber = self.given_up(bench, BOXES)
+            bench.turn()
+            assert self.handed_to(bench.processes[1]) == BOXES
+            bench.processes[1].exit(KILLED)
+            self.assert_closed(bench, subscriber)
+            for process in (bench.processes[0], bench.processes[2]):
+                assert Resume not in kinds(process.hear())
+
+    def test_if_the_other_one_has_not_touched_it_its_worker_does(self) -> None:
+        with Bench(2) as bench:
+            subscriber = self.given_up(bench, BOXES)
+            bench.turn()
+            bench.processes[1].say(Resumed(subscriber, False, "no descriptor", again=True))
+            bench.turn()
+            assert self.handed_to(bench.processes[0]) == BOXES
+            assert not bench.of(EventKind.SUBSCRIBER_EVICTED)

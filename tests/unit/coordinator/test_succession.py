@@ -210,12 +210,11 @@ def test_who_cannot_be_moved_is_closed_after_a_while_and_counted() -> None:
         assert counts(bench) == [2, 0, 0]
 
 
-def test_who_is_sealed_is_closed_at_once() -> None:
+def test_who_is_by_tls_is_closed_at_once() -> None:
     with Bench(2) as bench:
         sealed, other = connect(bench, 2)
         connections = bench.state.roster.connections
-        for subscriber in (sealed, other):
-            connections[subscriber].mechanism = "CURVE" if subscriber == sealed else "NULL"
+        connections[sealed].protocol = "zmtp+tls#1"
         began = bench.now
         played = Played(bench)
         bench.coordinator.restart_workers()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fanout.control import judging
 from fanout.errors import ConfigError
 from fanout.security import curve
 from fanout.security.curve import Curve
@@ -63,3 +64,9 @@ def test_a_pynacl_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(curve, "Sodium", Old)
     with pytest.raises(ConfigError, match=r"later PyNaCl than 1\.5\.0: pip install"):
         Curve(RAW).check_place("tcp://127.0.0.1:1", is_local=True)
+
+
+def test_it_is_known_by_its_name_that_all_of_it_is_encrypted() -> None:
+    assert Curve(RAW).protocol == judging.CURVE
+    assert [judging.is_sealed(one) for one in ("zmtp+curve#1", "zmtp+plain+tls#2")] == [True, True]
+    assert [judging.is_sealed(one) for one in ("zmtp", "zmtp+plain")] == [False, False]

@@ -111,3 +111,21 @@ def test_each_box_has_its_own_nonce() -> None:
     one = sealer()
     sealed = {one.seal(0, b"the same")[10:18] for _ in range(100)}
     assert len(sealed) == 100
+
+
+@pytest.mark.parametrize("cut", [0, 1, 12, 20, 300, 330])
+def test_another_one_opens_and_seals_from_where_it_is_handed_over(cut: int) -> None:
+    first, one = sealer(), opener()
+    boxes = first.seal(0, b"a" * 270) + first.seal(1, b"b")
+    came = one.open(boxes[:cut])
+    part = one.part
+    assert part == one.part, "it is not taken by that"
+    other = Opener(NACL, KEY, CLIENT_TEXT, Counting(one.hand_over()), 65_536, part)
+    key, count = first.hand_over()
+    second = Sealer(NACL, key, CLIENT_TEXT, count)
+    came += other.open(boxes[cut:] + second.seal(0, b"c"))
+    assert came == frame_header(270) + b"a" * 270 + frame_header(1, 1) + b"b" + short_frame(b"c")
+    with pytest.raises(LocalProtocolError):
+        first.seal(0, b"c")
+    with pytest.raises(RemoteProtocolError, match="does not rise"):
+        other.open(boxes)

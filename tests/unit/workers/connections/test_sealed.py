@@ -8,9 +8,17 @@ from unittest import mock
 import pytest
 
 from fanout.security.sodium import Sodium
-from fanout.workers.connections.sealed import SEAL_BYTES, TURN_BYTES, SealedSend, Sealing
+from fanout.workers.connections.sealed import (
+    NOTHING_KEPT,
+    SEAL_BYTES,
+    TURN_BYTES,
+    Rest,
+    SealedSend,
+    Sealing,
+)
 from fanout.zmtp import encode_message
 from fanout.zmtp.boxes import MESSAGE_OVERHEAD, SERVER_TEXT, Counting
+from fanout.zmtp.errors import LocalProtocolError
 from fanout.zmtp.layout import lay_out
 from fanout.zmtp.opener import Opener
 from fanout.zmtp.sealer import Sealer
@@ -99,7 +107,7 @@ def test_who_are_sent_the_same_have_it_cut_once() -> None:
         for key in keys:
             came: list[bytes] = []
             sealer = Sealer(sodium, key, SERVER_TEXT, 1)
-            send = sealing.under(sealer, 0, 0)(partial(taken_by, came))
+            send = sealing.under(sealer, NOTHING_KEPT)(partial(taken_by, came))
             send.let()
             assert send(wire) == len(wire)
             opener = Opener(sodium, key, SERVER_TEXT, Counting(), 1 << 20)
@@ -249,7 +257,7 @@ def test_little_is_thrown_away_when_little_is_taken() -> None:
 def test_the_handshake_goes_out_as_it_is() -> None:
     kernel = Kernel(3)
     kernel.raw(5)
-    send = Let(kernel.send, kernel.sealer, raw=5)
+    send = Let(kernel.send, kernel.sealer, Rest(raw=5))
     assert send(b"READY" + MESSAGE) == 3
     with pytest.raises(BlockingIOError):
         send(b"DY" + MESSAGE)
@@ -265,3 +273,49 @@ def test_an_error_is_the_callers() -> None:
 
     with pytest.raises(ConnectionResetError):
         Let(broken, Kernel().sealer)(MESSAGE)
+
+
+def test_who_has_handed_over_seals_and_sends_nothing() -> None:
+    send, kernel = made(20)
+    done = send(MESSAGE)
+    rest = send.rest
+    key, count = send.hand_over()
+    assert rest.pending
+    kernel.room = 1 << 20
+    with pytest.raises(RuntimeError, match="another worker goes on"):
+        send(MESSAGE)
+    with pytest.raises(LocalProtocolError, match="all nonces"):
+        kernel.sealer.seal(0, b"")
+    kernel.sealer = Sealer(kernel.boxes, key, SERVER_TEXT, count)
+    other = Let(kernel.send, kernel.sealer, rest)
+    assert other(MESSAGE[done:]) == len(MESSAGE) - done
+    assert kernel.received() == MESSAGE
+    assert other.wire_bytes == (1 << 20) - kernel.room + rest.wire_bytes
+
+
+def test_the_begin_of_a_frame_goes_along() -> None:
+    send, kernel = made(1 << 20)
+    assert send(MESSAGE[:4]) == 4
+    rest = send.rest
+    assert not kernel.sends
+    other = Let(kernel.send, Sealer(kernel.boxes, *_parts(send)), rest)
+    assert other(MESSAGE[4:]) == len(MESSAGE) - 4
+    assert kernel.received() == MESSAGE
+
+
+def test_what_waits_is_thrown_away_with_its_nonces() -> None:
+    send, kernel = made(0)
+    with pytest.raises(BlockingIOError):
+        send(MESSAGE)
+    made_before = len(kernel.boxes.sealed)
+    rest = send.rest
+    other = Let(kernel.send, Sealer(kernel.boxes, *_parts(send)), rest)
+    kernel.room = 1 << 20
+    assert other(MESSAGE) == len(MESSAGE)
+    assert kernel.received() == MESSAGE
+    assert len(kernel.boxes.sealed) == 2 * made_before > 0
+
+
+def _parts(send: SealedSend) -> tuple[bytes, bytes, int]:
+    key, count = send.hand_over()
+    return key, SERVER_TEXT, count

@@ -10,7 +10,12 @@ import pytest
 
 from fanout.control.judging import Secure
 from fanout.introduction import Introduction
+from fanout.security.sodium import Sodium
 from fanout.workers.connections.sessions import SESSIONS, Sessions
+from fanout.zmtp.boxes import CLIENT_TEXT, SERVER_TEXT, Counting
+from fanout.zmtp.frames import COMMAND
+from fanout.zmtp.opener import Opener
+from fanout.zmtp.sealer import Sealer
 from tests.helpers.certificates import SERVER, SERVER_KEY
 from tests.helpers.limits import LIMITS
 
@@ -60,3 +65,21 @@ def test_what_cannot_be_had_now_is_tried_again_for_the_next_one(
     first, second = sessions.records("zmtp+tls#1"), sessions.records("zmtp+tls#1")
     assert first is not None
     assert first is not second
+
+
+def test_whose_handshake_was_done_by_another_worker_needs_no_keys_of_the_publisher(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limits = []
+    monkeypatch.setattr(resource, "setrlimit", lambda *both: limits.append(both))
+    key, sodium = b"k" * 32, Sodium()
+    subscribed = Sealer(sodium, key, CLIENT_TEXT, 7).seal(COMMAND, b"\x09SUBSCRIBEtopic")
+    session = made().in_boxes(key, 5, 7, subscribed[:9])
+    session.go_on("3.1", [b"before"])
+    assert session.subscriptions == {b"before"}
+    session.receive_data(subscribed[9:])
+    assert session.subscriptions == {b"before", b"topic"}
+    assert session.sealer is not None
+    opener = Opener(sodium, key, SERVER_TEXT, Counting(5), 100)
+    assert opener.open(session.sealer.seal(0, b"next")) == b"\0\4next"
+    assert limits == [(resource.RLIMIT_CORE, (0, 0))]
