@@ -9,7 +9,13 @@ import pytest
 
 from tests.simulation.takeovers.fate import KILL_POINTS, RARE
 from tests.simulation.takeovers.mistakes import MISTAKES
-from tests.simulation.takeovers.world import LATE_FROM, RARE_FROM, SHOWN_FROM, TakeoverWorld
+from tests.simulation.takeovers.world import (
+    LATE_FROM,
+    RARE_FROM,
+    SEALED_FROM,
+    SHOWN_FROM,
+    TakeoverWorld,
+)
 from tests.simulation.violated import Violated
 
 if TYPE_CHECKING:
@@ -18,6 +24,7 @@ if TYPE_CHECKING:
 RUNS = 50  # seeds in one test, so that a failing one is found at once
 SEEDS = 500
 LATE = LATE_FROM, LATE_FROM + 100  # seeds with subscribers that catch up
+SEALED = SEALED_FROM, SEALED_FROM + 100  # and with such that are in boxes, and given up
 SHOWN = SHOWN_FROM, SHOWN_FROM + 100  # and with such that are sent last values
 SEEDS_MAX = 250  # most mistakes are found by the first few
 
@@ -38,20 +45,25 @@ TRIED_FIRST: dict[str, int] = {
     "count_before_it_is_sent": 130,
     "count_no_losses_since_the_record": 391,
     "count_nobody_who_is_closed": 3,
+    "count_nonces_from_the_first_one_again": 50_015,
     "count_nothing_since_the_record": 1,
     "count_nothing_that_it_jumps_over": 10_095,
     "find_what_was_being_sent_anew": 30_006,
+    "forget_a_part_of_a_box_that_has_come": 50_021,
+    "forget_how_much_of_that_is_told": 50_021,
     "forget_that_it_is_catching_up": 10_043,
     "forget_that_it_rests": 323,
     "forget_the_gaps": 98,
+    "forget_the_nonces_of_what_waits": 50_045,
     "forget_the_part_of_the_names": 30_114,
+    "forget_what_is_half_out": 50_021,
     "forget_what_it_has_said": 129,
     "forget_where_that_ends": 10_046,
     "forget_which_messages_are_left": 10_095,
     "free_at_once_what_others_go_on_by": 29,
     "give_the_area_of_the_lost": 75,
-    "go_on_with_whom_it_was_sending_to": 141,
     "go_on_before_ones_front_is_there": 11,
+    "go_on_with_whom_it_was_sending_to": 141,
     "hand_on_the_policy_of_all": 34,
     "hand_on_what_it_wants_now_only": 177,
     "hold_all_if_the_report_of_one_waits": 20_074,
@@ -128,7 +140,8 @@ def run(seed: int) -> TakeoverWorld:
 
 
 @pytest.mark.parametrize(
-    "first", [*range(0, SEEDS, RUNS), *range(*LATE, RUNS), *range(*SHOWN, RUNS)]
+    "first",
+    [*range(0, SEEDS, RUNS), *range(*LATE, RUNS), *range(*SHOWN, RUNS), *range(*SEALED, RUNS)],
 )
 def test_streams_go_on_for_seeds_from(first: int) -> None:
     deliveries = resumed = moved = 0
@@ -178,7 +191,7 @@ def caught_by(name: str) -> int | None:
     """
     owner, attribute, broken = MISTAKES[name]
     first = TRIED_FIRST.get(name, 0)
-    kind = next((kind for kind in (LATE, SHOWN) if first in range(*kind)), (0, 0))
+    kind = next((kind for kind in (LATE, SHOWN, SEALED) if first in range(*kind)), (0, 0))
     seeds: list[int] = [first, *range(*kind), *range(SEEDS_MAX)]
     with mock.patch.object(owner, attribute, broken):
         for seed in seeds:
@@ -200,6 +213,7 @@ def test_what_is_tried_first_is_a_seed_that_holds_without_the_mistake() -> None:
         *range(SEEDS),
         *range(*LATE),
         *range(*SHOWN),
+        *range(*SEALED),
         *FOUND,
         *SELDOM,
     }, "not among those that run"

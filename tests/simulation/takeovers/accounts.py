@@ -45,7 +45,7 @@ def _require_counters(world: Society) -> None:
             require(near, f"{one.number}: {last.matched} matched, of {least} to {most}")
             wanted = last.matched
         got = last.matched, last.sent, last.dropped + last.conflated, last.stream_bytes
-        want = wanted, one.got, wanted - one.got, one.read_bytes
+        want = wanted, one.got, wanted - one.got, one.stream_bytes
         require(got == want, f"{one.number}: counted {got}, and it were {want}")
         require(not last.conflated or "conflate" in one.chosen.actions, "it is conflated")
         one.missing.require_accounts(last.dropped, last.conflated)

@@ -12,7 +12,7 @@ from fanout.shm.value_layout import H_VALUE_TOPICS, NO_TABLE
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.tuning import Tuning
 from tests.simulation.policies import random_policy
-from tests.simulation.takeovers.fate import NAMED, RARE, UNIX_STORES
+from tests.simulation.takeovers.fate import GIVING_UP, NAMED, RARE, TAKING_OVER, UNIX_STORES
 from tests.simulation.takeovers.memory import new_memory
 from tests.simulation.takeovers.shown import TABLE
 
@@ -41,6 +41,7 @@ LATE_FROM = 10_000  # seeds from here on have subscribers that catch up
 BACK_FROM = 20_000  # from here on others, that take back all they have said of themselves
 SHOWN_FROM = 30_000  # from here on others, that are sent last values
 RARE_FROM = 40_000  # from here on workers die where they seldom are
+SEALED_FROM = 50_000  # from here on subscribers come with CURVE, and are given up often
 
 
 class Chances:
@@ -51,7 +52,10 @@ class Chances:
         self.rng = rng = Random(seed)
         self.own = own = Random(~seed)  # another one, that the others come as they came before it
         self.now = 10_000 * MILLISECOND
-        named = RARE if seed >= RARE_FROM else NAMED
+        self.seals = seed >= SEALED_FROM
+        named = RARE if RARE_FROM <= seed < SEALED_FROM else NAMED
+        if self.seals:
+            named = tuple(name for name in NAMED if name.startswith((GIVING_UP, TAKING_OVER)))
         self.favourite = named[seed % len(named)]  # so that each kill point has its seeds
         self.kills: Counter[str] = Counter()
         self.resumed = self.moved = self.deliveries = 0
@@ -78,8 +82,10 @@ class Chances:
             self.chatty, self.packets = max(self.chatty, 0.3), 1
         if seed >= RARE_FROM and "an area" in self.favourite:  # where they have something anew
             self.policy = SlowPolicy("drop_newest", limit_messages=3)
-        if self.shows:
+        if self.shows or self.seals:
             self.policy, self.chatty = SlowPolicy("block"), 0.0
+        if self.seals:
+            self.short = 0.0
         self.options = _options(rng, self.count, self.policy)
         self.tuning = _tuning(rng)
         self.entries = 1 << rng.randint(4, 8)

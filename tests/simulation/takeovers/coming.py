@@ -8,6 +8,7 @@ from tests.simulation.peers import PREFIXES
 from tests.simulation.policies import random_policy
 from tests.simulation.takeovers.chances import POLICIES, RARE_FROM, SLOTS
 from tests.simulation.takeovers.hearing import Hearing
+from tests.simulation.takeovers.sealed import SealedSubscriber
 from tests.simulation.takeovers.shown import ShownSubscriber
 from tests.simulation.takeovers.subscriber import Subscriber
 from tests.simulation.unix_kernel import UnixConnection
@@ -43,6 +44,8 @@ class Coming(Hearing):
         if self.shows:
             prefix, is_told = rng.choice((b"", *PREFIXES)), rng.random() < 0.3
             return ShownSubscriber(*who, legacy=legacy, chatty=0.0, prefix=prefix, is_told=is_told)
+        if self.seals and not legacy:
+            return SealedSubscriber(*who, boxes=self.boxes, rng=rng)
         catching_up = None if legacy else self._catching_up()
         return Subscriber(*who, legacy=legacy, chatty=self.chatty, catching_up=catching_up)
 

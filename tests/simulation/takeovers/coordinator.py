@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from fanout.control.judging import AuthRequest, Judged, Judgement
 from fanout.control.messages import Adopt, Evict
 from fanout.control.takeover import Released, Resumed
 from fanout.coordinator import actions as do
@@ -32,6 +33,7 @@ from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
 from fanout.zmtp.errors import ProtocolError
 from tests.simulation.takeovers.fate import OF_COORDINATOR, OTHER_WORDS
 from tests.simulation.takeovers.memory import Memory
+from tests.simulation.takeovers.sealed import PROTOCOL, SealedSubscriber
 from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
@@ -151,6 +153,8 @@ class Coordinator:
                     self._carry_out(self._handing_on.heard(process.index, message))
                 elif isinstance(message, Released):
                     self._carry_out(self._moving.heard(message))
+                elif isinstance(message, AuthRequest):
+                    self._say(process.index, Judged(message.subscriber, Judgement.ALLOW, ""), ())
                 else:
                     taken = reports.take(self.state, process.index, message, self.now())
                     self._carry_out(taken)
@@ -180,6 +184,8 @@ class Coordinator:
         if isinstance(admitted, Refusal):
             return
         subscriber: Subscriber = subscriber_of(admitted.subscriber)
+        if isinstance(subscriber, SealedSubscriber):
+            admitted.protocol = PROTOCOL
         connection = subscriber.connection
         state.duplicates[admitted.subscriber] = machine.hold(connection, self)
         adopt = Adopt(admitted.subscriber, admitted.slot, admitted.protocol)

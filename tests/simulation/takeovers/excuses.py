@@ -25,6 +25,7 @@ class Excuses:
         untold: nor of these how much was taken of what they have said.
         going_back: nor of these what they were promised of what was published before.
         unheard: something that they have said was taken, and not acted upon.
+        keyless: the worker that had their keys is dead.
         short: in the record that counts there is not all, for there was no memory.
     """
 
@@ -33,12 +34,13 @@ class Excuses:
         self.untold: set[int] = set()
         self.going_back: set[int] = set()
         self.unheard: set[int] = set()
+        self.keyless: set[int] = set()
         self.short: set[int] = set()
         self._ends: dict[int, list[float]] = {}
 
     def went_on(self, number: int) -> None:
         """Another worker goes on with it."""
-        for each in (self.unsure, self.untold, self.going_back, self.unheard):
+        for each in (self.unsure, self.untold, self.going_back, self.unheard, self.keyless):
             each.discard(number)
 
     def recorded(self, number: int, *, is_short: bool) -> None:

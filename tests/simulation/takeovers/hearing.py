@@ -27,8 +27,11 @@ class Hearing(Society):
         process.fate.is_alive = False
         excuses = self.excuses
         excuses.going_back |= process.going_back
+        served = set(self.coordinator.served_by(process.index))
         for number, subscriber in self.subscribers.items():
             connection = subscriber.connection
+            if number in served:
+                excuses.keyless.add(number)
             if connection is process.sends_to:
                 excuses.unsure.add(number)
             if connection is process.takes_from and self.refuses:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fanout.control.messages import Started
@@ -23,6 +24,7 @@ from tests.simulation.takeovers.fate import GIVING_UP, TAKING_OVER, Fate, Killed
 from tests.simulation.takeovers.machine import PollSet, Socket
 from tests.simulation.takeovers.memory import Area, Memory
 from tests.simulation.takeovers.pipe import Pipe
+from tests.simulation.takeovers.sealed import PROTOCOL
 from tests.simulation.takeovers.shown import kept_values
 from tests.simulation.violated import Violated, require
 
@@ -118,7 +120,6 @@ class Process:
     """
 
     doorbell = -1
-    sessions = SESSIONS
 
     def __init__(self, world: TakeoverWorld, index: int) -> None:
         self.world = world
@@ -149,8 +150,11 @@ class Process:
         self.unsent = kernel.unsent_in_kernel
         self.taken = kernel.taken_by_host
         self.stream_counts = kernel.stream_counts
+        with_boxes = partial(world.boxes.session, rng=world.own)
+        self.sessions = {**SESSIONS, PROTOCOL: with_boxes}
         surroundings: Any = self
         self.worker = Worker(world.options, surroundings, world.tuning)
+        self.worker.desk.sessions._sodium = world.boxes
         orders: Any = self.worker._orders
         self._note_who(orders.resuming)
         self._note_who_goes_back(self.worker.desk.replays)

@@ -14,6 +14,7 @@ from tests.simulation.takeovers.fate import BESIDE
 from tests.simulation.takeovers.machine import Machine
 from tests.simulation.takeovers.missing import House
 from tests.simulation.takeovers.published import Publisher
+from tests.simulation.takeovers.sealed import Boxes
 from tests.simulation.takeovers.shown import ValuedPublisher
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Society(Chances):
     Attributes:
         coordinator: is set by who makes it.
         excuses: for connections that end.
+        boxes: of those with CURVE.
     """
 
     coordinator: Coordinator
@@ -46,6 +48,7 @@ class Society(Chances):
         self._busy = [rng.choice((1, 1, 6)) for _ in range(self.seats)]  # how often it has a turn
         self._not_resumed = 0
         self.excuses = Excuses()
+        self.boxes = Boxes()
         self._is_between = self._is_publishing = False
         self._hanging: list[Process] = []
 

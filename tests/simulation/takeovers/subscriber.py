@@ -134,6 +134,11 @@ class Subscriber(Speaking):
         return f"message {number}" if self.is_exact and number < head else ""
 
     @property
+    def stream_bytes(self) -> int:
+        """What it was sent, in the bytes that are counted."""
+        return self.read_bytes
+
+    @property
     def is_exact(self) -> bool:
         """Whether nothing is lost for it from where it stands on."""
         catching_up = self.catching_up

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 from fanout.transport import kernel
-from tests.simulation.takeovers.chances import BACK_FROM, LATE_FROM, RARE_FROM, SHOWN_FROM, SLOTS
+from fanout.workers.connections import sessions
+from tests.simulation.takeovers.chances import (
+    BACK_FROM,
+    LATE_FROM,
+    RARE_FROM,
+    SEALED_FROM,
+    SHOWN_FROM,
+    SLOTS,
+)
 from tests.simulation.takeovers.coordinator import Coordinator
 from tests.simulation.takeovers.fate import GIVING_UP
 from tests.simulation.takeovers.processes import Process
@@ -16,7 +24,15 @@ from tests.simulation.takeovers.shown import shown_at_once
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BACK_FROM", "LATE_FROM", "RARE_FROM", "SHOWN_FROM", "STEPS", "TakeoverWorld"]
+__all__ = [
+    "BACK_FROM",
+    "LATE_FROM",
+    "RARE_FROM",
+    "SEALED_FROM",
+    "SHOWN_FROM",
+    "STEPS",
+    "TakeoverWorld",
+]
 
 STEPS = 130
 
@@ -44,6 +60,7 @@ class TakeoverWorld(Settling):
             machine = self.machine
             with (
                 mock.patch.multiple(kernel, fcntl=machine, select=machine),
+                mock.patch.object(sessions, "_leave_no_core"),
                 shown_at_once(self.seed),
             ):
                 self._live(steps)
@@ -57,7 +74,7 @@ class TakeoverWorld(Settling):
             self._turns()
         for _ in range(self.rng.randint(1, SLOTS - 1)):
             self._connect()
-        for _ in range(4):
+        for _ in range(12 if self.seals else 4):  # a handshake takes longer
             self._turns()
         actions, weights = zip(*self._actions(), strict=True)
         for action in self.rng.choices(actions, weights, k=steps):
@@ -66,22 +83,25 @@ class TakeoverWorld(Settling):
 
     def _actions(self) -> list[tuple[Callable[[], None], int]]:
         weight, favourite = self.rng.choice, self.favourite
-        moves = (20,) if favourite.startswith(GIVING_UP) else (0, 5, 15)
+        moves: tuple[int, ...] = (20,) if favourite.startswith(GIVING_UP) else (0, 5, 15)
+        ends: tuple[int, ...] = (10, 20, 40)
+        if self.seals:  # who loses a worker is closed, and nobody would be there to be moved
+            moves, ends = (60, 120), (0, 0, 1)
         leaves = (2,) if favourite in ("close", "shut down") else (0, 0, 1)
         return [
-            (self._publish, weight((40, 80))),
+            (self._publish, 120 if self.seals else weight((40, 80))),
             (self._turn, 60),
             (self._tick, weight((3, 10))),
             (self.coordinator_turn, weight((50, 50, 50, 12))),
             (self._drain, weight((10, 30))),
             (self._talk, weight((4, 12, 30))),
-            (self._seal, weight((10, 20, 40))),
+            (self._seal, weight(ends)),
             (self._kill_all, weight((0, 0, 1))),
-            (self._hang, weight((0, 1, 2))),
+            (self._hang, weight((0, 0, 1) if self.seals else (0, 1, 2))),
             (self._end_who_hangs, 4),
             (self._connect, 2),
             (self._leave, weight(leaves)),
-            (self._choose, 0 if self.shows else weight((0, 2))),
+            (self._choose, 0 if self.shows or self.seals else weight((0, 2))),
             (self._move, weight(moves)),
             (self._pass_time, 6),
             (self._stall, weight((0, 0, 1, 4))),

@@ -4,6 +4,7 @@ Each is a small, plausible mistake. `MISTAKES` maps its name to what replaces wh
 """
 
 from tests.simulation.takeovers.mistakes import (
+    boxes,
     counting,
     going_on,
     knowing,
@@ -13,4 +14,13 @@ from tests.simulation.takeovers.mistakes import (
 )
 from tests.simulation.takeovers.mistakes.known import MISTAKES
 
-__all__ = ["MISTAKES", "counting", "going_on", "knowing", "last_values", "missing", "recording"]
+__all__ = [
+    "MISTAKES",
+    "boxes",
+    "counting",
+    "going_on",
+    "knowing",
+    "last_values",
+    "missing",
+    "recording",
+]
