@@ -51,10 +51,11 @@ def standard_taken() -> Iterator[None]:
     turn = _turn
     with turn.lock:
         turn.begun += 1
-        turn.holders += 1
+        one = object()
         held: dict[int, tuple[int, int]] = {}
         made = -1
         try:
+            turn.holders.add(one)
             with needed("memfd_create", "keeps the numbers of closed standard streams"):
                 while (made := os.memfd_create("fanout-placeholder", os.MFD_CLOEXEC)) < FIRST:
                     held[made] = _file_of(made)
@@ -66,7 +67,7 @@ def standard_taken() -> Iterator[None]:
                 with suppress(OSError):  # the program has closed it
                     if _file_of(number) == ours:
                         os.close(number)
-            turn.holders -= 1
+            turn.holders.discard(one)
 
 
 def fill_standard() -> None:
@@ -102,7 +103,7 @@ class _Turn:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.holders = 0
+        self.holders: set[object] = set()  # what each block holds
         self.begun = 0
 
 
@@ -112,7 +113,7 @@ _turn = _Turn()
 def _all_are_the_programs() -> bool:
     """Whether no standard number is free, nor held by us; in most programs that is all there is."""
     begun = _turn.begun
-    is_held = _turn.holders > 0 or any(_is_closed(number) for number in range(FIRST))
+    is_held = bool(_turn.holders) or any(_is_closed(number) for number in range(FIRST))
     return not is_held and begun == _turn.begun
 
 

@@ -47,7 +47,9 @@ class SendQueue:
         self._path = path
         self._in_the_way = in_the_way
         self._turn = asyncio.Lock()
-        self._waiting = 0  # tasks
+        # Of each task that waits what only its call holds: one that is interrupted anywhere, even
+        # while it takes itself out again, does not seem to wait for ever.
+        self._waiting: weakref.WeakSet[asyncio.Timeout] = weakref.WeakSet()
 
     async def send(self, attempt: Attempt, timeout: float | None) -> int:
         """Append, and wait for room if there is none; returns the sequence.
@@ -58,14 +60,16 @@ class SendQueue:
             As `fanout.Publisher.publish()`.
         """
         seconds = as_timeout(timeout)
-        if not self._waiting:
+        if self.append is _others_wait and not self.waits:
+            self._tell()  # who waited last was interrupted before it said so
+        if self.append is not _others_wait:
             sequence = attempt.append()
             if sequence != NO_SPACE:
                 return sequence
         waiting = asyncio.timeout(seconds)
-        self._waiting += 1
-        self._tell()
         try:
+            self._waiting.add(waiting)
+            self._tell()
             async with waiting:
                 return await self._send_in_turn(attempt)
         except TimeoutError:
@@ -73,20 +77,24 @@ class SendQueue:
                 raise no_room(timeout, self._in_the_way()) from None
             raise
         finally:
-            self._waiting -= 1
+            self._waiting.discard(waiting)
             self._tell()
 
     @property
     def waits(self) -> bool:
         """Whether a task waits."""
-        return self._waiting > 0
+        return len(self._waiting) > 0
 
     def _tell(self) -> None:
         """Have others append at once, or wait too."""
-        self.append = _others_wait if self._waiting else self._path.append
+        waits = self.waits
+        if waits:
+            self.append = _others_wait
         switch = None if self._switch is None else self._switch()
         if switch is not None:
-            switch(self.waits)
+            switch(waits)
+        if not waits:  # last: until then the next send sees that not all of this was done
+            self.append = self._path.append
 
     async def _send_in_turn(self, attempt: Attempt) -> int:
         path = self._path

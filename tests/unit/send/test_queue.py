@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,8 @@ from fanout.send.attempt import NO_SPACE, Attempt, attempt_message
 from fanout.send.queue import SendQueue
 from fanout.shm.worker_slot import NO_TAIL
 from fanout.statistics import InTheWay
+from tests.faults.subject import every_step, raiser
+from tests.helpers.interrupting import Steps, contained, untraced
 from tests.helpers.waiting import DEADLINE_S
 from tests.unit.send.line import Line
 
@@ -114,3 +117,45 @@ def test_who_gives_up_has_sent_nothing_and_holds_nobody_up(line: Line) -> None:
 
     fill(line)
     run(main())
+
+
+class Told:
+    """A publisher, for what it is told of those that wait."""
+
+    last = False
+
+    def tell(self, waits: bool) -> None:
+        self.last = waits
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+@pytest.mark.parametrize("opcodes", [False, True], ids=["lines", "instructions"])
+def test_interrupted_anywhere_nobody_is_left_that_seems_to_wait(line: Line, opcodes: bool) -> None:
+    """Else each later message would go the long way of those that wait, for good."""
+    told = Told()
+
+    async def cut(queue: SendQueue, steps: Steps) -> None:
+        # An interrupted call of its own, on which the loop does not end.
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
+        with suppress(Again, MemoryError), steps:
+            await queue.send(message(line, b"a"), 0)
+
+    async def next_one(queue: SendQueue) -> None:
+        assert not queue.waits
+        line.read_up_to(NO_TAIL)
+        assert line.path.make_room(SIZE)
+        head = line.reader.head()
+        assert await queue.send(message(line, b"b"), None) == head
+        assert queue.append(b"c" * SIZE, line.path.intern(b"t")) == head + 1
+        assert not told.last, "the publisher sends by the long way"
+
+    def at(number: int) -> Steps:
+        queue = SendQueue(line.path, lambda: None, told.tell)
+        fill(line)
+        steps = Steps(number, raiser(MemoryError), opcodes=opcodes)
+        list(contained(lambda: run(cut(queue, steps))))
+        run(next_one(queue))
+        return steps
+
+    with untraced():
+        every_step(at)
