@@ -94,7 +94,7 @@ class ThreadActor(Actor):
     ) -> None:
         super().__init__(make_role, limits, self)
         self.items, self.room, self.changes = Gate(), Gate(), Gate()
-        self._orders = Orders()
+        self._orders: Orders[Callable[[], object]] = Orders()
         self._poll = select.poll()
         self._plugs: dict[int, Plug] = {}  # by their descriptors
         self._is_asleep = False

@@ -163,7 +163,7 @@ class Subscriber(NotASubSocket):
         """Want messages whose topic begins with this, too; see `fanout.Subscriber.subscribe()`."""
         prefix, start = as_topic(topic), later_since(since, one_line=self._core.is_one_line)
         self._check()
-        self._core.check_room()
+        self._core.check_room(prefix)
         self._core.subscribe(prefix, start)
         self._turn()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn, Unpack
 
 from fanout.arguments import as_timeout, as_topic
@@ -120,13 +121,19 @@ class Subscriber(NotASubSocket):
         """
         if timeout is not None:
             timeout = as_timeout(timeout)
+        message = None
         try:
-            message = self._pop()
-        except IndexError:
-            message = self._reading.wait(timeout)
-        if self._inbox.is_stalled:
-            self._inbox.taken()
-        return message
+            try:
+                message = self._pop()
+            except IndexError:
+                message = self._reading.wait(timeout)
+            if self._inbox.is_stalled:
+                self._inbox.taken()
+            return message
+        except BaseException:  # an interrupt: nobody will see what was taken
+            if message is not None:
+                self._inbox.put_back([message])
+            raise
 
     def recv_many(self, limit: int = MANY, timeout: float | None = None) -> list[Message]:
         """The next messages, as many as are there, but not more than `limit`; waits for one.
@@ -136,18 +143,18 @@ class Subscriber(NotASubSocket):
         if limit < 1:
             raise ValueError(f"limit must be 1 or more, not {limit}")
         pop = self._pop
-        messages = [self.recv(timeout)]
+        messages: list[Message] = []
         try:
-            for _ in range(min(limit - 1, len(self._inbox.messages))):
-                messages.append(pop())  # noqa: PERF401  # those before an IndexError are kept
-        except IndexError:
-            pass  # another thread has taken them
+            messages.append(self.recv(timeout))
+            with suppress(IndexError):  # another thread has taken them
+                for _ in range(min(limit - 1, len(self._inbox.messages))):
+                    messages.append(pop())  # noqa: PERF401  # those before are kept
+            if self._inbox.is_stalled:
+                self._inbox.taken()
+            return messages
         except BaseException:  # an interrupt: nobody will see what was taken
-            self._inbox.messages.extendleft(reversed(messages))
+            self._inbox.put_back(messages)
             raise
-        if self._inbox.is_stalled:
-            self._inbox.taken()
-        return messages
 
     def poll(self, timeout: float | None = None) -> bool:
         """Wait until a message can be taken without waiting; False if none has come in time.
@@ -163,17 +170,16 @@ class Subscriber(NotASubSocket):
         inbox, pop = self._inbox, self._pop
         while True:
             try:
-                message = pop()
+                yield pop()  # with nothing in between, in which it might be lost by an interrupt
             except IndexError:
                 try:
-                    message = self._reading.wait(None)
+                    yield self._reading.wait(None)
                 except ClosedError as error:
                     if type(error) is ClosedError and error.__cause__ is None:
                         return  # somebody has closed it
                     raise
             if inbox.is_stalled:
                 inbox.taken()
-            yield message
 
     # Subscriptions.
 
@@ -192,16 +198,14 @@ class Subscriber(NotASubSocket):
             ClosedError, ForkedError: nothing has changed, whatever was raised.
         """
         prefix, start = as_topic(topic), later_since(since, one_line=self._reading.is_one_line)
-        self._reading.check_room()
-        self._reading.order(lambda core: core.subscribe(prefix, start))
+        self._reading.subscribe(prefix, start)
 
     def unsubscribe(self, topic: TopicLike) -> None:
         """Take a subscription back; no effect if there is none. What is queued stays.
 
         Raises: as `subscribe()`.
         """
-        prefix = as_topic(topic)
-        self._reading.order(lambda core: core.unsubscribe(prefix))
+        self._reading.unsubscribe(as_topic(topic))
 
     # The rest.
 

@@ -14,6 +14,7 @@ from fanout.errors import ConfigError
 from fanout.reserved import RESERVED
 from fanout.subscriber.asks import Asks
 from fanout.subscriber.blame import LostError
+from fanout.subscriber.changes import has_room
 from fanout.subscriber.line import Line, State
 from fanout.subscriber.merger import Merger
 from fanout.subscriber.message import RECONNECTED, Gap
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from fanout.introduction import Introduction
     from fanout.subscriber.backoff import BackOff
+    from fanout.subscriber.changes import Change
     from fanout.subscriber.losses import Losses
     from fanout.subscriber.message import Message
     from fanout.subscriber.parsing import Frames
@@ -226,19 +228,31 @@ class Core:
         """Whether a later subscription may have what was published before; any thread."""
         return self._merger is None
 
-    def check_room(self, more: int = 0) -> None:
+    def check_room(
+        self, prefix: bytes, waiting: int = 0, changes: Callable[[], Iterable[Change]] = list
+    ) -> None:
         """Refuse one subscription too many; any thread.
 
         Args:
-            more: of which the core does not know yet.
+            waiting: changes of subscriptions that are ordered and not made yet.
+            changes: says which; asked only if there might be too many, since it looks at all.
 
         Raises:
             ConfigError: there are `TOPICS_MAX`.
         """
-        if len(self.wants) + len(self._asks) + more >= TOPICS_MAX:
-            raise ConfigError(
-                f"a subscriber has up to {TOPICS_MAX:,} topics: unsubscribe from some"
-            )
+        if waiting < self._room:
+            return
+        coming = changes()  # first: what is made from here on is looked at as one that is made
+        if has_room(prefix, coming, self._is_there, self._room):
+            return
+        raise ConfigError(f"a subscriber has up to {TOPICS_MAX:,} topics: unsubscribe from some")
+
+    @property
+    def _room(self) -> int:
+        return TOPICS_MAX - len(self.wants) - len(self._asks)
+
+    def _is_there(self, prefix: bytes) -> bool:
+        return prefix in self.wants or prefix in self._asks
 
     def subscribe(self, prefix: bytes, since: bytes | Position = b"") -> None:
         """Want messages whose topic begins with this, from now on.
@@ -246,7 +260,7 @@ class Core:
         Args:
             since: from where on it wants those that were published before; only over one line.
         """
-        if prefix in self.wants or prefix in self._asks:
+        if self._is_there(prefix):
             return
         if since:
             self._asks.add(prefix, since)

@@ -65,16 +65,36 @@ class Inbox:
         self.pop: Callable[[], Message] = self._locked_pop if takes_out else self.messages.popleft
 
     def _locked_pop(self) -> Message:
-        with self._lock:
-            return self.messages.popleft()
+        message = None
+        try:
+            with self._lock:
+                message = self.messages.popleft()
+            return message  # noqa: RET504  # it is there for the handler
+        except BaseException:
+            if message is not None:
+                self.put_back([message])
+            raise
 
     # Who takes.
+
+    def put_back(self, taken: list[Message]) -> None:
+        """Whoever took these was interrupted, and nobody will see them: they are the next again."""
+        if taken:
+            with self._lock:
+                self.messages.extendleft(reversed(taken))
 
     def taken(self) -> None:
         """Somebody has taken while who reads waits: it is told when there is room."""
         if len(self.messages) <= self._resume:
-            self.is_stalled = False
-            self.on_room()
+            try:
+                self._say_that_there_is_room()
+            except BaseException:  # an interrupt: who reads would wait for ever
+                self._say_that_there_is_room()
+                raise
+
+    def _say_that_there_is_room(self) -> None:
+        self.is_stalled = False
+        self.on_room()
 
     @property
     def queued_bytes(self) -> int:

@@ -8,7 +8,7 @@ out some of them at a time, for what it has to do besides cannot wait for more.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from fanout.errors import ConfigError
 
@@ -20,16 +20,19 @@ ORDERS_MAX = 1_000_000
 AT_ONCE = 1_000  # some milliseconds
 
 
-class Orders:
+Order = TypeVar("Order", bound="Callable[[], object]")
+
+
+class Orders(Generic[Order]):
     """Those that wait; `carry_out()` is for the owner alone, all else for any thread."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Callable[[], object]] = deque()
+        self._waiting: deque[Order] = deque()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, order: Callable[[], object]) -> None:
+    def add(self, order: Order) -> None:
         """One of which there may be any number.
 
         Raises:
@@ -42,9 +45,13 @@ class Orders:
             )
         self._waiting.append(order)
 
-    def put(self, order: Callable[[], object]) -> None:
+    def put(self, order: Order) -> None:
         """One that must not be refused, of a kind of which there are few."""
         self._waiting.append(order)
+
+    def waiting(self) -> list[Order]:
+        """Those that are not carried out yet, in their order."""
+        return list(self._waiting)  # one call of C, in which no other thread adds any
 
     def carry_out(self) -> bool:
         """Do some of them; returns whether there are more."""

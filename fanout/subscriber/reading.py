@@ -1,7 +1,7 @@
 """The thread that reads for a blocking subscriber. Shell.
 
 It alone touches the sockets and the core. Others leave orders for it, and take from the inbox; when
-that is empty they wait on a condition, which it notifies once for each batch, if anybody waits.
+that is empty each waits for a bell of its own, which is rung for the next batch.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from fanout.errors import ClosedError, FanoutError, ForkedError
 from fanout.subscriber.backoff import BackOff
+from fanout.subscriber.changes import Change
 from fanout.subscriber.core import Core
 from fanout.subscriber.events import ReceiverEvent, ReceiverEventKind, ReceiverStatistics
 from fanout.subscriber.inbox import Inbox
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from fanout.subscriber.connections import Connections
     from fanout.subscriber.message import Message
     from fanout.subscriber.settings import Settings
+    from fanout.subscriber.since import Position
 
 SLOW_TEXT = "messages come faster than they are taken: {} bytes wait, with the policy {!r}"
 LATE_TEXT = "no message has come in time"
@@ -56,9 +60,8 @@ class Reading:
             wrappings=settings.wrappings,
         )
         self._tell = settings.tell
-        self._orders = Orders()
-        self._news = threading.Condition()
-        self._waiters = 0
+        self._orders = Orders[Change]()
+        self._wakers: deque[Callable[[], object]] = deque()  # of those that wait
         self._why: Callable[[], FanoutError] | None = None  # nothing more can be taken
         self._failure: BaseException | None = None
         self.inbox.on_room = self._polling.wake
@@ -72,19 +75,27 @@ class Reading:
         """See `Core`."""
         return self._core.is_one_line
 
-    def check_room(self) -> None:
-        """See `Core`."""
-        self._core.check_room(len(self._orders))
-
-    def order(self, order: Callable[[Core], None]) -> None:
-        """Have the thread do something with the core, soon.
+    def subscribe(self, prefix: bytes, start: bytes | Position) -> None:
+        """Have the thread subscribe, soon.
 
         Raises:
-            ClosedError: it is closed. ConfigError: too many wait. Nothing is done.
+            ClosedError: it is closed. ConfigError: too many topics, or changes. Nothing is done.
         """
+        orders, core = self._orders, self._core
         self.check()
-        self._orders.add(lambda: order(self._core))
-        self._polling.wake()
+        core.check_room(prefix, len(orders), orders.waiting)
+        self._order(Change(prefix, True, lambda: core.subscribe(prefix, start)))
+
+    def unsubscribe(self, prefix: bytes) -> None:
+        """Have the thread unsubscribe, soon; raises as `subscribe()`."""
+        self.check()
+        self._order(Change(prefix, False, lambda: self._core.unsubscribe(prefix)))
+
+    def _order(self, change: Change) -> None:
+        try:
+            self._orders.add(change)
+        finally:  # if it is interrupted behind that, it is ordered
+            self._polling.wake()
 
     def check(self) -> None:
         """Refuse to go on if nothing more can come.
@@ -102,29 +113,19 @@ class Reading:
             TimeoutError: none has come in time.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        with self._news:
-            self._waiters += 1
+        while True:
+            self._until_some(deadline)
             try:
-                while True:
-                    try:
-                        return self.inbox.pop()
-                    except IndexError:
-                        self._wait_until(deadline)
-            finally:
-                self._waiters -= 1
+                return self.inbox.pop()
+            except IndexError:
+                pass  # another thread has taken it
 
     def wait_for_some(self, timeout: float | None) -> bool:
         """Wait until a message can be taken; False if none has come in time."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        with self._news:
-            self._waiters += 1
-            try:
-                while not self.inbox.messages:
-                    self._wait_until(deadline)
-            except TimeoutError:
-                return False
-            finally:
-                self._waiters -= 1
+        try:
+            self._until_some(None if timeout is None else time.monotonic() + timeout)
+        except TimeoutError:
+            return False
         return True
 
     def close(self) -> None:
@@ -143,7 +144,7 @@ class Reading:
             "this subscriber belongs to the parent of this forked process: create a new one here"
         )
         self.is_closed = True
-        self._news = threading.Condition()  # the parent's may be held by a thread that is not here
+        self._wakers = deque()  # who waited there waits in no thread of this process
         self.inbox.leave()
         self._polling.close()
 
@@ -151,22 +152,38 @@ class Reading:
         """Counters as they are now."""
         return statistics_of(self._core, self.inbox)
 
-    def _wait_until(self, deadline: float | None) -> None:
-        self.check()
-        if deadline is None:
-            self._news.wait()
-            return
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError(LATE_TEXT)
-        self._news.wait(left)
+    def _until_some(self, deadline: float | None) -> None:
+        # Each has a bell of its own, and none holds anything that the thread needs: whoever is
+        # interrupted, at whatever line, is in nobody's way.
+        while not self.inbox.messages:
+            bell = threading.Lock()
+            bell.acquire()
+            waker = bell.release
+            self._wakers.append(waker)
+            try:
+                self.check()
+                if self.inbox.messages:
+                    return
+                if self.inbox.is_stalled:  # who took the last one did not say so, or not yet
+                    self.inbox.taken()
+                left = -1 if deadline is None else max(deadline - time.monotonic(), 0)
+                if not bell.acquire(timeout=left):
+                    raise TimeoutError(LATE_TEXT)
+            finally:
+                with suppress(ValueError):  # it has rung
+                    self._wakers.remove(waker)
+
+    def _wake_all(self) -> None:
+        wakers = self._wakers
+        with suppress(IndexError):
+            while True:
+                wakers.popleft()()
 
     def _end(self, why: Callable[[], FanoutError]) -> None:
-        with self._news:
-            self._why = self._why or why
-            self.is_closed = True
-            self.inbox.messages.clear()
-            self._news.notify_all()
+        self._why = self._why or why
+        self.is_closed = True
+        self.inbox.messages.clear()
+        self._wake_all()
         self._polling.wake()
 
     # The thread.
@@ -189,9 +206,8 @@ class Reading:
         messages = self._polling.turn()
         if messages and not self.is_closed:
             inbox.put(messages, self._core.taken_bytes - before)
-            if self._waiters:
-                with self._news:
-                    self._news.notify_all()
+            if self._wakers:
+                self._wake_all()
         hold_back(inbox, self._polling.connections, self._tell)
 
 

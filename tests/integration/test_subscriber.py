@@ -178,7 +178,7 @@ def test_close_ends_all_who_wait(publisher: Publisher) -> None:
     threads = [threading.Thread(target=one, daemon=True) for one in (receive, iterate)]
     for thread in threads:
         thread.start()
-    wait_until(lambda: subscriber._reading._waiters == 2, "who waits")
+    wait_until(lambda: len(subscriber._reading._wakers) == 2, "who waits")
     subscriber.close()
     for thread in threads:
         thread.join(S)

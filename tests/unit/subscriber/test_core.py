@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from fanout import ConfigError, Subscriber
 from fanout import asyncio as awaited
 from fanout.subscriber import core, settings
 from tests.helpers.remembering import Remembering
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,6 +139,38 @@ def test_topics_that_wait_for_a_publisher_have_a_limit(nobody: str) -> None:
         Subscriber(nobody, [b"a", b"b", b"c", b"d"])
 
 
+def test_changes_that_are_not_made_yet_count_as_what_they_lead_to(nobody: str) -> None:
+    is_held, may_go_on = threading.Event(), threading.Event()
+
+    def hold(_event: object) -> None:
+        is_held.set()
+        may_go_on.wait(DEADLINE_S)
+
+    with Subscriber(nobody, b"a", on_event=hold) as subscriber:
+        try:
+            assert is_held.wait(DEADLINE_S), "the thread that makes them stands"
+            for _ in range(2 * FEW):
+                subscriber.unsubscribe(b"unknown")
+            for topic in (b"b", b"c", b"c", b"a"):
+                subscriber.subscribe(topic)
+            for topic in (b"d", b"unknown"):
+                with pytest.raises(ConfigError, match="up to 3 topics: unsubscribe from some"):
+                    subscriber.subscribe(topic)
+            for topic in (b"a", b"c"):
+                subscriber.unsubscribe(topic)
+            subscriber.subscribe(b"d")
+            subscriber.subscribe(b"c", since="-1s")
+            with pytest.raises(ConfigError, match="up to 3 topics: unsubscribe from some"):
+                subscriber.subscribe(b"a")
+        finally:
+            may_go_on.set()
+        known = subscriber._reading._core
+        wait_until(lambda: known.wants == {b"b", b"d"}, "they are made")
+        subscriber.subscribe(b"c")
+        with pytest.raises(ConfigError, match="up to 3 topics: unsubscribe from some"):
+            subscriber.subscribe(b"a")
+
+
 def test_so_have_those_of_asyncio(nobody: str) -> None:
     async def subscribe() -> None:
         async with awaited.Subscriber(nobody, b"a") as subscriber:
@@ -145,6 +178,8 @@ def test_so_have_those_of_asyncio(nobody: str) -> None:
             subscriber.subscribe(b"c")
             with pytest.raises(ConfigError, match="up to 3 topics: unsubscribe from some"):
                 subscriber.subscribe(b"d")
+            for known in (b"a", b"b", b"c"):
+                subscriber.subscribe(known)
             subscriber.unsubscribe(b"b")
             subscriber.subscribe(b"d")
 

@@ -15,14 +15,19 @@ from fanout.subscriber import orders as rules
 from fanout.subscriber.orders import Orders
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SECONDS = 30
 
 
+def made() -> Orders[Callable[[], object]]:
+    return Orders()
+
+
 def test_they_are_carried_out_in_order_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "AT_ONCE", 3)
-    orders, done = Orders(), list[int]()
+    orders, done = made(), list[int]()
     for number in range(7):
         orders.add(lambda number=number: done.append(number))  # type: ignore[misc]
     assert [orders.carry_out() for _ in range(3)] == [True, True, False]
@@ -30,7 +35,7 @@ def test_they_are_carried_out_in_order_some_at_a_time(monkeypatch: pytest.Monkey
 
 
 def test_one_that_is_given_meanwhile_is_for_the_next_time() -> None:
-    orders = Orders()
+    orders = made()
     orders.add(lambda: orders.add(lambda: None))
     assert orders.carry_out()
     assert not orders.carry_out()
@@ -40,7 +45,7 @@ def test_too_many_are_refused_but_for_those_of_which_there_are_few(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(rules, "ORDERS_MAX", 2)
-    orders = Orders()
+    orders = made()
     orders.add(lambda: None)
     orders.add(lambda: None)
     with pytest.raises(ConfigError, match="held up by a callback"):

@@ -1,0 +1,43 @@
+"""Changes of subscriptions that are ordered and not made yet, and the topics these lead to. Pure.
+
+Whoever orders one is told at once whether there is room for it. Only the last change of a topic
+decides; and one that is made while they are looked at counts the same before and after.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An order: to want what begins with this, or to want it no more."""
+
+    prefix: bytes
+    is_wanted: bool
+    make: Callable[[], object]
+
+    def __call__(self) -> object:
+        """Carry it out."""
+        return self.make()
+
+
+def has_room(
+    prefix: bytes, changes: Iterable[Change], is_there: Callable[[bytes], bool], room: int
+) -> bool:
+    """Whether one more subscription is possible once the changes are made.
+
+    Args:
+        is_there: whether a prefix is subscribed to now.
+        room: how many more there may be now.
+    """
+    last = {change.prefix: change.is_wanted for change in changes}
+    if last.get(prefix, is_there(prefix)):
+        return True  # it changes nothing
+    for one, is_wanted in last.items():
+        room -= is_wanted - is_there(one)
+    return room > 0
