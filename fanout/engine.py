@@ -19,7 +19,8 @@ from fanout.arguments import as_endpoints, as_timeout, check_callback, check_spr
 from fanout.coordinator import reports
 from fanout.coordinator.access_calls import AccessCalls
 from fanout.coordinator.announcer import Announcer
-from fanout.coordinator.coordinator import END_GRACE, Coordinator
+from fanout.coordinator.coordinator import Coordinator
+from fanout.coordinator.grace import END_GRACE
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.spawn import check_python
 from fanout.desks import Desks
@@ -317,10 +318,10 @@ class Engine:
         state = self._coordinator.state
         if not has_ended:
             raise TimeoutError(
-                f"the publisher has not ended {END_GRACE:g} s after the {seconds + spread:g} s it "
-                f"had: its thread, or the machine, hangs. {len(state.roster.connections)} "
-                "subscribers are connected, and what they were sent is not known; close() waits "
-                "again"
+                f"the publisher has not ended {END_GRACE:g} s after the {seconds + spread:g} s "
+                "that it had, or later: its thread, or the machine, hangs. "
+                f"{len(state.roster.connections)} subscribers are connected, and what they "
+                "were sent is not known; close() waits again"
             )
         return (*state.ledger.lost, *state.ledger.undelivered)
 

@@ -283,8 +283,9 @@ class Publisher(LastVerbs, Binding, Audience, Intake, Answering):
 
         Raises:
             TypeError, ValueError: one is no time to wait; nothing has changed.
-            TimeoutError: it has not ended 5 s after them, for our thread or the machine hangs;
-                what was delivered is not known. It is closed and goes on: call this again to wait.
+            TimeoutError: it has not ended 5 s after them (15 s if it gets on), for our thread or
+                the machine hangs; what was delivered is not known. It is closed and goes on: call
+                this again to wait.
         """
         refuse_linger(linger)
         return self._engine.close(timeout, spread)

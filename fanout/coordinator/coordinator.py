@@ -24,6 +24,7 @@ from fanout.coordinator import reports
 from fanout.coordinator.actions import Tell
 from fanout.coordinator.calls import CALL_TIMEOUT, Calls
 from fanout.coordinator.figures import Figures
+from fanout.coordinator.grace import wait_for_end
 from fanout.coordinator.hands import Hands
 from fanout.coordinator.judgements import due
 from fanout.coordinator.ledger import Ledger
@@ -55,10 +56,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Seconds past its timeout in which close() returns, whatever hangs. More than the end needs if its
-# workers hang: to be killed (1 s), to go (1 s), to be counted (0.5 s) and reaped (1 s).
-END_GRACE = 5.0
-
 IGNORED_BY_WORKERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the publisher decides
 
 
@@ -81,6 +78,8 @@ class Coordinator:
     Raises:
         OSError: the system gives no descriptors; none is left open.
     """
+
+    _steps = 0  # of its thread, by which a close() sees that it gets on
 
     def __init__(
         self,
@@ -237,7 +236,8 @@ class Coordinator:
 
         Args:
             timeout: seconds in which workers may still deliver what is queued; 0.0 = at once. It
-                returns at most END_GRACE later, and FAREWELL if a callback blocks.
+                returns END_GRACE after that, if its thread takes no step any more, or three
+                times that if it does, and FAREWELL later if a callback blocks.
             spread: seconds over which connections are closed that have everything, besides.
         """
         if os.getpid() != self._pid:
@@ -251,9 +251,7 @@ class Coordinator:
             self._calls.post(lambda: self._finish(timeout, spread))
         if self._calls.is_here:
             return False
-        if self._thread.is_alive():
-            self._thread.join(timeout + spread + END_GRACE)
-        if self._thread.is_alive():
+        if not wait_for_end(self._thread, lambda: self._steps, timeout + spread):
             return False
         self._announcer.close(timeout)
         return True
@@ -286,6 +284,7 @@ class Coordinator:
     def turn(self) -> None:
         """Wait for what happens next, or for the next tick, and act on it."""
         supervision = self.state.supervision
+        self._steps += 1
         until = math.inf if self._ends_at is None else self._ends_at
         wait = min(self._pool.may_wait, min(until, supervision.next_look()) - self._now())
         for key, _mask in self._selector.select(max(0.0, wait)):
@@ -344,6 +343,7 @@ class Coordinator:
 
     def _attempt(self, step: Callable[[], object]) -> None:
         """Do one step of the end, of which none depends on whether another one went well."""
+        self._steps += 1
         try:
             step()
         except BaseException as error:

@@ -13,7 +13,7 @@ import pytest
 
 from fanout import BrokenError, Event, EventKind, Publisher, Undelivered
 from fanout.asyncio import Publisher as AsyncPublisher
-from fanout.coordinator import coordinator as coordinators
+from fanout.coordinator import grace
 from tests.helpers.happenings import Happenings
 from tests.helpers.programs import pause
 from tests.helpers.raw import RawPeer
@@ -119,7 +119,7 @@ def test_where_nothing_has_ended_it_does_not_say_that_all_was_delivered(
             publisher.publish(b"a", b"1")
             assert peer.read_message() == [b"a", b"1"]  # its worker does not need the coordinator
             with monkeypatch.context() as patch:
-                patch.setattr(coordinators, "END_GRACE", 0.1)
+                patch.setattr(grace, "END_GRACE", 0.1)
                 with pytest.raises(TimeoutError, match=r"has not ended .* 1 subscribers are"):
                     publisher.close(0.1)
             assert publisher.closed

@@ -14,7 +14,7 @@ from fanout.coordinator import (
     announcer,
     balance,
     changes,
-    coordinator,
+    grace,
     handing_on,
     interest,
     lost,
@@ -167,7 +167,10 @@ LIMITS: dict[str, tuple[str, ...]] = {  # how the row begins, and what stands in
     "what workers keep": ("four times `log_bytes`",) if layout.AREA_LOGS == 4 else ("?",),
     "answers to PINGs that may wait": (f"{layout.SPEECH_BYTES} bytes",),
     "of the log, what is kept": (f"1/{records.KEPT_PART}, or",),
-    "past its timeout": (f"{times(coordinator.END_GRACE)}; {times(announcer.FAREWELL)} more",),
+    "past its timeout": (
+        f"{times(grace.END_GRACE)}; {times(grace.END_GRACES * grace.END_GRACE)} if it gets on; "
+        f"{times(announcer.FAREWELL)} more",
+    ),
     "a send that waits": (times(lock.LOCK_TIMEOUT),),
 }
 NO_NUMBERS = ("one message, on", "one batch,", "subscribers lost with", "a part of a frame")
