@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.security.tls_error import TlsError
 from fanout.zmtp.errors import RemoteProtocolError
+from fanout.zmtp.greeting import is_greeting
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -33,6 +34,11 @@ HANDSHAKE_BYTES_MAX = 128 * 1024  # OpenSSL takes chains of certificates up to 1
 # each time; who does not read what he has asked for must not fill our memory by that.
 SAID_BYTES_MAX = 128 * 1024
 _NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "UNKNOWN_PROTOCOL"}
+# "protocol_version", in the clear (RFC 8446, 6.2): OpenSSL closes without a word on who speaks no
+# TLS, and a subscriber that connected to tcp:// by mistake would hear nothing.
+_NOT_UNDERSTOOD = b"\x15\x03\x03\x00\x02\x02\x46"
+_CONNECT_BY_TLS = "who subscribes here connects to tls://, or by a tunnel"
+_HEAD_BYTES = 10  # of what a peer begins with: a signature of ZMTP
 _ALERTS = {
     "TLSV1_ALERT_UNKNOWN_CA": "the peer does not trust our certificate (unknown CA)",
     "SSLV3_ALERT_BAD_CERTIFICATE": "the peer does not take our certificate",
@@ -58,7 +64,7 @@ class Records:
         has_ended: whether the peer has said that it will send nothing more.
     """
 
-    __slots__ = ("_came", "_incoming", "_outgoing", "_tls", "has_ended", "is_ready")
+    __slots__ = ("_came", "_head", "_incoming", "_outgoing", "_tls", "has_ended", "is_ready")
 
     def __init__(self, context: SSLContext, server_name: str | None = None) -> None:
         self._incoming, self._outgoing = MemoryBIO(), MemoryBIO()
@@ -68,6 +74,7 @@ class Records:
             server_hostname=server_name,
         )
         self._came = 0
+        self._head = b""  # of that, until the handshake is done
         self.is_ready = self.has_ended = False
 
     def begin(self) -> None:
@@ -87,6 +94,7 @@ class Records:
         """
         if not self.is_ready:
             self._came += len(data)
+            self._head += data[: _HEAD_BYTES - len(self._head)]
             if self._came > HANDSHAKE_BYTES_MAX:
                 raise RemoteProtocolError(
                     f"TLS: a handshake of more than {HANDSHAKE_BYTES_MAX:,} bytes"
@@ -95,12 +103,15 @@ class Records:
         try:
             if not self.is_ready:
                 self._tls.do_handshake()
-                self.is_ready = True
+                self.is_ready, self._head = True, b""
             plain = self._read()
         except SSLWantReadError:
             plain = b""
         except SSLError as error:
-            raise _failure(error) from None
+            failure = _failure(error, self._head)
+            if failure.is_none and self._tls.server_side:
+                self._outgoing.write(_NOT_UNDERSTOOD)
+            raise failure from None
         if self._outgoing.pending > SAID_BYTES_MAX:
             raise RemoteProtocolError("TLS: the peer goes on asking, and does not read the answers")
         return plain
@@ -159,8 +170,10 @@ class Records:
                 self._tls.unwrap()
 
 
-def _failure(error: SSLError) -> TlsError:
+def _failure(error: SSLError, head: bytes) -> TlsError:
     reason, text = error.reason or "", f"TLS: {_said(error)}"
+    if reason in _NO_TLS and is_greeting(head):
+        text += f", but ZMTP without it: {_CONNECT_BY_TLS}"
     if isinstance(error, SSLCertVerificationError):
         code, why = error.verify_code, error.verify_message
         return TlsError(text, reason, verify_code=code, verify_text=why)

@@ -23,6 +23,10 @@ PUT_OFF_TEXT = (
     f"{CLOSED_TEXT} and did not say whether this subscriber may come: it is put off, or the "
     "publisher's check has failed"
 )
+SAID_NOTHING_TEXT = (
+    f"{CLOSED_TEXT} before it said anything: it serves nobody more, or is no publisher; one that "
+    "speaks TLS is connected to by tls://"
+)
 CUT_SHORT_TEXT = f"{CLOSED_TEXT} before TLS was agreed on"
 _DENIED = {PLAIN: "user and password of this subscriber", CURVE: "the key of this subscriber"}
 
@@ -57,6 +61,8 @@ def _refusal(violation: Violation, ours: str) -> str:
             f"the endpoint of the publisher has {said}, and this subscriber {ours}: both must have "
             "the same security"
         )
+    if violation.refusal is Refusal.TLS:
+        return "who answers there speaks TLS: connect to tls://, or bind the publisher to tcp://"
     if violation.refusal is Refusal.KEY:
         return (
             "who answers there has not the secret key that belongs to the public key that this "
@@ -77,6 +83,8 @@ def why_ended(feed: Feed, problem: str = CLOSED_TEXT) -> LostError:
     if feed.knows_our_mechanism_only:  # libzmq hangs up there, often before it has told its own
         text = f"{CLOSED_TEXT} when it was told of {feed.our_mechanism}: mostly it has another "
         return LostError(f"{text}mechanism, and both must have the same security", refused=True)
+    if feed.has_heard_nothing and problem == CLOSED_TEXT:
+        return LostError(SAID_NOTHING_TEXT)
     if feed.state is not SessionState.HANDSHAKE:
         return LostError(problem)
     if feed.awaits_verdict:

@@ -48,6 +48,9 @@ class Refusal(Enum):
     DENIED = "denied"
     """The peer has said ERROR."""
 
+    TLS = "TLS"
+    """The peer speaks TLS, and we do not."""
+
 
 class NoHandshakeError(RemoteProtocolError):
     """Both sides do not go together, and will not, however often they try.

@@ -37,7 +37,9 @@ _MECHANISM_AT = slice(12, 32)
 _MECHANISM_BYTES = 20
 _FILLER = bytes(31)
 _REST = MINOR + NULL.ljust(_MECHANISM_BYTES, b"\x00") + bytes(1) + _FILLER
-_TLS_HANDSHAKE = 0x16  # the first byte of each TLS connection; of ZMTP 1.0, a length
+# What the other side of a TLS connection begins with: that it does not understand, or its first
+# words. Of ZMTP 1.0 both are lengths.
+_TLS = (0x15, 0x16)
 _V1_IDENTITY_BYTES_MAX = 256  # with its flags byte; RFC 13: an identity has up to 255
 
 
@@ -128,6 +130,11 @@ class Greeting:
         self.peer_type: bytes | None = None
         output += SIGNATURE
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the peer has said anything."""
+        return bool(self._received)
+
     def receive(self, data: bytes) -> int:
         """Take what belongs to the greeting and return how many bytes that was.
 
@@ -156,8 +163,9 @@ class Greeting:
         first = self._received[0]
         if first == SIGNATURE[0]:
             self._expect(GreetingStage.SIGNATURE, len(SIGNATURE))
-        elif first == _TLS_HANDSHAKE and not self._allow_zmtp_1:
-            raise RemoteProtocolError("the peer speaks TLS, which this endpoint does not")
+        elif first in _TLS and not self._allow_zmtp_1:
+            text = "the peer speaks TLS, which this endpoint does not"
+            raise NoHandshakeError(text, Refusal.TLS)
         else:
             self._expect_v1_identity(1, first)
 
@@ -230,3 +238,8 @@ _READ: dict[GreetingStage, Callable[[Greeting], None]] = {
     GreetingStage.V2_TYPE: Greeting._read_v2_type,
     GreetingStage.V3_REST: Greeting._read_v3_rest,
 }
+
+
+def is_greeting(data: bytes) -> bool:
+    """Whether this is how ZMTP 2.0 or later begins, as far as it has come."""
+    return data[:1] == SIGNATURE[:1] and (len(data) < len(SIGNATURE) or bool(data[9] & 1))

@@ -74,6 +74,11 @@ class Handshake:
         # The peer's properties, names in lower case; empty until it is ready.
         self.metadata: dict[str, bytes] = {}
 
+    @property
+    def has_heard_nothing(self) -> bool:
+        """Whether the peer has not said anything yet."""
+        return self._greeting is not None and not self._greeting.has_begun
+
     def allow(self) -> list[SessionEvent]:
         """The peer that was to be judged may go on; see `VerdictWanted`.
 

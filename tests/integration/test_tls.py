@@ -432,7 +432,7 @@ class TestWhoIsRefused:
     @pytest.mark.parametrize(
         ("said", "text"),
         [
-            (greeting_3(1), "TLS: the peer speaks none"),
+            (greeting_3(1), "TLS: the peer speaks none, but ZMTP without it: who subscribes here"),
             (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "TLS: the peer speaks none"),
             (b"\x16\x03\x01\x00\x05\x01\xff\xff\xff\xff", "TLS: "),
             (bytes(100), "TLS: "),

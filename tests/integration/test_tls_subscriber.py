@@ -168,6 +168,15 @@ def test_who_is_not_served_is_told_why_and_tries_again(
             assert subscriber.statistics().connections == 0
 
 
+def test_who_connects_without_tls_is_told_to_do_it_with() -> None:
+    told = Told()
+    with opened() as publisher:
+        endpoint = publisher.endpoints[0].replace("tls://", "tcp://")
+        with Subscriber(endpoint, on_event=told.events.append):
+            wait_until(lambda: told.of(REFUSED), "why it is not served")
+    assert "speaks TLS: connect to tls://" in told.events[0].text
+
+
 def test_who_shows_a_certificate_that_is_wanted_is_served() -> None:
     with (
         opened(client_ca=AUTHORITY, require_security=True) as publisher,

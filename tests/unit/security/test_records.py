@@ -11,7 +11,10 @@ import pytest
 from fanout.security.records import HANDSHAKE_BYTES_MAX, RECORD_BYTES, SAID_BYTES_MAX, Records
 from fanout.security.tls import GROUP, _file_of, context_of
 from fanout.security.tls_client import TlsClient
-from fanout.zmtp.errors import RemoteProtocolError
+from fanout.security.tls_error import TlsError
+from fanout.subscriber.feed import Feed
+from fanout.zmtp import Violation
+from fanout.zmtp.errors import Refusal, RemoteProtocolError
 from tests.helpers.certificates import AUTHORITY, OTHER_AUTHORITY, SERVER, SERVER_KEY
 from tests.helpers.tls import NAME, ask_for_new_keys, client_context
 from tests.helpers.tls_server import have_it
@@ -114,18 +117,51 @@ def test_what_is_repeated_ends_it() -> None:
         server.receive(wire)
 
 
+GREETING = bytes.fromhex("ff00000000000000017f") + b"\x03"
+
+
+WITHOUT = ", but ZMTP without it: who subscribes here connects to tls://"
+
+
 @pytest.mark.parametrize(
-    "said",
+    ("said", "text"),
     [
-        bytes.fromhex("ff00000000000000017f") + b"\x03",  # the greeting of ZMTP
-        b"GET / HTTP/1.1\r\n\r\n",
-        b"\0" * 11,
+        ([GREETING], WITHOUT),
+        ([GREETING[:1], GREETING[1:3], GREETING[3:]], WITHOUT),
+        ([GREETING[:5]], WITHOUT),
+        ([GREETING[:9] + b"\x7e\x03"], ""),
+        ([b"GET / HTTP/1.1\r\n\r\n"], ""),
+        ([b"\0" * 11], ""),
     ],
 )
-def test_who_speaks_none(said: bytes) -> None:
+def test_who_speaks_none(said: list[bytes], text: str) -> None:
     _, server = made()
-    with pytest.raises(RemoteProtocolError, match="TLS: the peer speaks none"):
-        server.receive(said)
+    for piece in said[:-1]:
+        assert server.receive(piece) == b""
+    with pytest.raises(TlsError, match=f"TLS: the peer speaks none{text}") as told:
+        server.receive(said[-1])
+    assert ("ZMTP" in str(told.value)) == bool(text)
+
+
+def test_who_speaks_none_hears_that_tls_is_spoken_here() -> None:
+    client, server = made()
+    with pytest.raises(TlsError):
+        server.receive(GREETING)
+    alert = server.take_output()
+    with pytest.raises(TlsError) as told:
+        client.receive(alert)
+    assert told.value.reason == "TLSV1_ALERT_PROTOCOL_VERSION"
+    [violation] = Feed().receive(alert, [])
+    assert isinstance(violation, Violation)
+    assert violation.refusal is Refusal.TLS
+
+
+def test_a_client_says_nothing_to_who_speaks_none() -> None:
+    client, _ = made()
+    client.take_output()
+    with pytest.raises(TlsError):
+        client.receive(GREETING)
+    assert client.take_output() == b""
 
 
 def test_who_does_not_trust_us_says_so() -> None:

@@ -10,6 +10,7 @@ from fanout.security.clients import CurveClient, PlainClient
 from fanout.security.tls_error import TlsError
 from fanout.subscriber.blame import (
     CLOSED_TEXT,
+    SAID_NOTHING_TEXT,
     LostError,
     why_ended,
     why_no_tls,
@@ -33,6 +34,7 @@ KEYS = new_keys()
     ("refusal", "said", "ours", "text"),
     [
         (Refusal.MECHANISM, "CURVE", "NULL", "has CURVE, and this subscriber NULL"),
+        (Refusal.TLS, "", "NULL", "speaks TLS: connect to tls://"),
         (Refusal.KEY, "", "CURVE", "that one is wrong, or it is not the publisher"),
         (Refusal.DENIED, "400", "PLAIN", "denies user and password of this subscriber (ERROR 400)"),
         (Refusal.DENIED, "400", "CURVE", "denies the key of this subscriber (ERROR 400)"),
@@ -68,7 +70,7 @@ def test_a_publisher_that_hangs_up_on_a_password_has_not_said_no() -> None:
 
 def test_a_publisher_that_hangs_up_on_a_hello_of_curve_has_another_key() -> None:
     feed = Feed(mechanism=CurveClient(KEYS.public).begin())
-    assert str(ended(feed)) == CLOSED_TEXT  # no greeting yet: anything may be
+    assert str(ended(feed)) == SAID_NOTHING_TEXT  # no greeting yet: anything may be
     other = Feed(mechanism=CurveClient(KEYS.public).begin())
     for _ in range(2):
         feed.receive(other.data_to_send()[:64], [])
@@ -88,7 +90,15 @@ def test_who_hangs_up_on_our_mechanism_has_another_one() -> None:
 
 
 def test_without_security_it_is_only_closed() -> None:
-    assert str(ended(Feed())) == CLOSED_TEXT
+    feed = Feed()
+    feed.receive(Session(LIMITS).data_to_send()[:1], [])
+    assert str(ended(feed)) == CLOSED_TEXT
+
+
+def test_who_closes_before_it_says_anything_may_want_tls() -> None:
+    error = ended(Feed())
+    assert "one that speaks TLS is connected to by tls://" in str(error)
+    assert not error.refused
     assert str(why_ended(Feed(), "Connection reset by peer")) == "Connection reset by peer"
 
 
