@@ -14,7 +14,10 @@ from fanout.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_NOT_SHOWN = "subscriptions are not shown as messages: wait_for_subscribers(), on_event=..."
 _OPTIONS = "options are keyword arguments of Publisher() (see fanout.Options)"
+_GET = "options are attributes of publisher.options, addresses publisher.endpoints"
+_CURVE = "it is security=fanout.auth.Curve(...), for each endpoint"
 _BINDS = "a publisher binds, and only sends"
 _PREFIXES = f"{_BINDS}: subscribers say what they want"
 _CLOSE = "close() ends all of it, and there is no context"
@@ -40,15 +43,23 @@ PYZMQ_ATTRIBUTES = {
     "tcp_keepalive_cnt": _TCP,
     "ipv6": "bind tcp://[::]:PORT for both, tcp://[::1]:PORT for IPv6 alone",
     "immediate": "a publisher has no queue for who has not connected: wait_for_subscribers()",
-    "conflate": "there is no such mode",
+    "conflate": "it is slow_policy='conflate', for each topic",
     "invert_matching": "there is no such mode: subscribers match by prefix",
     "xpub_nodrop": "it is slow_policy='block'",
-    "xpub_verbose": "subscriptions are not shown as messages: wait_for_subscribers(), on_event=...",
-    "xpub_manual": "subscriptions are not shown as messages: wait_for_subscribers(), on_event=...",
+    "xpub_verbose": _NOT_SHOWN,
+    "xpub_manual": _NOT_SHOWN,
     "maxmsgsize": "it is max_inbound_bytes=...",
     "heartbeat_ivl": "it is heartbeat_interval=..., in seconds",
     "handshake_ivl": "it is handshake_timeout=..., in seconds",
-    "curve_server": "it is security=fanout.auth.Curve(...), for each endpoint",
+    "xpub_verboser": _NOT_SHOWN,
+    "xpub_welcome_msg": "who subscribes can have the last messages: last_values=...",
+    "tcp_maxrt": "it is tcp_user_timeout=..., in seconds",
+    "reconnect_ivl": f"{_BINDS}: subscribers connect again",
+    "affinity": "the workers share the connections: see rebalance=... and move()",
+    "zap_domain": "who may subscribe is said by a function: security=fanout.auth.Plain(check)",
+    "curve_server": _CURVE,
+    "curve_publickey": _CURVE,
+    "curve_secretkey": _CURVE,
     "plain_server": "it is security=fanout.auth.Plain(...), for each endpoint",
     "last_endpoint": "it is endpoints[-1]",
     "setsockopt": _OPTIONS,
@@ -57,14 +68,25 @@ PYZMQ_ATTRIBUTES = {
     "set_hwm": _HWM,
     "get_hwm": _HWM,
     "set_string": _OPTIONS,
-    "getsockopt": "options are attributes of publisher.options, addresses publisher.endpoints",
-    "get": "options are attributes of publisher.options, addresses publisher.endpoints",
+    "setsockopt_unicode": _OPTIONS,
+    "getsockopt": _GET,
+    "getsockopt_string": _GET,
+    "getsockopt_unicode": _GET,
+    "get": _GET,
+    "get_string": _GET,
     "bind_to_random_port": "bind('tcp://127.0.0.1:*') returns the endpoint with its port",
     "connect": _BINDS,
     "recv": _BINDS,
+    "recv_into": _BINDS,
+    "recv_json": _BINDS,
     "recv_multipart": _BINDS,
+    "recv_pyobj": _BINDS,
+    "recv_serialized": _BINDS,
+    "recv_string": _BINDS,
+    "recv_unicode": _BINDS,
     "poll": "a publisher is always ready to send; wait_for_subscribers() waits for them",
     "send_pyobj": _FRAME,
+    "send_unicode": "it is send_string()",
     "send_serialized": _FRAME.replace("send()", "send_multipart()"),
     "get_monitor_socket": "pass on_event=... to Publisher()",
     "monitor": "pass on_event=... to Publisher()",

@@ -88,6 +88,14 @@ def test_attributes_of_pyzmq_can_be_neither_read_nor_set(publisher: Any, name: s
                 getattr(owner, spelling)
 
 
+RARE = {"join", "leave", "shadow", "underlying"}  # of RADIO and DISH, and of pyzmq's own making
+
+
+def test_all_that_a_socket_of_pyzmq_has_is_there_or_refused() -> None:
+    has = {name for name in dir(zmq.Socket) if not name.startswith("_") and name.islower()}
+    assert has - set(PYZMQ_ATTRIBUTES) - set(dir(Publisher)) == RARE
+
+
 def test_nobody_is_shown_what_is_refused(publisher: Any) -> None:
     shown = {name.lower() for name in dir(publisher)}
     assert "publish" in shown
