@@ -9,8 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fanout.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+
+TOPICS_MAX = 1_000_000
+"""Subscriptions of one subscriber: as many as a publisher of fanout's can be told to take from one
+(`max_subscriptions`). All are kept, and said again over each connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +48,28 @@ def has_room(
     for one, is_wanted in last.items():
         room -= is_wanted - is_there(one)
     return room > 0
+
+
+def check_room(
+    prefix: bytes,
+    count: Callable[[], int],
+    is_there: Callable[[bytes], bool],
+    waiting: int,
+    changes: Callable[[], list[Change]],
+) -> None:
+    """Refuse one subscription too many.
+
+    Args:
+        count: how many there are now.
+        is_there: whether a prefix is subscribed to now.
+        waiting: changes that are ordered and not made yet.
+        changes: says which; asked only if there might be too many, since it looks at all.
+
+    Raises:
+        ConfigError: there are `TOPICS_MAX`.
+    """
+    if waiting < TOPICS_MAX - count():
+        return
+    coming = changes()  # first: what is made from here on is looked at as one that is made
+    if not has_room(prefix, coming, is_there, TOPICS_MAX - count()):
+        raise ConfigError(f"a subscriber has up to {TOPICS_MAX:,} topics: unsubscribe from some")

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
-from fanout.errors import ConfigError
 from fanout.reserved import RESERVED
 from fanout.subscriber.asks import Asks
 from fanout.subscriber.blame import LostError
-from fanout.subscriber.changes import has_room
+from fanout.subscriber.changes import check_room
 from fanout.subscriber.line import Line, State
 from fanout.subscriber.merger import Merger
 from fanout.subscriber.message import RECONNECTED, Gap
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
     from fanout.subscriber.since import Position
     from fanout.zmtp.mechanisms import Mechanism
 
-TOPICS_MAX = 1_000_000
-"""Subscriptions of one subscriber: as many as a publisher of fanout's can be told to take from one
-(`max_subscriptions`). All are kept, and said again over each connection."""
 DESERTED = "the connection that was to bring what is missing here is lost, too"
 
 
@@ -229,27 +225,13 @@ class Core:
         return self._merger is None
 
     def check_room(
-        self, prefix: bytes, waiting: int = 0, changes: Callable[[], Iterable[Change]] = list
+        self, prefix: bytes, waiting: int = 0, changes: Callable[[], list[Change]] = list
     ) -> None:
-        """Refuse one subscription too many; any thread.
+        """Refuse one subscription too many; see `changes.check_room()`; any thread."""
+        check_room(prefix, self._count, self._is_there, waiting, changes)
 
-        Args:
-            waiting: changes of subscriptions that are ordered and not made yet.
-            changes: says which; asked only if there might be too many, since it looks at all.
-
-        Raises:
-            ConfigError: there are `TOPICS_MAX`.
-        """
-        if waiting < self._room:
-            return
-        coming = changes()  # first: what is made from here on is looked at as one that is made
-        if has_room(prefix, coming, self._is_there, self._room):
-            return
-        raise ConfigError(f"a subscriber has up to {TOPICS_MAX:,} topics: unsubscribe from some")
-
-    @property
-    def _room(self) -> int:
-        return TOPICS_MAX - len(self.wants) - len(self._asks)
+    def _count(self) -> int:
+        return len(self.wants) + len(self._asks)
 
     def _is_there(self, prefix: bytes) -> bool:
         return prefix in self.wants or prefix in self._asks

@@ -11,7 +11,7 @@ from fanout.arguments import as_topic, check_callback, did_you_mean, read_size, 
 from fanout.errors import ConfigError
 from fanout.security.clients import as_client
 from fanout.subscriber.arguments import SubscriberArguments
-from fanout.subscriber.core import TOPICS_MAX
+from fanout.subscriber.changes import TOPICS_MAX
 from fanout.subscriber.events import ReceiverEvent, ReceiverEventKind
 from fanout.subscriber.inbox import QUEUE_BYTES, QueuePolicy
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX

@@ -10,7 +10,7 @@ import pytest
 
 from fanout import ConfigError, Subscriber
 from fanout import asyncio as awaited
-from fanout.subscriber import core, settings
+from fanout.subscriber import changes, settings
 from tests.helpers.remembering import Remembering
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
@@ -122,7 +122,7 @@ FEW = 3
 @pytest.fixture
 def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """Where no publisher is, so that all that is subscribed to waits."""
-    for module in (core, settings):
+    for module in (changes, settings):
         monkeypatch.setattr(module, "TOPICS_MAX", FEW)
     return f"ipc://{tmp_path}/nobody"
 
