@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from fanout.shm.clock import Clock
@@ -23,6 +24,7 @@ from fanout.system_calls import needed
 from fanout.transport.kernel import (
     Taken,
     prepare_socket,
+    set_queue,
     stream_counts,
     taken_by_host,
     unsent_in_kernel,
@@ -119,6 +121,9 @@ class Surroundings(Protocol):
     def taken(self, sock: socket.socket, handed: int) -> Taken:
         """How far the peer's host has come with the `handed` bytes that the socket took."""
 
+    def widen(self, sock: socket.socket) -> None:
+        """Its peer reads: let the kernel hold for it what is configured, if it had less."""
+
     def subscriber_slot(self, index: int) -> SubscriberSlot:
         """The slot with this number."""
 
@@ -207,6 +212,10 @@ class Process:
             queue_bytes=options.kernel_queue_bytes,
             user_timeout_s=options.tcp_user_timeout,
         )
+
+    def widen(self, sock: socket.socket) -> None:
+        with suppress(OSError):  # it has left: that is seen when it is sent something
+            set_queue(sock, self._options.kernel_queue_bytes)
 
     def subscriber_slot(self, index: int) -> SubscriberSlot:
         return SubscriberSlot(self._segment, index)

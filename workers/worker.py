@@ -91,7 +91,7 @@ class Worker:
             *(self._channel, around.poll_set(), Stopwatch(around.now, around.cpu_ns), around.now()),
             self_service_for(options, self._channel),
         )
-        self.standing = Standing(self.pump.steady, self.desk.taken)
+        self.standing = Standing(self.pump.steady, self.desk.taken, self.desk.widen)
         self.desk.watchers = (self.deadlines, self.reads, self.standing)
         self.figures = Figures(around, self.pump)
         sending = self.pump, self._log, self._write_set, self.desk.by_descriptor

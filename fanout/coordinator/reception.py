@@ -33,6 +33,7 @@ from fanout.security.judges import Judges
 from fanout.transport.kernel import prepare_listener
 from fanout.transport.listener import Listener, peer_name
 from fanout.transport.opening import open_listener
+from fanout.transport.queues import Queues, memory_for_tcp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,6 +87,7 @@ class Reception:
         self._now = now
         self._loads = loads
         self._options = options
+        self._queues = Queues(options.kernel_queue_bytes, memory_for_tcp())
         self._listeners: dict[str, Listener] = {}
         self._paused_until: float | None = None
         self._held: deque[tuple[float, int]] = deque()
@@ -285,6 +287,7 @@ class Reception:
             security = self._asking.get(listener)
             if security is not None:
                 state.judging.admitted(admitted.subscriber, security)
+            self._queues.fit(sock, len(state.duplicates) + 1)
             return self._hand_over(sock, admitted, moment)
 
     def _refuse(self, peer: str, refusal: Refusal) -> Action:

@@ -100,13 +100,22 @@ def prepare_socket(descriptor: int, *, queue_bytes: int, user_timeout_s: float) 
         with needed("ioctl", "makes sockets that never block"):
             sock.setblocking(False)
         if sock.family == socket.AF_UNIX:
-            _set(sock, socket.SOL_SOCKET, socket.SO_SNDBUF, queue_bytes)
+            set_queue(sock, queue_bytes)
         elif not _has_options(sock):
             _set_tcp(sock, queue_bytes, user_timeout_s)
     except OSError:
         sock.close()
         raise
     return sock
+
+
+def set_queue(sock: socket.socket, size: int) -> None:
+    """Let the kernel hold so many bytes of what a connection is sent (SO_SNDBUF, which it doubles).
+
+    Raises:
+        OSError: the connection is gone.
+    """
+    _set(sock, socket.SOL_SOCKET, socket.SO_SNDBUF, size)
 
 
 def prepare_listener(listening: socket.socket, *, queue_bytes: int, user_timeout_s: float) -> None:
@@ -327,7 +336,7 @@ def _has_options(sock: socket.socket) -> bool:
 
 def _set_tcp(sock: socket.socket, queue_bytes: int, user_timeout_s: float) -> None:
     tcp = socket.IPPROTO_TCP
-    _set(sock, socket.SOL_SOCKET, socket.SO_SNDBUF, queue_bytes)
+    set_queue(sock, queue_bytes)
     _set(sock, tcp, socket.TCP_NODELAY, 1)  # batches are made in the pump, not in the kernel
     _set(sock, tcp, socket.TCP_USER_TIMEOUT, int(user_timeout_s * 1000))
     _set(sock, socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

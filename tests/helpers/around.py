@@ -101,6 +101,7 @@ class Around:
         slept: seconds of each sleep.
         sockets: what `prepare` finds, by descriptor.
         rings: how often the publisher was woken.
+        widened: sockets for which the kernel may hold what is configured.
     """
 
     doorbell = -1
@@ -119,6 +120,7 @@ class Around:
         self.slept: list[float] = []
         self.sockets: dict[int, socket.socket] = {}
         self.rings = 0
+        self.widened: list[socket.socket] = []
         self.cpu = self.rss = 0
 
     def now(self) -> int:
@@ -157,6 +159,9 @@ class Around:
 
     def unsent(self, sock: socket.socket) -> int:
         return unsent_in_kernel(sock)
+
+    def widen(self, sock: socket.socket) -> None:
+        self.widened.append(sock)
 
     def taken(self, sock: socket.socket, handed: int) -> Taken:
         return taken_by_host(sock, handed)

@@ -193,6 +193,9 @@ class SimulatedSurroundings:
     def taken(self, sock: FakeSocket, handed: int) -> Taken:
         return Taken(handed - sock.queued, handed - sock.queued)
 
+    def widen(self, _sock: FakeSocket) -> None:
+        """Its kernel holds as much for everybody."""
+
     def subscriber_slot(self, index: int) -> SubscriberSlot:
         return SubscriberSlot(self._memory, index)
 

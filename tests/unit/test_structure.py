@@ -54,7 +54,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "layout": ("fanout.shm.layout", "fanout.shm.value_layout"),
     "shm": ("fanout.shm",),
     "control": ("fanout.control",),
-    "kernel": ("fanout.transport.kernel",),
+    "kernel": ("fanout.transport.kernel", "fanout.transport.queues"),
     "transport": ("fanout.transport",),
     "subscriber": ("fanout.subscriber",),
     "sockets": ("fanout.sockets",),

@@ -338,6 +338,10 @@ class Desk:
         """How far a member's host has come with the `handed` bytes that its socket took."""
         return self._around.taken(self.peers[member.id].socket, handed)
 
+    def widen(self, member: Member) -> None:
+        """It keeps up: let the kernel hold for it what is configured."""
+        self._around.widen(self.peers[member.id].socket)
+
     def _report_slow(self, member: Member, effect: Slowed | Stalled | Recovered) -> None:
         recovered, stalled = isinstance(effect, Recovered), isinstance(effect, Stalled)
         text = "has caught up" if isinstance(effect, Recovered) else effect.text

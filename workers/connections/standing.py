@@ -76,11 +76,18 @@ class Standing:
     Args:
         steady: is filled with those who are, and belongs to the pump.
         taken: how far a member's host has come with so many bytes that its socket took.
+        keeps_up: is told who has become one of those.
     """
 
-    def __init__(self, steady: dict[Member, None], taken: Callable[[Member, int], Taken]) -> None:
+    def __init__(
+        self,
+        steady: dict[Member, None],
+        taken: Callable[[Member, int], Taken],
+        keeps_up: Callable[[Member], object],
+    ) -> None:
         self._steady = steady
         self._taken = taken
+        self._keeps_up = keeps_up
         self._seen: OrderedDict[Peer, _Seen] = OrderedDict()
         self._soon: OrderedDict[Peer, _Seen] = OrderedDict()
 
@@ -130,7 +137,9 @@ class Standing:
             is_proven = seen.first is None or (seen.taken.allowed or 0) - seen.first > GIVEN_BYTES
             is_long = seen.kept_ns >= KEPT_UP_LONG * APART_NS
             if (is_proven and seen.kept_up >= KEPT_UP_MIN) or is_long:
-                self._steady[member] = None
+                if member not in self._steady:
+                    self._steady[member] = None
+                    self._keeps_up(member)
                 return False
             return seen.is_new
         seen.kept_up = seen.kept_ns = 0

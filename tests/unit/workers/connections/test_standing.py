@@ -59,7 +59,8 @@ class Watched:
         self.peers = [FakePeer(number) for number in range(count)]
         self.steady: dict[Member, None] = {}
         self.asked: list[int] = []
-        self.standing = Standing(self.steady, self._taken)
+        self.told: list[Member] = []
+        self.standing = Standing(self.steady, self._taken, self.told.append)
         self.now = 0
         for peer in self.peers:
             self.adopt(peer)
@@ -92,6 +93,20 @@ def test_who_acknowledges_what_it_was_sent_before_becomes_steady(tells: bool) ->
         peer.take(0, acknowledged=500)
 
     assert found == [False, False, True, True]
+
+
+def test_it_is_told_once_who_has_become_steady_and_again_after_it_was_not() -> None:
+    watched = Watched()
+    (peer,) = watched.peers
+    told, late = [], 0
+    for reads in (True, True, True, True, False, False, True, True, True):
+        peer.take(MUCH, acknowledged=(late + MUCH) * reads)
+        late = 0 if reads else late + MUCH
+        watched.look()
+        told.append(len(watched.told))
+
+    assert told == [0, 0, 1, 1, 1, 1, 1, 2, 2]
+    assert watched.told == [peer.member] * 2
 
 
 def test_who_has_only_buffers_does_not() -> None:
