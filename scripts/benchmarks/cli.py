@@ -12,6 +12,7 @@ from benchmarks.children import raise_descriptor_limit
 from benchmarks.choices import names_of, some_of
 from benchmarks.machine import describe_machine
 from benchmarks.peers import PEERS
+from benchmarks.peers.programs import build_programs
 from benchmarks.plot import plot_results
 from benchmarks.progress import progress
 from benchmarks.report import case_table, write_json
@@ -75,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(workloads: Sequence[Workload], settings: Settings, options: argparse.Namespace) -> int:
     machine = describe_machine()
     print("\n".join(f"{name}: {value}" for name, value in machine.items()), flush=True)
+    kinds = [kind for workload in workloads for kind in workload.kinds(settings)]
+    build_programs((kind.program for kind in kinds if kind.program), print)
     results: list[WorkloadResult] = []
     for workload in workloads:
         results.append(_run_one(workload, settings))

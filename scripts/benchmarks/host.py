@@ -28,7 +28,7 @@ def main(channel: Channel, arguments: Sequence[str]) -> None:
     traffic = Traffic(**json.loads(described))
     peer = create_peer(location, traffic, json.loads(options))
     try:
-        channel.send(endpoints=peer.start())
+        channel.send(endpoints=peer.start(), pid=peer.pid)
         while True:
             channel.send(**_serve(peer, traffic, channel.receive()))
     finally:

@@ -35,9 +35,10 @@ class HostedPeer:
     def __init__(self, kind: PeerKind, traffic: Traffic) -> None:
         options, described = json.dumps(dict(kind.options)), json.dumps(asdict(traffic))
         self._child = Child("benchmarks.host", kind.location, options, described)
-        self.processes = ProcessTree(self._child.pid)
         try:
-            self.endpoints: list[str] = self._child.answer(START_SECONDS)["endpoints"]
+            answer = self._child.answer(START_SECONDS)
+            self.endpoints: list[str] = answer["endpoints"]
+            self.processes = ProcessTree(answer["pid"])
         except BaseException:
             self.close()
             raise

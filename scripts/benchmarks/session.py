@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from benchmarks.audience import RUN_SECONDS, Arrival, Audience, Latencies
 from benchmarks.hosted import HostedPeer
+from benchmarks.system_calls import SystemCalls
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -94,6 +95,16 @@ class Session:
             receiver_cpu_seconds=arrival.cpu_seconds,
             memory_bytes=memory,
         )
+
+    def calls_per_delivery(self, count: int) -> float | None:
+        """System calls of the publisher's processes in a further run; None if nobody can count.
+
+        Raises:
+            InvalidRun: as with `run`.
+        """
+        with SystemCalls([one.pid for one in self.peer.processes.members()]) as calls:
+            run = self.run(count)
+        return None if calls.counted is None else calls.counted / run.deliveries
 
     def begin_paced(self, count: int, per_second: float, after: float = 0.0) -> None:
         """Begins to send `count` messages to everyone at a fixed rate; returns `after` seconds."""

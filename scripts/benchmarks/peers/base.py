@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import shutil
 import socket
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from benchmarks.peers.programs import why_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +31,11 @@ class Peer(ABC):
     @abstractmethod
     def start(self) -> list[str]:
         """Starts listening; returns the endpoints over which subscribers are spread in turn."""
+
+    @property
+    def pid(self) -> int:
+        """The process that counts, with all its descendants: this one, unless another publishes."""
+        return os.getpid()
 
     @abstractmethod
     def send(self, topic: bytes, payload: bytes) -> None:
@@ -72,6 +80,7 @@ class PeerKind:
     location: str  # "module:class" of its adapter
     needs_module: str = ""
     needs_program: str = ""
+    program: str = ""  # of programs.PROGRAMS: compiled before anything is measured
     has_workers: bool = False  # that can be lost without the end of it
     options: tuple[tuple[str, int], ...] = ()  # for the adapter's constructor
 
@@ -82,7 +91,7 @@ class PeerKind:
             return f"Python package {self.needs_module} is not installed"
         if self.needs_program and shutil.which(self.needs_program) is None:
             return f"program {self.needs_program} is not installed"
-        return ""
+        return why_left(self.program)
 
     def variant(self, name: str, **options: int) -> PeerKind:
         """The same peer under another name, set up differently."""

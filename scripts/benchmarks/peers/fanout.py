@@ -51,9 +51,11 @@ class FanoutPeer(Peer):
         curve: int = 0,
         tls: int = 0,
         sealed_port: int = 0,
+        multipart: int = 0,
     ) -> None:
         super().__init__(traffic)
         message_bytes = DIALECTS["zmtp"].message_bytes(len(PROBE_TOPIC), traffic.payload_bytes)
+        self._multipart = multipart
         self._batch = messages_per_batch(batch, message_bytes)
         others: dict[str, Any] = {}  # versions that are compared with this one may not have them
         sealed = f"tcp://{LOOPBACK}:{sealed_port}"
@@ -91,8 +93,14 @@ class FanoutPeer(Peer):
         if self._batch:
             self._publish_batches(count)
             return
-        publish, payload = self._publisher.publish, self.traffic.payload
-        for topic in self.traffic.topics_of(count):
+        topics, payload = self.traffic.topics_of(count), self.traffic.payload
+        if self._multipart:
+            send = self._publisher.send_multipart
+            for topic in topics:
+                send([topic, payload])
+            return
+        publish = self._publisher.publish
+        for topic in topics:
             publish(topic, payload)
 
     def lose_worker(self) -> list[str]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from benchmarks.traffic import Traffic
 
 MILLION = 1e6
+THOUSAND = 1e3
 MICRO = 1e-6
 MILLI = 1e-3
 LIBZMQ = ("libzmq-1io", "libzmq-2io")
@@ -96,18 +97,25 @@ def dropping(kind: PeerKind, burst: int, **fanout: int) -> PeerKind:
         burst: messages at once of which a healthy subscriber loses none.
         fanout: what else fanout is to be told.
     """
-    if "libzmq" in kind.name:
+    if is_pyzmq(kind):
         return kind.variant(kind.name, nodrop=0, send_hwm=2 * burst)
     if kind.has_workers:
         return kind.variant(kind.name, block=0, send_timeout=PATIENCE_SECONDS, **fanout)
-    return kind  # a broker does what it does
+    return kind  # a broker does what it does, and a compiled publisher waits, if it can
+
+
+def is_pyzmq(kind: PeerKind) -> bool:
+    """Whether its adapter takes the options of a libzmq socket."""
+    return "libzmq" in kind.name and not kind.program
 
 
 RATE = Metric("deliveries_per_second", "M/s", 1 / MILLION)
 CPU = Metric("cpu_seconds_per_million", "CPU s per M", 1.0, higher_is_better=False)
 MEMORY = Metric("memory_bytes", "MB", 1 / MILLION, higher_is_better=False)
 RECEIVER_CPU = Metric("receiver_cpu_share", "receivers' CPU", 1.0, higher_is_better=False)
-RUN_METRICS = (RATE, CPU, MEMORY, RECEIVER_CPU)
+CALLS = Metric("calls_per_thousand", "calls per 1,000", 1.0, higher_is_better=False)
+RUN_METRICS = (RATE, CPU, MEMORY, RECEIVER_CPU, CALLS)
+CALLS_SHARE = 4  # a run for their number is shorter than the one that is timed
 
 
 def sample_of(run: Run) -> Sample:
@@ -125,4 +133,8 @@ def sample_of(run: Run) -> Sample:
 def measure_run(peer: PeerKind, traffic: Traffic, settings: Settings) -> Sample:
     """One run in fresh processes, as long as the settings say."""
     with Session(peer, traffic) as session:
-        return sample_of(session.run(session.count_for(settings.seconds)))
+        count = session.count_for(settings.seconds)
+        sample = sample_of(session.run(count))
+        calls = session.calls_per_delivery(-(-count // CALLS_SHARE))
+    counted = {} if calls is None else {CALLS.name: THOUSAND * calls}
+    return Sample({**sample.values, **counted})

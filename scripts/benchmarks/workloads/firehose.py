@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SUBSCRIBERS, QUICK_SUBSCRIBERS = (10, 100, 1000, 5000), (100, 1000)
 SIZES, QUICK_SIZES = (32, 128, 1024, 16 * 1024, 256 * 1024), (128,)
+# What zmq-arena measures other engines with: rows of their own, to be held against its figures.
+ARENA_SUBSCRIBERS, ARENA_SIZES = 32, (64, 256, 1024, 4096, 16 * 1024)
 
 
 class Firehose(Workload):
@@ -37,7 +39,10 @@ class Firehose(Workload):
     def cases(self, settings: Settings) -> Sequence[Case]:
         sizes = settings.sizes or (QUICK_SIZES if settings.quick else SIZES)
         subscribers = QUICK_SUBSCRIBERS if settings.quick else SUBSCRIBERS
-        return firehose_cases(settings.subscribers or subscribers, sizes)
+        cases = firehose_cases(settings.subscribers or subscribers, sizes)
+        if settings.quick or settings.subscribers or settings.sizes:
+            return cases
+        return cases + firehose_cases((ARENA_SUBSCRIBERS,), ARENA_SIZES)
 
     def measure(self, peer: PeerKind, case: Case, settings: Settings) -> Sample:
         return measure_run(peer, case.traffic, settings)

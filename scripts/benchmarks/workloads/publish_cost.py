@@ -10,7 +10,16 @@ from benchmarks.peers import PEERS, PeerKind
 from benchmarks.session import Session
 from benchmarks.traffic import Traffic
 from benchmarks.verbs import ASYNCIO, BATCH, PAYLOAD, VERBS
-from benchmarks.workloads.base import MICRO, MILLION, Case, Metric, Sample, Settings, Workload
+from benchmarks.workloads.base import (
+    MICRO,
+    MILLION,
+    Case,
+    Metric,
+    Sample,
+    Settings,
+    Workload,
+    is_pyzmq,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +64,7 @@ class PublishCost(Workload):
         chosen = [PEERS[name] for name in settings.peers or self.peers]
         return [
             *(
-                kind.variant(kind.name, send_hwm=UNLIMITED) if "libzmq" in kind.name else kind
+                kind.variant(kind.name, send_hwm=UNLIMITED) if is_pyzmq(kind) else kind
                 for kind in chosen
             ),
             *(_VERB.variant(name) for name in VERBS),

@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SUBSCRIBERS = (32,)
-SIZES = (64, 256, 1024, 16 * 1024)  # those that other engines publish their ratios to libzmq for
+SIZES = (
+    64,
+    256,
+    1024,
+    4096,
+    16 * 1024,
+)  # as zmq-arena has them
 QUICK_SIZES = (64, 1024)
 ONE = {"fanout": "workers", "fanout-batch": "workers", "limit": "senders"}  # peer -> its option
 

@@ -15,11 +15,13 @@ import zmq
 import fanout.asyncio
 from benchmarks import verb_costs
 from benchmarks.children import OTHER_DESCRIPTORS, require_descriptors
+from benchmarks.peers import PEERS
 from benchmarks.stock import Stock
 from benchmarks.traffic import PROBE_TOPIC
 from benchmarks.verbs import CALLS, VERBS
 from benchmarks.wire import DIALECTS
 from benchmarks.workloads import WORKLOADS, Settings, conflate, curve_beside
+from benchmarks.workloads.base import dropping
 from benchmarks.workloads.curve_beside import Lap
 from benchmarks.workloads.idle import above_the_first
 from benchmarks.workloads.isolation import BURST, BURSTS, LIMIT_BYTES, figures_of
@@ -62,7 +64,7 @@ def test_single_has_one_worker_one_thread_and_one_sender_under_their_own_names()
 def test_single_has_the_loads_that_other_engines_publish() -> None:
     cases = WORKLOADS["single"].cases(Settings())
     loads = [(case.traffic.subscribers, case.traffic.payload_bytes) for case in cases]
-    assert loads == [(32, 64), (32, 256), (32, 1024), (32, 16 * 1024)]
+    assert loads == [(32, 64), (32, 256), (32, 1024), (32, 4096), (32, 16 * 1024)]
 
 
 def test_firehose_takes_every_load_that_is_asked_for() -> None:
@@ -71,6 +73,24 @@ def test_firehose_takes_every_load_that_is_asked_for() -> None:
     loads = {(case.traffic.subscribers, case.traffic.payload_bytes) for case in cases}
     assert loads == set(product(subscribers, sizes))
     assert len({case.label for case in cases}) == len(cases) == 20
+
+
+def test_firehose_has_the_rows_of_other_engines_unless_it_is_told_which() -> None:
+    workload = WORKLOADS["firehose"]
+    loads = [
+        (case.traffic.subscribers, case.traffic.payload_bytes)
+        for case in workload.cases(Settings())
+    ]
+    assert loads[-5:] == [(32, size) for size in (64, 256, KIB, 4 * KIB, 16 * KIB)]
+    for told in (Settings(quick=True), Settings(subscribers=(10,)), Settings(sizes=(128,))):
+        assert 32 not in [case.traffic.subscribers for case in workload.cases(told)]
+
+
+def test_only_pyzmq_takes_the_options_of_a_socket() -> None:
+    kinds = WORKLOADS["publish-cost"].kinds(Settings(peers=("libzmq-1io", "libzmq-c-1io")))
+    assert "send_hwm" in dict(kinds[0].options)
+    assert dict(kinds[1].options) == dict(PEERS["libzmq-c-1io"].options)
+    assert dropping(PEERS["libzmq-c-1io"], 10) is PEERS["libzmq-c-1io"]
 
 
 def test_isolation_measures_who_loses_and_never_waits_for_it() -> None:

@@ -1,0 +1,1 @@
+"""Tests of the benchmarks: what is counted, and when a run does not count."""
