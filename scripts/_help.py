@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 # What `pyproject.toml` has installed for programs here.
-PACKAGES = ("matplotlib", "msgpack", "multiprocess", "psutil", "rich", "websockets", "zmq")
+PACKAGES = ("matplotlib", "msgpack", "multiprocess", "nacl", "psutil", "rich", "websockets", "zmq")
 
 
 class StandIns(MetaPathFinder, Loader):

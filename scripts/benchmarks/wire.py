@@ -70,9 +70,19 @@ def zmtp_subscribe(topic: bytes) -> bytes:
     return bytes((4, len(body))) + body
 
 
+def zmtp_subscribe_by_message(topic: bytes) -> bytes:
+    """The same before 3.1, which some engines know alone."""
+    return bytes((0, 1 + len(topic), 1)) + topic
+
+
 def _zmtp_subscribe_all(topics: Sequence[bytes]) -> bytes:
     wanted = [*topics, PROBE_TOPIC] if topics else [b""]
     return b"".join(map(zmtp_subscribe, wanted))
+
+
+def _zmtp_subscribe_all_by_message(topics: Sequence[bytes]) -> bytes:
+    wanted = [*topics, PROBE_TOPIC] if topics else [b""]
+    return b"".join(map(zmtp_subscribe_by_message, wanted))
 
 
 def _zmtp_frame_bytes(body: int) -> int:
@@ -138,6 +148,11 @@ _ZMTP = Dialect(
 )
 DIALECTS = {
     "zmtp": _ZMTP,
+    "zmtp-3.0": replace(
+        _ZMTP,
+        subscribe=_zmtp_subscribe_all_by_message,
+        hello=ZMTP_GREETING.replace(b"\x7f\x03\x01", b"\x7f\x03\x00") + ZMTP_READY,
+    ),
     "tls": replace(_ZMTP, is_by_tls=True),
     "curve": Dialect(_subscribe_nothing, _curve_message_bytes, is_secured=True),
     "nats": Dialect(

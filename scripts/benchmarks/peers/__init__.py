@@ -137,7 +137,7 @@ _KINDS = (
     ),
     PeerKind(
         "rzmq",
-        "zmtp",
+        "zmtp-3.0",
         "rzmq PUB (Rust), tokio with two threads, XPUB_NODROP",
         "benchmarks.peers.compiled:rzmq",
         program="rzmq",
@@ -145,7 +145,7 @@ _KINDS = (
     ),
     PeerKind(
         "rzmq-uring",
-        "zmtp",
+        "zmtp-3.0",
         "rzmq PUB (Rust), io_uring with two threads, XPUB_NODROP",
         "benchmarks.peers.compiled:rzmq_uring",
         program="rzmq-uring",
@@ -153,7 +153,7 @@ _KINDS = (
     ),
     PeerKind(
         "monocoque",
-        "zmtp",
+        "zmtp-3.0",
         "monocoque-rs PUB (Rust), io_uring with two threads, queues without bound",
         "benchmarks.peers.compiled:monocoque",
         program="monocoque",
@@ -161,7 +161,7 @@ _KINDS = (
     ),
     PeerKind(
         "zmqrs",
-        "zmtp",
+        "zmtp-3.0",
         "zmq.rs PUB (Rust), tokio with two threads; loses what is over its queues",
         "benchmarks.peers.compiled:zmqrs",
         program="zmqrs",

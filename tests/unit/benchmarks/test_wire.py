@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.traffic import PROBE_TOPIC
 from benchmarks.wire import DIALECTS, resp_command
+from fanout.options import Options
+from fanout.workers.connections.sessions import limits_of
+from fanout.zmtp import Session
 from fanout.zmtp.boxes import SERVER_TEXT
 from fanout.zmtp.frames import MORE
 from fanout.zmtp.sealer import Sealer
@@ -47,6 +51,7 @@ def _curve(payload: bytes) -> bytes:
 
 ENCODERS = {
     "zmtp": _zmtp,
+    "zmtp-3.0": _zmtp,
     "curve": _curve,
     "tls": _zmtp,
     "nats": _nats,
@@ -69,3 +74,15 @@ def test_nats_subscriptions_have_ids_of_one_length_and_their_own() -> None:
     ids = [line.split()[-1] for line in lines]
     assert len(set(ids)) == len(ids) == 3  # two topics and the probe
     assert {len(each) for each in ids} == {5}
+
+
+@pytest.mark.parametrize("dialect", ["zmtp", "zmtp-3.0"])
+def test_a_session_reads_what_a_subscriber_of_it_says(dialect: str) -> None:
+    """By commands in 3.1, and before that by messages."""
+    spoken = DIALECTS[dialect]
+    session = Session(limits_of(Options()))
+    session.receive_data(spoken.hello)
+    session.receive_data(spoken.subscribe([b"a", b"b"]))
+    assert session.version == {"zmtp": "3.1"}.get(dialect, "3.0")
+    assert session.subscriptions == {b"a", b"b", PROBE_TOPIC}
+    assert (b"SUBSCRIBE" in spoken.subscribe([b"a"])) == (dialect == "zmtp")
