@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fanout import Publisher
 
 TOPIC = topic_name(0)
-BROKERS = ("redis", "nats")  # producers publish there themselves
+BROKERS = ("redis", "nats", "jetstream")  # producers publish there themselves
 READY = b"\x04\x1a\x05READY\x0bSocket-Type\x00\x00\x00\x04PUSH"
 AT_ONCE = 500  # messages in one send() of a raw producer
 MANY = 1000  # messages after which who relays by hand looks whether it is to end

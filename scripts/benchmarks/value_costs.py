@@ -2,24 +2,21 @@
 
 By hand they are a dict beside an XPUB socket, which sends the value again when somebody subscribes:
 to all who want the topic, for that is what an XPUB can do. redis has them as keys beside its
-channels, and who comes asks for them.
+channels, and who comes asks for them; JetStream has a stream of them, and who comes gets a consumer
+of it.
 """
 
 from __future__ import annotations
 
-import re
-import socket
 import time
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.children import run_child
 from benchmarks.peers.base import BACKLOG, LOOPBACK
-from benchmarks.peers.redis import RedisPeer
 from benchmarks.traffic import PROBE_TOPIC, Traffic, topic_name
+from benchmarks.value_brokers import KEEPERS, serve_by_broker
 from benchmarks.verb_costs import compare, timer_of
 from benchmarks.verbs import CALLS, IN_A_BATCH, PAYLOAD
-from benchmarks.wire import resp_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,9 +28,6 @@ TOPICS = [topic_name(index) for index in range(1000)]
 STRETCH = [TOPICS[index % len(TOPICS)] for index in range(CALLS)]
 PROBE = Traffic(0, len(PAYLOAD)).probe_payload
 PATIENCE_SECONDS = 60.0
-REDIS = "redis"
-HITS = re.compile(rb"keyspace_hits:([0-9]+)\r\n")
-ANSWER_BYTES = 64 * 1024
 
 
 def publish(publisher: Publisher) -> None:
@@ -139,8 +133,9 @@ def publish_all(publisher: Publisher) -> int:
 
 def serve(channel: Channel, peer: str, keeps: int) -> None:
     """Have values of all topics, and do what the harness asks for; fanout's last is a probe."""
-    if peer == REDIS:
-        _serve_by_redis(channel)
+    if peer in KEEPERS:  # they have values, whether somebody wants them or not
+        values = {**dict.fromkeys(TOPICS, PAYLOAD), PROBE_TOPIC: PROBE}
+        serve_by_broker(channel, peer, values, (PROBE_TOPIC, PROBE))
         return
     publisher = MAKERS[peer](keeps=bool(keeps))
     try:
@@ -184,39 +179,6 @@ def _answer_by_hand(request: Message, publisher: ByHand) -> Message:
     if publisher.repeated >= request["after"]:
         publisher.probe()
     return {}
-
-
-def _serve_by_redis(channel: Channel) -> None:
-    """The values are there as keys, whether somebody asks for them or not."""
-    with closing(RedisPeer(Traffic(0, len(PAYLOAD)))) as peer:
-        port = int(peer.start()[0].rpartition(":")[2])
-        peer.keep({**dict.fromkeys(TOPICS, PAYLOAD), PROBE_TOPIC: PROBE})
-        with socket.create_connection((LOOPBACK, port), PATIENCE_SECONDS) as asking:
-            # What was sent before on another connection need not be there: wait for the last key.
-            while b"$-1" in ask(asking, b"GET", PROBE_TOPIC):
-                pass
-            before = hits_of(asking)
-            channel.send(port=port)
-            while True:
-                request = channel.receive()
-                if request["do"] == "count":
-                    channel.send(count=hits_of(asking) - before)
-                else:
-                    peer.send(PROBE_TOPIC, PROBE)
-                    channel.send()
-
-
-def ask(connection: socket.socket, *words: bytes) -> bytes:
-    """The answer of redis, if it is not longer than what comes at once."""
-    connection.sendall(resp_command(*words))
-    return connection.recv(ANSWER_BYTES)
-
-
-def hits_of(connection: socket.socket) -> int:
-    """How many keys redis has found that it was asked for."""
-    found = HITS.search(ask(connection, b"INFO", b"stats"))
-    assert found is not None, "redis does not say how many keys were found"
-    return int(found[1])
 
 
 def main(channel: Channel, arguments: Sequence[str]) -> None:

@@ -5,8 +5,10 @@ A receiver greets, waits for one word of the answer, subscribes, and then only l
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from benchmarks.traffic import PROBE_TOPIC
 from fanout.zmtp.boxes import MESSAGE_OVERHEAD
@@ -44,6 +46,8 @@ FEvZXBR1a0ESYouKdixZ9NrgSBOUQuXxj6JAPIb0LYyGXbTzw2k2b8xh
 """
 SHORT_FRAME = 255  # bytes of body that fit a frame with a one-byte size
 NATS_CONNECT = b'CONNECT {"verbose":false,"pedantic":false}\r\n'
+JETSTREAM_STREAM = "LAST"
+JETSTREAM_SUBJECTS = "*"  # all of one word: every topic here is, and nothing else that is published
 WEBSOCKET_UPGRADE = (
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -104,6 +108,24 @@ def _nats_subscribe(topics: Sequence[bytes]) -> bytes:
     return b"".join(b"SUB %b %05d\r\n" % (topic, number) for number, topic in enumerate(wanted))
 
 
+def _nats_consume(topics: Sequence[bytes]) -> bytes:
+    """A consumer that begins with the last message of each topic, and sends them to an inbox.
+
+    In nats-server 2.9 a consumer has one filter. So it is sent what there is of all topics, and
+    only who wants all of them may be measured by it.
+    """
+    inbox = f"_INBOX.{uuid4().hex}"
+    config = {
+        "deliver_subject": inbox,
+        "deliver_policy": "last_per_subject",
+        "filter_subject": JETSTREAM_SUBJECTS,
+        "ack_policy": "none",
+    }
+    asked = json.dumps({"stream_name": JETSTREAM_STREAM, "config": config})
+    subject = f"$JS.API.CONSUMER.CREATE.{JETSTREAM_STREAM}"
+    return f"SUB {inbox} 1\r\nPUB {subject} {len(asked)}\r\n{asked}\r\n".encode()
+
+
 def _nats_message_bytes(topic: int, payload: int) -> int:
     return len(b"MSG  00000 \r\n\r\n") + topic + len(str(payload)) + payload
 
@@ -146,6 +168,13 @@ _ZMTP = Dialect(
     hello=ZMTP_GREETING + ZMTP_READY,
     welcome=b"READY",
 )
+_NATS = Dialect(
+    _nats_subscribe,
+    _nats_message_bytes,
+    hello=NATS_CONNECT,
+    welcome=b"INFO ",
+    chatter_bytes=len(b"PING\r\n"),
+)
 DIALECTS = {
     "zmtp": _ZMTP,
     "zmtp-3.0": replace(
@@ -155,13 +184,8 @@ DIALECTS = {
     ),
     "tls": replace(_ZMTP, is_by_tls=True),
     "curve": Dialect(_subscribe_nothing, _curve_message_bytes, is_secured=True),
-    "nats": Dialect(
-        _nats_subscribe,
-        _nats_message_bytes,
-        hello=NATS_CONNECT,
-        welcome=b"INFO ",
-        chatter_bytes=len(b"PING\r\n"),
-    ),
+    "nats": _NATS,
+    "nats-values": replace(_NATS, subscribe=_nats_consume),
     "redis": Dialect(_redis_subscribe, _redis_message_bytes),
     "redis-values": Dialect(_redis_subscribe_and_ask, _redis_message_bytes),
     "websocket": Dialect(

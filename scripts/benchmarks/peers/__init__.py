@@ -175,6 +175,13 @@ _KINDS = (
         needs_program="nats-server",
     ),
     PeerKind(
+        "jetstream",
+        "nats",
+        "the same with JetStream: a stream in memory gets all of it, too",
+        "benchmarks.peers.jetstream:JetStreamPeer",
+        needs_program="nats-server",
+    ),
+    PeerKind(
         "redis",
         "redis",
         "redis-server, fed by raw PUBLISH commands in batches",

@@ -57,7 +57,9 @@ class Ingress(Workload):
     """
 
     name = "ingress"
-    summary = "four producers feed 10 subscribers: fanout, PULL and PUB by hand, redis, nats"
+    summary = (
+        "four producers feed 10 subscribers: fanout, PULL and PUB by hand, redis, nats, jetstream"
+    )
     metrics = (
         Metric("messages_per_second", "M messages/s in", 1 / MILLION),
         Metric("deliveries_per_second", "M deliveries/s", 1 / MILLION),

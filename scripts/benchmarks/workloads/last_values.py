@@ -11,7 +11,8 @@ from benchmarks.peers import PEERS, PeerKind
 from benchmarks.peers.base import LOOPBACK
 from benchmarks.session import InvalidRun
 from benchmarks.traffic import Traffic
-from benchmarks.value_costs import LOOPS, MAKERS, REDIS, TOPICS
+from benchmarks.value_brokers import KEEPERS
+from benchmarks.value_costs import LOOPS, MAKERS, TOPICS
 from benchmarks.verbs import PAYLOAD
 from benchmarks.wire import DIALECTS
 from benchmarks.workloads.base import MILLI, Case, Metric, Sample, Settings, Workload
@@ -38,7 +39,8 @@ class LastValues(Workload):
     they come oldest first. By hand values come to others too, and in no order: there it has all
     when it sees a probe that was sent after all of them. Without values it has what it wants when
     it sees one of the probes that are published all the time: as in a storm. From redis it asks for
-    the values itself, on the same connection, behind its subscriptions.
+    the values itself, on the same connection, behind its subscriptions. From JetStream it gets a
+    consumer in place of subscriptions, which brings the last message of each topic, oldest first.
 
     Of those who want everything it is the time until they have all values, beside that in which
     they get the same bytes when they are published: without connecting, in both.
@@ -51,7 +53,7 @@ class LastValues(Workload):
         Metric("seconds_without", "ms without", 1 / MILLI, higher_is_better=False),
         Metric("ratio", "with : without", higher_is_better=False),
     )
-    peers = (*MAKERS, REDIS)
+    peers = (*MAKERS, *KEEPERS)
 
     def kinds(self, settings: Settings) -> Sequence[PeerKind]:
         del settings  # they are no publishers that could be chosen
@@ -62,7 +64,7 @@ class LastValues(Workload):
                 )
                 for name in MAKERS
             ),
-            PEERS[REDIS],
+            *(PEERS[name] for name in KEEPERS),
         ]
 
     def cases(self, settings: Settings) -> Sequence[Case]:
@@ -75,7 +77,7 @@ class LastValues(Workload):
                 Case(
                     f"{arriving:,} arrive with {len(TOPICS):,} topics each",
                     Traffic(arriving, size, len(TOPICS), len(TOPICS), watchlists=1),
-                    None if arriving <= BY_HAND_MOST else ("fanout", REDIS),
+                    None if arriving <= BY_HAND_MOST else ("fanout", *KEEPERS),
                 )
                 for arriving in settings.subscribers or default
             ),
@@ -123,7 +125,7 @@ def seconds_until_served(peer: PeerKind, traffic: Traffic, *, keeps: bool) -> fl
         audience = stack.enter_context(closing(Audience(traffic, dialect)))
         audience.connect([f"{LOOPBACK}:{port}"])
         audience.await_probe()
-        is_told = keeps and peer.name in ("fanout", REDIS)
+        is_told = keeps and peer.name in ("fanout", *KEEPERS)
         wanted = traffic.subscribers * (len(TOPICS) + is_told) if keeps else 0
         while (served := audience.poll_probed(PROBE_SECONDS)) is None:
             if not is_told:

@@ -7,7 +7,8 @@ import shutil
 import pytest
 
 from benchmarks.peers import PEERS
-from benchmarks.value_costs import MAKERS, REDIS
+from benchmarks.value_brokers import KEEPERS
+from benchmarks.value_costs import MAKERS
 from benchmarks.workloads import WORKLOADS, Sample, Settings, last_values
 
 SETTINGS = Settings(subscribers=(3,))
@@ -25,7 +26,7 @@ def test_by_hand_is_left_out_where_it_has_no_batches_or_would_take_too_long() ->
     cases = WORKLOADS["last-values"].cases(Settings())
     by_hand, own = "XPUB and dict", ("fanout",)
     assert [case.peers for case in cases[:2]] == [("fanout", by_hand), own]
-    assert [case.peers for case in cases[2:]] == [None, ("fanout", REDIS), own, own]
+    assert [case.peers for case in cases[2:]] == [None, ("fanout", *KEEPERS), own, own]
     assert [case.traffic.subscribers for case in cases[2:]] == [100, 1000, 100, 1000]
 
 
@@ -38,7 +39,7 @@ def test_calls_are_compared(peer: str, loop: str, monkeypatch: pytest.MonkeyPatc
     assert sample.values["ratio"] > 0
 
 
-@pytest.mark.parametrize("peer", [*MAKERS, *([REDIS] if not PEERS[REDIS].absent else [])])
+@pytest.mark.parametrize("peer", [*MAKERS, *(name for name in KEEPERS if not PEERS[name].absent)])
 def test_newcomers_get_all_values(peer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sample = sample_of(peer, "3 arrive", monkeypatch)
     assert sample.invalid == ""
@@ -55,7 +56,12 @@ def test_values_of_who_wants_everything_are_beside_the_same_bytes_published(
     assert values["ratio"] == values["seconds_with"] / values["seconds_without"]
 
 
-def test_redis_is_said_not_to_be_there_where_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("peer", "program"), [("redis", "redis-server"), ("jetstream", "nats-server")]
+)
+def test_a_broker_is_said_not_to_be_there_where_it_is_not(
+    peer: str, program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(shutil, "which", lambda _program: None)
-    [kind] = [kind for kind in WORKLOADS["last-values"].kinds(SETTINGS) if kind.name == REDIS]
-    assert kind.absent == "program redis-server is not installed"
+    [kind] = [kind for kind in WORKLOADS["last-values"].kinds(SETTINGS) if kind.name == peer]
+    assert kind.absent == f"program {program} is not installed"

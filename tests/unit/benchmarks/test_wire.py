@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from benchmarks.traffic import PROBE_TOPIC
-from benchmarks.wire import DIALECTS, resp_command
+from benchmarks.wire import DIALECTS, JETSTREAM_STREAM, JETSTREAM_SUBJECTS, resp_command
 from fanout.options import Options
 from fanout.workers.connections.sessions import limits_of
 from fanout.zmtp import Session
@@ -55,6 +57,7 @@ ENCODERS = {
     "curve": _curve,
     "tls": _zmtp,
     "nats": _nats,
+    "nats-values": _nats,
     "redis": _redis,
     "redis-values": _redis,
     "websocket": _websocket,
@@ -86,3 +89,17 @@ def test_a_session_reads_what_a_subscriber_of_it_says(dialect: str) -> None:
     assert session.version == {"zmtp": "3.1"}.get(dialect, "3.0")
     assert session.subscriptions == {b"a", b"b", PROBE_TOPIC}
     assert (b"SUBSCRIBE" in spoken.subscribe([b"a"])) == (dialect == "zmtp")
+
+
+def test_each_who_wants_last_messages_of_jetstream_has_a_consumer_of_its_own() -> None:
+    inboxes = set()
+    for _ in range(2):
+        sub, pub, body = DIALECTS["nats-values"].subscribe([TOPIC]).decode().splitlines()
+        _, inbox, _ = sub.split()
+        asked = json.loads(body)
+        assert pub == f"PUB $JS.API.CONSUMER.CREATE.{JETSTREAM_STREAM} {len(body)}"
+        assert asked["config"]["deliver_subject"] == inbox
+        assert asked["config"]["deliver_policy"] == "last_per_subject"
+        assert asked["config"]["filter_subject"] == JETSTREAM_SUBJECTS
+        inboxes.add(inbox)
+    assert len(inboxes) == 2
