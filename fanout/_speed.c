@@ -286,17 +286,26 @@ PyObject *get_at(PyObject *object, Py_ssize_t place, PyObject *name) {
     return value != NULL ? Py_NewRef(value) : PyObject_GetAttr(object, name);
 }
 
-static PyObject *plain;                 /* the type of topics whose id is stored, not asked for */
+/* The types of topics whose id is stored, not asked for: usual ones, and those that have a place
+   among last values, once somebody has such; NULL = nobody has. */
+static PyObject *plain, *placed;
 static Py_ssize_t head_place, id_place; /* in such an object */
 
-static void note_plain(PyObject *type) {
+static void note_plain(PyObject *type, PyObject *derived) {
     put(&plain, type);
+    if (derived != type && PyType_IsSubtype((PyTypeObject *)derived, (PyTypeObject *)type))
+        put(&placed, derived); /* for good: others of this process may have none */
     head_place = place_of(type, "head"), id_place = place_of(type, "id");
+}
+
+static int is_plain(PyObject *topic) {
+    PyObject *type = (PyObject *)Py_TYPE(topic);
+    return type == plain || type == placed;
 }
 
 /* An attribute of a topic; a new reference. */
 static PyObject *get_of(PyObject *topic, Py_ssize_t place, PyObject *name) {
-    return get_at(topic, (PyObject *)Py_TYPE(topic) == plain ? place : 0, name);
+    return get_at(topic, is_plain(topic) ? place : 0, name);
 }
 
 /* ---- Coded: a batch that is looked up; its bytes are still those of the user's objects. ---- */
@@ -461,13 +470,14 @@ PyObject *path_type;
 
 static PyObject *path_share(PyObject *object, PyObject *args, PyObject *keywords) {
     Path *self = (Path *)object;
-    PyObject *log, *table, *headers, *end, *whole, *gate, *held;
+    PyObject *log, *table, *headers, *end, *whole, *gate, *held, *derived;
     unsigned long long open;
     Py_buffer gate_buffer, held_buffer;
-    static char *names[] = {"log",   "table", "headers", "end", "whole",
-                            "gate", "held",  "open",    NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "$OOOSO!OOK", names, &log, &table, &headers,
-                                     &end, &PyType_Type, &whole, &gate, &held, &open))
+    static char *names[] = {"log",  "table", "headers", "end",    "whole",
+                            "gate", "held",  "open",    "placed", NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "$OOOSO!OOKO!", names, &log, &table, &headers,
+                                     &end, &PyType_Type, &whole, &gate, &held, &open, &PyType_Type,
+                                     &derived))
         return NULL;
     if (!PyObject_TypeCheck(log, (PyTypeObject *)log_type) || ((Log *)log)->segment.obj == NULL) {
         PyErr_SetString(PyExc_TypeError, "log must be a Log that shares memory");
@@ -488,7 +498,7 @@ static PyObject *path_share(PyObject *object, PyObject *args, PyObject *keywords
     put(&self->log, log), put(&self->table, table), put(&self->headers, headers);
     put(&self->end, end);
     self->young = place_of((PyObject *)Py_TYPE(table), "young");
-    note_plain(whole);
+    note_plain(whole, derived);
     self->open = open;
     Py_RETURN_NONE;
 }
@@ -563,7 +573,7 @@ int append_usual(PyObject *object, PyObject *body, PyObject *subject, uint64_t *
         if (topic != NULL) done = get_parts(self, topic, body, 0, &parts);
         else if (PyErr_Occurred()) done = -1;
         Py_XDECREF(young);
-    } else if ((PyObject *)Py_TYPE(subject) == plain) {
+    } else if (is_plain(subject)) {
         done = get_parts(self, subject, body, 1, &parts);
     }
     const Log *log = (const Log *)self->log;
@@ -592,7 +602,7 @@ static PyObject *path_append(PyObject *object, PyObject *const *args, Py_ssize_t
 /* Adds a message to others. Returns 1; 0: it is not a usual one; -1: an error is set. */
 static int encode_one(const Path *self, Coded *coded, PyObject *young, PyObject *body,
                       PyObject *subject) {
-    int is_whole = (PyObject *)Py_TYPE(subject) == plain;
+    int is_whole = is_plain(subject);
     if (!is_whole && subject != Py_None && !PyBytes_CheckExact(subject)) return 0;
     PyObject *topic = is_whole ? subject : PyDict_GetItemWithError(young, subject); /* borrowed */
     if (topic == NULL) return PyErr_Occurred() ? -1 : 0;
@@ -672,7 +682,7 @@ PyObject *join_frames(PyObject *object, PyObject *given, PyObject **topic) {
     if (young != NULL && frames.count > 2 && PyBytes_CheckExact(frames.item(given, 0)) &&
         PyList_Check(more) && PyList_Size(more) >= PyList_Size(self->headers))
         known = PyDict_GetItemWithError(young, frames.item(given, 0)); /* borrowed */
-    if (known != NULL && (PyObject *)Py_TYPE(known) == plain)
+    if (known != NULL && is_plain(known))
         head = get_of(known, head_place, str_head);
     if (head != NULL && PyBytes_Check(head)) wire = join(self, &frames, more, head);
     if (wire != NULL) *topic = Py_NewRef(known);

@@ -56,4 +56,5 @@ class Path:
         gate: memoryview,
         held: memoryview,
         open: int,
+        placed: type,
     ) -> None: ...

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fanout.send.compiled_path import CompiledPath
 from fanout.send.kept_path import KeptPath, NumberedKeptPath
+from fanout.send.kept_topics import KeptTopic
 from fanout.shm.compiled_valued_log import CompiledNumberedValuedLog, CompiledValuedLog
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class CompiledKeptPath(CompiledPath, KeptPath):
     make_log = CompiledValuedLog
     append_plainly = KeptPath.append
     log: CompiledValuedLog
+    placed = KeptTopic
 
     def __init__(
         self,

@@ -36,6 +36,7 @@ class CompiledPath(_speed.Path, SendPath):
     is_numbered = False
     append_plainly = SendPath.append
     log: CompiledLog
+    placed: type[Topic] = Topic  # of topics that have a place among last values; here none has
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class CompiledPath(_speed.Path, SendPath):
             headers=more_headers() if self.is_numbered else PAYLOAD_HEADERS,
             end=NUMBER_FRAME if self.is_numbered else b"",
             whole=Topic,
+            placed=self.placed,
             gate=self.gate.word,
             held=self._held,
             open=OPEN,

@@ -63,6 +63,7 @@ def test_it_can_be_handed_nothing_wrong(line: Line) -> None:
             gate=words[:1],
             held=words[:1],
             open=1,
+            placed=int,
         )
     with pytest.raises(TypeError, match="a body and a subject"):
         path.append(b"body")
