@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from benchmarks.channel import Channel, ChannelClosed, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
 PR_SET_PDEATHSIG = 1
@@ -59,9 +59,15 @@ def require_descriptors(sockets: int) -> None:
 
 
 class Child:
-    """A Python module of this package in its own process, with a channel to it."""
+    """A Python module of this package in its own process, with a channel to it.
 
-    def __init__(self, module: str, *arguments: str) -> None:
+    Args:
+        environment: what it has beside that of this process.
+    """
+
+    def __init__(
+        self, module: str, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> None:
         ours, theirs = socket.socketpair()
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the child)
         with theirs:
@@ -69,7 +75,9 @@ class Child:
                 [sys.executable, "-m", module, str(theirs.fileno()), *arguments],
                 pass_fds=[theirs.fileno()],
                 # The child finds what this process finds, wherever it was started from.
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env=os.environ
+                | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+                | dict(environment or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=self._output,
                 stderr=subprocess.STDOUT,

@@ -17,6 +17,7 @@ from benchmarks.traffic import PROBE_TOPIC, Traffic, topic_name
 from benchmarks.value_brokers import KEEPERS, serve_by_broker
 from benchmarks.verb_costs import compare, timer_of
 from benchmarks.verbs import CALLS, IN_A_BATCH, PAYLOAD
+from fanout.compiled import is_compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ TOPICS = [topic_name(index) for index in range(1000)]
 STRETCH = [TOPICS[index % len(TOPICS)] for index in range(CALLS)]
 PROBE = Traffic(0, len(PAYLOAD)).probe_payload
 PATIENCE_SECONDS = 60.0
+PURE, BY_HAND = "fanout, pure Python", "XPUB and dict"
 
 
 def publish(publisher: Publisher) -> None:
@@ -105,7 +107,7 @@ def fanout(*, keeps: bool) -> Publisher:
     )
 
 
-MAKERS: dict[str, Callable[..., Any]] = {"fanout": fanout, "XPUB and dict": ByHand}
+MAKERS: dict[str, Callable[..., Any]] = {"fanout": fanout, PURE: fanout, BY_HAND: ByHand}
 LOOPS: dict[str, Callable[[Any], None]] = {"publish": publish, "batch": publish_batches}
 
 
@@ -116,7 +118,7 @@ def measure_calls(channel: Channel, peer: str, loop: str, pairs: int) -> None:
         for publisher in (without, with_values):
             LOOPS[loop](publisher)  # from now on all topics are known
         timers = [timer_of(LOOPS[loop], publisher) for publisher in (without, with_values)]
-        channel.send(**compare(loop, pairs, *timers))
+        channel.send(**compare(loop, pairs, *timers), is_compiled=is_compiled())
     finally:
         without.close()
         with_values.close()

@@ -12,7 +12,7 @@ from benchmarks.peers.base import LOOPBACK
 from benchmarks.session import InvalidRun
 from benchmarks.traffic import Traffic
 from benchmarks.value_brokers import KEEPERS
-from benchmarks.value_costs import LOOPS, MAKERS, TOPICS
+from benchmarks.value_costs import BY_HAND, LOOPS, MAKERS, PURE, TOPICS
 from benchmarks.verbs import PAYLOAD
 from benchmarks.wire import DIALECTS
 from benchmarks.workloads.base import MILLI, Case, Metric, Sample, Settings, Workload
@@ -59,9 +59,7 @@ class LastValues(Workload):
         del settings  # they are no publishers that could be chosen
         return [
             *(
-                PeerKind(
-                    name, "zmtp", name, "", "fanout.last_values" if name == "fanout" else "zmq"
-                )
+                PeerKind(name, "zmtp", name, "", "zmq" if name == BY_HAND else "fanout.last_values")
                 for name in MAKERS
             ),
             *(PEERS[name] for name in KEEPERS),
@@ -72,12 +70,12 @@ class LastValues(Workload):
         default = QUICK_ARRIVING if settings.quick else ARRIVING
         return [
             Case(f"publish, {THOUSAND:,} calls of {size} B", Traffic(0, size), tuple(MAKERS)),
-            Case(f"batch, {THOUSAND:,} messages of {size} B", Traffic(0, size), ("fanout",)),
+            Case(f"batch, {THOUSAND:,} messages of {size} B", Traffic(0, size), ("fanout", PURE)),
             *(
                 Case(
                     f"{arriving:,} arrive with {len(TOPICS):,} topics each",
                     Traffic(arriving, size, len(TOPICS), len(TOPICS), watchlists=1),
-                    None if arriving <= BY_HAND_MOST else ("fanout", *KEEPERS),
+                    ("fanout", *([BY_HAND] if arriving <= BY_HAND_MOST else []), *KEEPERS),
                 )
                 for arriving in settings.subscribers or default
             ),
@@ -90,12 +88,7 @@ class LastValues(Workload):
     def measure(self, peer: PeerKind, case: Case, settings: Settings) -> Sample:
         loop = case.label.partition(",")[0]
         if loop in LOOPS:
-            pairs = QUICK_PAIRS if settings.quick else PAIRS
-            with Child(MODULE, loop, peer.name, str(pairs)) as child:
-                figures = child.answer(PATIENCE_SECONDS)
-            return Sample(
-                {"seconds_with": figures["seconds"] * THOUSAND, "ratio": figures["ratio"]}
-            )
+            return calls_sample(peer, loop, QUICK_PAIRS if settings.quick else PAIRS)
         try:
             if case.label.endswith(SHARING):
                 return shared_sample(peer, case.traffic)
@@ -107,6 +100,16 @@ class LastValues(Workload):
         return Sample(
             {"seconds_with": seconds, "seconds_without": without, "ratio": seconds / without}
         )
+
+
+def calls_sample(peer: PeerKind, loop: str, pairs: int) -> Sample:
+    """What calls cost."""
+    pure = {"FANOUT_PURE": "1"} if peer.name == PURE else {}
+    with Child(MODULE, loop, peer.name, str(pairs), environment=pure) as child:
+        figures = child.answer(PATIENCE_SECONDS)
+    if pure and figures["is_compiled"]:
+        return Sample(invalid="the compiled part was in use")
+    return Sample({"seconds_with": figures["seconds"] * THOUSAND, "ratio": figures["ratio"]})
 
 
 def seconds_until_served(peer: PeerKind, traffic: Traffic, *, keeps: bool) -> float:

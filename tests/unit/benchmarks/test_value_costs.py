@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.peers import PEERS
 from benchmarks.value_brokers import KEEPERS
-from benchmarks.value_costs import MAKERS
+from benchmarks.value_costs import BY_HAND, PURE
 from benchmarks.workloads import WORKLOADS, Sample, Settings, last_values
 
 SETTINGS = Settings(subscribers=(3,))
@@ -24,22 +24,26 @@ def sample_of(peer: str, beginning: str, monkeypatch: pytest.MonkeyPatch) -> Sam
 
 def test_by_hand_is_left_out_where_it_has_no_batches_or_would_take_too_long() -> None:
     cases = WORKLOADS["last-values"].cases(Settings())
-    by_hand, own = "XPUB and dict", ("fanout",)
-    assert [case.peers for case in cases[:2]] == [("fanout", by_hand), own]
-    assert [case.peers for case in cases[2:]] == [None, ("fanout", *KEEPERS), own, own]
+    own, served = ("fanout",), ("fanout", *KEEPERS)
+    assert [case.peers for case in cases[:2]] == [("fanout", PURE, BY_HAND), ("fanout", PURE)]
+    assert [case.peers for case in cases[2:]] == [("fanout", BY_HAND, *KEEPERS), served, own, own]
     assert [case.traffic.subscribers for case in cases[2:]] == [100, 1000, 100, 1000]
 
 
 @pytest.mark.parametrize(
-    ("peer", "loop"), [("fanout", "publish"), ("fanout", "batch"), ("XPUB and dict", "publish")]
+    ("peer", "loop"),
+    [("fanout", "publish"), ("fanout", "batch"), (PURE, "batch"), (BY_HAND, "publish")],
 )
 def test_calls_are_compared(peer: str, loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sample = sample_of(peer, loop, monkeypatch)
+    assert sample.invalid == ""
     assert sample.values["seconds_with"] > 0
     assert sample.values["ratio"] > 0
 
 
-@pytest.mark.parametrize("peer", [*MAKERS, *(name for name in KEEPERS if not PEERS[name].absent)])
+@pytest.mark.parametrize(
+    "peer", ["fanout", BY_HAND, *(name for name in KEEPERS if not PEERS[name].absent)]
+)
 def test_newcomers_get_all_values(peer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sample = sample_of(peer, "3 arrive", monkeypatch)
     assert sample.invalid == ""
