@@ -17,6 +17,7 @@ from fanout.errors import ClosedError
 from fanout.send.gate import CLOSED
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.log import NO_SPACE
+from fanout.shm.value_layout import ValueTable
 from fanout.shm.worker_slot import NO_TAIL
 from fanout.zmtp.frames import encode_message
 from tests.helpers.built import needs_compiled_verbs, path_type
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 pytestmark = needs_compiled_verbs
 
 LARGE = Layout(64 * PAGE, 4_096, 1)
+KEPT = Layout(64 * PAGE, 4_096, 1, table=ValueTable(4, 4 * PAGE))
 FRAMES: dict[str, list[bytes]] = {
     "one": [b"whole"],
     "two": [b"t", b"body"],
@@ -105,6 +107,22 @@ def test_frames_take_no_python(
 
     assert (sequences, twins.calls) == ([1, 2], [])
     assert line.written()[1:] == [encode_message(frames)] * 2
+
+
+@pytest.mark.parametrize("numbered", [False, True])
+def test_what_is_kept_takes_no_python_either(numbered: bool) -> None:
+    """Topics that have a place among last values are of a type of their own."""
+    with Line(KEPT, path_type("compiled", numbered=numbered, kept=True)) as line:
+        line.path.intern(b"t")
+        line.path.make_room(1, 1)
+        blocking = blocking_face(LineEngine(line, numbered=numbered))
+        blocking.send_multipart([b"t", b"", b""])
+        with Twins() as twins:
+            for frames in (FRAMES["two"], FRAMES["three"]):
+                blocking.send_multipart(frames)
+
+        assert twins.calls == []
+        assert len(line.written()) == 3
 
 
 OTHERS: dict[str, list[Any]] = {
