@@ -13,7 +13,10 @@ from pathlib import Path
 
 import psutil
 
-PACKAGES = ("fanout-zmq", "pyzmq", "websockets", "multiprocess", "msgpack", "psutil")
+PACKAGES = (
+    *("fanout-zmq", "pyzmq", "websockets", "redis", "nats-py"),
+    *("multiprocess", "msgpack", "psutil"),
+)
 PROGRAMS = {"nats-server": "--version", "redis-server": "--version"}
 VERSION = re.compile(r"\d+\.\d+\.\d+")
 SYSCTLS = ("net/ipv4/tcp_wmem", "net/ipv4/tcp_rmem")

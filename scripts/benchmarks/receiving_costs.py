@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.children import run_child
+from benchmarks.receiving_brokers import FEEDERS, consume, listen_to_redis
 from fanout.introduction import PROPERTY, Introduction
 from fanout.reserved import RESERVED
 from fanout.zmtp import Session, SessionLimits, Subscribed, encode_message
@@ -43,7 +44,10 @@ Figures = tuple[float, float]  # seconds by the clock, and of CPU time
 
 def feed(channel: Channel, arguments: Sequence[str]) -> None:
     """Be the publisher: send so many messages of so many bytes to who connects and subscribes."""
-    count, size = map(int, arguments)
+    count, size = map(int, arguments[1:])
+    if arguments[0] in FEEDERS:
+        FEEDERS[arguments[0]](channel, count, size)
+        return
     head = encode_message([TOPIC, b"x" * size, bytes(NUMBER.size)])[: -NUMBER.size]
     wire = b"".join([head + NUMBER.pack(EPOCH, number) for number in range(count)])
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -139,6 +143,29 @@ async def by_awaited_pyzmq(endpoint: str, count: int) -> Figures:
         return _since(began)
 
 
+def by_redis(endpoint: str, count: int) -> Figures:
+    messages = listen_to_redis(endpoint)
+    next(messages)
+    began = _now()
+    for _ in range(count - 1):
+        len(next(messages)["data"])
+    return _since(began)
+
+
+async def by_jetstream(endpoint: str, count: int) -> Figures:
+    began = _now()
+    is_first = True
+
+    def take(payload: bytes) -> None:
+        nonlocal began, is_first
+        if is_first:
+            began, is_first = _now(), False
+        len(payload)
+
+    await consume(endpoint, take, count)
+    return _since(began)
+
+
 WAYS: dict[str, Callable[[str, int], Any]] = {
     "Subscriber.recv_many": by_recv_many,
     "Subscriber.recv": by_recv,
@@ -146,6 +173,8 @@ WAYS: dict[str, Callable[[str, int], Any]] = {
     "asyncio recv": awaited_recv,
     "pyzmq recv_multipart": by_pyzmq,
     "pyzmq asyncio recv_multipart": by_awaited_pyzmq,
+    "redis-py listen": by_redis,
+    "nats-py ordered consumer": by_jetstream,
 }
 
 

@@ -61,7 +61,7 @@ class Redis(Keeper):
     def keep(self, values: Mapping[bytes, bytes]) -> None:
         self._redis.keep(values)
         # What was sent on another connection need not be there: wait for the last key.
-        while b"$-1" in ask(self._asking, b"GET", next(reversed(values))):
+        while b"$-1" in ask(self._asking, b"GET", next(reversed([*values]))):
             pass
         self._before = hits_of(self._asking)
 

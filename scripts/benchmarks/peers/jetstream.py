@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 JETSTREAM = """
 jetstream {{
   store_dir: "{directory}"
-  max_memory_store: 1GB
+  max_memory_store: 2GB
 }}
 """
 KEPT_BYTES = 64 * 1024 * 1024  # of the stream: as much as the log of fanout has
@@ -35,9 +35,10 @@ API = b"$JS.API."
 class JetStreamPeer(NatsPeer):
     """One stream of all that is published; with `last`, of the last message of each subject."""
 
-    def __init__(self, traffic: Traffic, last: int = 0) -> None:
+    def __init__(self, traffic: Traffic, last: int = 0, kept_bytes: int = KEPT_BYTES) -> None:
         super().__init__(traffic)
         self._last = last
+        self._kept_bytes = kept_bytes
         self._api: Api | None = None
 
     def command_line(self, port: int, directory: Path) -> list[str]:
@@ -49,7 +50,7 @@ class JetStreamPeer(NatsPeer):
     def start(self) -> list[str]:
         endpoints = super().start()
         self._api = Api(self._port)
-        kept = {"max_msgs_per_subject": 1} if self._last else {"max_bytes": KEPT_BYTES}
+        kept = {"max_msgs_per_subject": 1} if self._last else {"max_bytes": self._kept_bytes}
         self._ask(
             f"STREAM.CREATE.{JETSTREAM_STREAM}",
             name=JETSTREAM_STREAM,
@@ -60,16 +61,20 @@ class JetStreamPeer(NatsPeer):
         return endpoints
 
     def keep(self, values: Mapping[bytes, bytes]) -> None:
-        """Publish these, and wait until the stream has all of them.
+        """Publish these, and wait until the stream has all of them."""
+        self._write(b"".join(self.publication(*pair) for pair in values.items()))
+        self.await_kept(len(values))
+
+    def await_kept(self, count: int) -> None:
+        """Wait until the stream has so many messages.
 
         Raises:
             TimeoutError: it does not get them.
         """
-        self._write(b"".join(self.publication(*pair) for pair in values.items()))
         deadline = time.monotonic() + FEED_SECONDS
-        while self.kept < len(values):
+        while self.kept < count:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"JetStream has {self.kept:,} of {len(values):,} messages")
+                raise TimeoutError(f"JetStream has {self.kept:,} of {count:,} messages")
 
     @property
     def kept(self) -> int:
@@ -80,10 +85,11 @@ class JetStreamPeer(NatsPeer):
     @property
     def delivered(self) -> int:
         """How many messages its consumers were sent, all together."""
-        subject, delivered, seen = f"CONSUMER.LIST.{JETSTREAM_STREAM}", 0, 0
+        subject = f"CONSUMER.LIST.{JETSTREAM_STREAM}"
+        delivered = seen = 0
         while True:
             page = self._ask(subject, offset=seen)
-            delivered += sum(one["delivered"]["consumer_seq"] for one in page["consumers"])
+            delivered += sum(int(one["delivered"]["consumer_seq"]) for one in page["consumers"])
             seen += len(page["consumers"])
             if seen >= page["total"] or not page["consumers"]:
                 return delivered
