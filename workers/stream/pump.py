@@ -11,16 +11,17 @@ others, if it is steady.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import filterfalse, islice
 from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
 from fanout.workers.stream.abreast import fill, in_groups
 from fanout.workers.stream.effects import broken
-from fanout.workers.stream.gaps import Gaps
 from fanout.workers.stream.member import BLOCKED, LOST
 from fanout.workers.stream.members import position_of
 from fanout.workers.stream.restoring import Restoring
+from fanout.workers.stream.sealed_turns import SealedTurns, plain_of
 from fanout.workers.stream.snapshot import Snapshots
 from fanout.workers.stream.steps import Step, is_plain
 from fanout.workers.tuning import TUNING, Tuning
@@ -55,6 +56,7 @@ class Pump(Restoring):
         self._control_bytes_max = tuning.control_bytes_max
         self._bytes_per_look = tuning.bytes_per_look
         self._bytes_per_serve = tuning.bytes_per_look // tuning.sends_per_look
+        self._sealed_turns = SealedTurns(self._part, tuning.others_ns, tuning.part_ns)
         self._late: Late = {}  # what to send these was looked for in the last turn
         self._unseen_bytes = 0  # sent since the last look at the clock, or what takes as long
 
@@ -89,20 +91,6 @@ class Pump(Restoring):
         if not member.blocked:
             self._block(member, self.front, 0, now)
         self.runnable[member] = None
-
-    def tell_gaps(self, member: Member, *, losses: bool, conflated: bool) -> None:
-        """Tell its peer from now on of what it does not get, or not any more.
-
-        Args:
-            losses: of what it loses since it is behind.
-            conflated: of what a newer message took the place of, too.
-        """
-        if not losses:
-            member.gaps = None
-        elif member.gaps is None:
-            member.gaps = Gaps(self._log.epoch, conflated=conflated)
-        else:
-            member.gaps.tell_conflated(also=conflated)
 
     def show(
         self,
@@ -294,7 +282,19 @@ class Pump(Restoring):
         self.totals.sent_bytes += member.sent_bytes - before
 
     def serve_runnable(self, now: int, limit: int) -> None:
-        """Continue with members whose sockets have room; neighbours in the log share its work.
+        """Continue with members whose sockets have room; sealed ones after all others."""
+        if not self.throttles.seals:
+            self._serve_plain(self.runnable, now, limit)
+            return
+        self._serve_plain(plain_of(self.runnable), now, limit)
+        self._sealed_turns.serve(
+            *(self.runnable, self.steady, limit),
+            partial(self.serve, now=now),
+            *(lambda: self.totals.sent_bytes, lambda: self._log.head() != self.front),
+        )
+
+    def _serve_plain(self, runnable: Late, now: int, limit: int) -> None:
+        """Continue with these; neighbours in the log share its work.
 
         Those furthest behind go first: so they come to where others are, and what is picked out of
         the log is found once for all. But who took time and was sent nothing goes last the next
@@ -303,7 +303,7 @@ class Pump(Restoring):
         is something new for the former. While some wait for their turn in a round, all who are
         behind have less: the next round is for those as well who wait for nobody's.
         """
-        runnable, steady, part = self.runnable, self.steady, self._part
+        steady, part = self.steady, self._part
         late, self._late = self._late, {}
         is_short = bool(self.waiting)
         if is_short:

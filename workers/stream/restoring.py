@@ -15,6 +15,7 @@ from fanout.shm.stream_record import Kind
 from fanout.workers.policy.drop_newest import DropNewest
 from fanout.workers.stream.chain import Chain
 from fanout.workers.stream.cohort import Cohort
+from fanout.workers.stream.gaps import Gaps
 from fanout.workers.stream.more import (
     NOTHING_MORE,
     finishing_of,
@@ -247,3 +248,17 @@ class Restoring(Replaying):
         if swallower.left:
             raise MismatchError(f"it got {swallower.left:,} bytes more than there was")
         return step is Step.PASSED
+
+    def tell_gaps(self, member: Member, *, losses: bool, conflated: bool) -> None:
+        """Tell its peer from now on of what it does not get, or not any more.
+
+        Args:
+            losses: of what it loses since it is behind.
+            conflated: of what a newer message took the place of, too.
+        """
+        if not losses:
+            member.gaps = None
+        elif member.gaps is None:
+            member.gaps = Gaps(self._log.epoch, conflated=conflated)
+        else:
+            member.gaps.tell_conflated(also=conflated)

@@ -62,10 +62,12 @@ class Throttles:
     Attributes:
         now: monotonic ns; kept by the pump.
         due: a heap of those who wait, with their times; the same list for ever.
+        seals: whether something has ever been put before the socket of somebody.
     """
 
     def __init__(self) -> None:
         self.now = 0
+        self.seals = False
         self.due: list[tuple[int, int, Member, Throttle]] = []
         self._numbers = count()  # orders entries that are due at the same time
 
@@ -80,6 +82,7 @@ class Throttles:
 
     def put_under(self, member: Member, make: Callable[[Send], Sealed]) -> None:
         """What the member is sent goes through this before its socket; its rate counts the rest."""
+        self.seals = True
         old = member.send
         if isinstance(old, Throttle):
             member.sealed = old.send = make(old.send)
