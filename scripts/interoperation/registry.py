@@ -69,6 +69,7 @@ _ALL = (
         needs=("go",),
         build=(("go", "build", "-o", "subscriber", "."),),
         run=("{build}/subscriber",),
+        known={"plain-wrong": "it dials ten more times before it gives up"},
         lacks={"CURVE": "it has NULL and PLAIN"},
     ),
     Engine(

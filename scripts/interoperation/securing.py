@@ -25,6 +25,9 @@ HEARTBEAT_S = 0.3
 IDLE_S = 5 * HEARTBEAT_S
 SIZES = (0, 1, 221, 222, 223, 255, 256, 65_536)  # around where a frame, or a box, gets a long head
 TOPIC_SIZES = range(245, 257)
+# With those before them less than 1,000, which is how many wait for a program of most engines: with
+# CURVE JeroMQ 0.6.0 loses the one that finds no room. Policies are tried without a mechanism.
+MESSAGES = 500
 # After how long without another connection a subscriber is taken for one that has stopped. All
 # that come back by themselves do so within a second.
 STOPPED_S = 2.0
@@ -126,7 +129,7 @@ def _is_served(command: Command, security: auth.Security, words: Sequence[str]) 
             publisher.send_multipart(message)
         expect(it, [describe(message) for message in messages])
         time.sleep(IDLE_S)  # in which both sides ask for signs of life
-        messages = [numbered(number, 50) for number in range(1_000)]
+        messages = [numbered(number, 50) for number in range(MESSAGES)]
         for message in messages:
             publisher.send_multipart(message)
         expect(it, [describe(message) for message in messages])
