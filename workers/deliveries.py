@@ -81,10 +81,10 @@ class Deliveries:
     def serve(self, now: int) -> None:
         """Continue with those who are behind and have room again."""
         pump, limit = self._pump, self._writable_per_turn
-        ready = [one for one, _ in self._write_set.poll(0, limit)]
-        peers = [peer for peer in map(self._by_descriptor.get, ready) if peer is not None]
-        if peers:  # else it was the doorbell, or nothing
-            pump.have_room([peer.member for peer in peers])
+        find, ready = self._by_descriptor.get, self._write_set.poll(0, limit)
+        members = [peer.member for one, _ in ready if (peer := find(one)) is not None]
+        if members:  # else it was the doorbell, or nothing
+            pump.have_room(members)
         pump.wake(now)
         if pump.runnable:
             self._part.begin()
