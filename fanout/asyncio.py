@@ -24,20 +24,16 @@ from fanout.event_iterators import AwaitedEvents
 from fanout.loop_callback import LoopCallback
 from fanout.loop_executor import begin, in_thread, outlast
 from fanout.refusals import refuse_linger
-from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.awaited_batch import Batch
-from fanout.send.last_verbs import AwaitedLastVerbs
+from fanout.send.awaited_publishing import AwaitedPublishing
 from fanout.send.making import make_batch, with_awaited_verbs
 from fanout.send.own_batches import OwnBatches
 from fanout.send.queue import SendQueue
-from fanout.send.verbs import SECONDS, Verbs
-from fanout.send.wire import ORDINARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
-    from fanout.arguments import Bytes, TopicLike
     from fanout.awaited_producer import Producer
     from fanout.engine import Engine
     from fanout.events import Event
@@ -47,8 +43,7 @@ if TYPE_CHECKING:
     from fanout.security.endpoints import Security
     from fanout.security.tls import Tls
     from fanout.send.path import SendPath
-    from fanout.send.topics import Topic
-    from fanout.send.wire import Encoder, Wire
+    from fanout.send.wire import Encoder
     from fanout.statistics import Undelivered
     from fanout.subscriber.awaited import Subscriber
 
@@ -56,7 +51,9 @@ _AWAITED = "this publisher is for asyncio: use it in `async with`, or await Publ
 
 
 @with_awaited_verbs
-class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedBinding, AwaitedIntake, AwaitedAnswering):
+class Publisher(
+    AwaitedPublishing, AwaitedAudience, AwaitedBinding, AwaitedIntake, AwaitedAnswering
+):
     """As `fanout.Publisher`; belongs to the event loop that starts it.
 
     It is started by `async with Publisher(...)` or by `await Publisher.start(...)`, which take the
@@ -131,56 +128,7 @@ class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedBinding, AwaitedIntake
     ) -> None:
         await self.close()
 
-    # Sending.
-
-    async def publish(
-        self,
-        topic: TopicLike,
-        payload: Bytes,
-        *,
-        keyframe: bool = False,
-        timeout: float | None = None,
-    ) -> int:
-        """Publish a message of two frames, topic and payload; see `fanout.Publisher.publish()`."""
-        queue = self._sends
-        if (
-            type(topic) is bytes
-            and type(payload) is bytes
-            and not keyframe
-            and queue is not None
-            and (timeout is None or (type(timeout) in SECONDS and timeout >= 0))
-        ):
-            sequence = queue.append(payload, topic)
-            if sequence != NO_SPACE:
-                return sequence
-        elif type(topic) is str:
-            return await self.publish(topic.encode(), payload, keyframe=keyframe, timeout=timeout)
-        return await Verbs.publish(self, topic, payload, keyframe=keyframe, timeout=timeout)
-
-    async def send(
-        self,
-        frame: Bytes,
-        flags: NotHere | None = None,
-        copy: NotHere | None = None,
-        track: NotHere | None = None,
-        *,
-        timeout: float | None = None,
-    ) -> int:
-        """Publish a message of one frame, which subscribers match by prefix; see `publish()`."""
-        queue = self._sends
-        if (
-            type(frame) is bytes
-            and frame >= ORDINARY  # else it may be on a reserved topic
-            and flags is None
-            and copy is None
-            and track is None
-            and queue is not None
-            and (timeout is None or (type(timeout) in SECONDS and timeout >= 0))
-        ):
-            sequence = queue.append(frame, None)
-            if sequence != NO_SPACE:
-                return sequence
-        return await Verbs.send(self, frame, flags, copy, track, timeout=timeout)
+    # Sending: the verbs are in `fanout/send/awaited_publishing.py`.
 
     def batch(self, *, timeout: float | None = None) -> Batch:
         """A batch for an `async with` block, committed when the block ends."""
@@ -310,17 +258,6 @@ class Publisher(AwaitedLastVerbs, AwaitedAudience, AwaitedBinding, AwaitedIntake
         """Append nothing at once while tasks wait, or batches are open, but as `_sends` does."""
         is_usual = not is_waiting and self._sends is self._queue
         self._path = self._running().path if is_usual else None
-
-    async def _send(self, message: tuple[Wire, Topic], timeout: float | None) -> int:
-        wire, topic = message
-        queue = self._started()
-        if self._sends is self._own is not None:
-            self._own.warn()
-        if timeout is None and type(wire) is bytes:  # the usual case, without an attempt
-            sequence = queue.append(wire, topic)
-            if sequence != NO_SPACE:
-                return sequence
-        return await queue.send(attempt_message(self._running().path, wire, topic), timeout)
 
 
 def _task() -> object:

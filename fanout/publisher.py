@@ -12,27 +12,23 @@ from fanout.binding import Binding
 from fanout.engine import start
 from fanout.intake import Intake
 from fanout.refusals import refuse_linger
-from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.batch import Batch
-from fanout.send.last_verbs import LastVerbs
 from fanout.send.making import make_batch, with_compiled_verbs
 from fanout.send.own_batches import OwnBatches
-from fanout.send.verbs import SECONDS, Verbs
-from fanout.send.wire import ORDINARY
+from fanout.send.publishing import Publishing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from fanout.arguments import Bytes, TopicLike
     from fanout.events import Event
     from fanout.option_arguments import OptionArguments
     from fanout.options import Options
     from fanout.refusals import NotHere
     from fanout.security.endpoints import Security
     from fanout.security.tls import Tls
+    from fanout.send.attempt import Attempt
     from fanout.send.path import SendPath
-    from fanout.send.topics import Topic
-    from fanout.send.wire import Encoder, Wire
+    from fanout.send.wire import Encoder
     from fanout.statistics import Undelivered
 
 _BLOCKING = (
@@ -41,7 +37,7 @@ _BLOCKING = (
 
 
 @with_compiled_verbs
-class Publisher(LastVerbs, Binding, Audience, Intake, Answering):
+class Publisher(Publishing, Binding, Audience, Intake, Answering):
     """Publishes messages to ZeroMQ SUB sockets through a pool of worker processes.
 
     Every method may be called from any thread. Messages are delivered in the order of their
@@ -89,75 +85,7 @@ class Publisher(LastVerbs, Binding, Audience, Intake, Answering):
         if hasattr(self, "_engine"):
             self._engine.warn_if_unclosed(self)
 
-    # Sending.
-
-    def publish(
-        self,
-        topic: TopicLike,
-        payload: Bytes,
-        *,
-        keyframe: bool = False,
-        timeout: float | None = None,
-    ) -> int:
-        """Publish a message of two frames, topic and payload.
-
-        It costs the same for any number of subscribers and waits for none of them, unless
-        `slow_policy="block"`.
-
-        Args:
-            topic: what subscribers match by prefix; `str` is encoded as UTF-8.
-            payload: copied before this returns.
-            keyframe: who comes later gets the last one and all since then; needs `last_values`.
-            timeout: seconds to wait for room in the log, 0 or more, `math.inf` too; None = as long
-                as it takes, which ends when the slowest subscriber has been evicted
-                (`send_timeout`).
-
-        Returns:
-            Its sequence number: 0 for the first message, then one more for each.
-
-        Raises:
-            TypeError: an argument is of a wrong type; the text names it. Nothing was sent.
-            ValueError: `timeout` is below 0, or NaN. Nothing was sent.
-            ConfigError: the topic is reserved (`\\0fanout.`) or has no keyframes. Nothing was sent.
-            MessageTooLarge, Again, ClosedError, BrokenError, PoisonedError: nothing was sent.
-            Anything that interrupts from outside (KeyboardInterrupt): sent whole or not at all.
-        """
-        if (
-            type(topic) is bytes
-            and type(payload) is bytes
-            and not keyframe
-            and (timeout is None or (type(timeout) in SECONDS and timeout >= 0))
-        ):
-            sequence = self._path.append(payload, topic)  # a method that is kept costs 2 % more
-            if sequence != NO_SPACE:
-                return sequence
-        elif type(topic) is str:
-            return self.publish(topic.encode(), payload, keyframe=keyframe, timeout=timeout)
-        # Not super(): a function that has it in it is dearer to call.
-        return Verbs.publish(self, topic, payload, keyframe=keyframe, timeout=timeout)
-
-    def send(
-        self,
-        frame: Bytes,
-        flags: NotHere | None = None,
-        copy: NotHere | None = None,
-        track: NotHere | None = None,
-        *,
-        timeout: float | None = None,
-    ) -> int:
-        """Publish a message of one frame, which subscribers match by prefix; see `publish()`."""
-        if (
-            type(frame) is bytes
-            and frame >= ORDINARY  # else it may be on a reserved topic
-            and flags is None
-            and copy is None
-            and track is None
-            and (timeout is None or (type(timeout) in SECONDS and timeout >= 0))
-        ):
-            sequence = self._path.append(frame, None)
-            if sequence != NO_SPACE:
-                return sequence
-        return Verbs.send(self, frame, flags, copy, track, timeout=timeout)
+    # Sending: the verbs are in `fanout/send/publishing.py`.
 
     def batch(self, *, timeout: float | None = None) -> Batch:
         """A batch for a `with` block: its messages are committed together when the block ends.
@@ -318,12 +246,5 @@ class Publisher(LastVerbs, Binding, Audience, Intake, Answering):
         """Send by the open batches while there are some."""
         self._path = self._own if is_open else self._engine.path
 
-    def _send(self, message: tuple[Wire, Topic], timeout: float | None) -> int:
-        wire, topic = message
-        if timeout is None and type(wire) is bytes:  # the usual case, without an attempt
-            sequence = self._path.append(wire, topic)
-            if sequence != NO_SPACE:
-                return sequence
-        else:
-            self._own.warn()
-        return self._engine.send(attempt_message(self._engine.path, wire, topic), timeout)
+    def _wait_and_send(self, attempt: Attempt, timeout: float | None) -> int:
+        return self._engine.send(attempt, timeout)

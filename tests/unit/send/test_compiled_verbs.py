@@ -427,4 +427,4 @@ def test_on_a_path_that_is_not_compiled_they_are_the_twins() -> None:
             sent = [result_of(face.publish(b"t", b"x")), result_of(face.send(b"x"))]
 
     assert sent == [0, 1]
-    assert {"Publisher.publish", "Publisher.send"} < set(twins.calls)
+    assert {"AwaitedPublishing.publish", "AwaitedPublishing.send"} < set(twins.calls)

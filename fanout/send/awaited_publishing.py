@@ -1,0 +1,95 @@
+"""Publishing with asyncio: the verbs that send, as in `publishing.py`, awaited."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from fanout.refusals import name_as
+from fanout.send.attempt import NO_SPACE, attempt_message
+from fanout.send.last_verbs import AwaitedLastVerbs
+from fanout.send.verbs import SECONDS, Verbs
+from fanout.send.wire import ORDINARY
+
+if TYPE_CHECKING:
+    from fanout.arguments import Bytes, TopicLike
+    from fanout.refusals import NotHere
+    from fanout.send.own_batches import OwnBatches
+    from fanout.send.queue import SendQueue
+    from fanout.send.topics import Topic
+    from fanout.send.wire import Wire
+
+
+class AwaitedPublishing(AwaitedLastVerbs, Verbs[Coroutine[Any, Any, int]]):
+    """Appends by `_sends`, which are the tasks that wait, or the open batches; None = not yet."""
+
+    __slots__ = ()
+    _sends: SendQueue | OwnBatches | None
+    _own: OwnBatches | None
+
+    async def publish(
+        self,
+        topic: TopicLike,
+        payload: Bytes,
+        *,
+        keyframe: bool = False,
+        timeout: float | None = None,
+    ) -> int:
+        """Publish a message of two frames, topic and payload; see `fanout.Publisher.publish()`."""
+        queue = self._sends
+        if (
+            type(topic) is bytes
+            and type(payload) is bytes
+            and not keyframe
+            and queue is not None
+            and (timeout is None or (type(timeout) in SECONDS and timeout >= 0))
+        ):
+            sequence = queue.append(payload, topic)
+            if sequence != NO_SPACE:
+                return sequence
+        elif type(topic) is str:
+            return await self.publish(topic.encode(), payload, keyframe=keyframe, timeout=timeout)
+        return await Verbs.publish(self, topic, payload, keyframe=keyframe, timeout=timeout)
+
+    async def send(
+        self,
+        frame: Bytes,
+        flags: NotHere | None = None,
+        copy: NotHere | None = None,
+        track: NotHere | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> int:
+        """Publish a message of one frame, which subscribers match by prefix; see `publish()`."""
+        queue = self._sends
+        if (
+            type(frame) is bytes
+            and frame >= ORDINARY  # else it may be on a reserved topic
+            and flags is None
+            and copy is None
+            and track is None
+            and queue is not None
+            and (timeout is None or (type(timeout) in SECONDS and timeout >= 0))
+        ):
+            sequence = queue.append(frame, None)
+            if sequence != NO_SPACE:
+                return sequence
+        return await Verbs.send(self, frame, flags, copy, track, timeout=timeout)
+
+    async def _send(self, message: tuple[Wire, Topic], timeout: float | None) -> int:
+        wire, topic = message
+        queue = self._started()
+        if self._sends is self._own is not None:
+            self._own.warn()
+        if timeout is None and type(wire) is bytes:  # the usual case, without an attempt
+            sequence = queue.append(wire, topic)
+            if sequence != NO_SPACE:
+                return sequence
+        return await queue.send(attempt_message(self._values_path(), wire, topic), timeout)
+
+    def _started(self) -> SendQueue:
+        """Raises what there is to say if it was not started."""
+        raise NotImplementedError
+
+
+name_as("Publisher", AwaitedPublishing)
