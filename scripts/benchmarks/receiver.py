@@ -187,35 +187,28 @@ class Crowd:
             if size >= before > 0:
                 finished += 1
             elif not size:
-                subscriber.closed = True
                 finished += before > 0
-                self._poller.unregister(descriptor)
-        if 0 < total < SMALL_READ_BYTES * len(events):
-            time.sleep(NAP_SECONDS)
+                self._note_end(descriptor)
+        _nap_after(total, len(events))
         return finished
 
     def _discard_records(self, timeout: float, arrival: Arrival) -> int:
         """As `_discard`, by TLS: what is in whole records counts, and no overhead of them."""
-        finished = total = 0
         events = self._poller.poll(timeout, EVENTS_AT_ONCE)
         arrival.reads += len(events)
         view = memoryview(self._buffer)
+        finished = total = 0
         for descriptor, _ in events:
             subscriber = self._by_descriptor[descriptor]
             assert subscriber.records is not None
             came = subscriber.socket.recv_into(self._buffer)
             size = subscriber.records.take(view[:came])
             total += came
-            before = subscriber.missing
-            subscriber.missing = before - size
-            if size >= before > 0:
-                finished += 1
-            elif not came:
-                subscriber.closed = True
-                finished += before > 0
-                self._poller.unregister(descriptor)
-        if 0 < total < SMALL_READ_BYTES * len(events):
-            time.sleep(NAP_SECONDS)
+            finished += subscriber.missing > 0 and (size >= subscriber.missing or not came)
+            subscriber.missing -= size
+            if not came:
+                self._note_end(descriptor)
+        _nap_after(total, len(events))
         return finished
 
     def _discard_traced(self, timeout: float, arrival: Arrival) -> int:
@@ -229,9 +222,13 @@ class Crowd:
             finished += size >= subscriber.missing > 0
             subscriber.missing -= size
             if not size:
-                subscriber.closed = True
-                self._poller.unregister(descriptor)
+                self._note_end(descriptor)
         return finished
+
+    def _note_end(self, descriptor: int) -> None:
+        """The publisher has closed the connection."""
+        self._by_descriptor[descriptor].closed = True
+        self._poller.unregister(descriptor)
 
     def latencies(self, message_bytes: int, first: int, sent_ns: Sequence[int]) -> Message:
         """After a traced count: percentiles of what each message took, from the `first` on."""
@@ -254,6 +251,12 @@ class Crowd:
         if surplus:
             return f"{len(surplus)} subscribers got too much, {-sum(surplus):,} bytes in all"
         return ""
+
+
+def _nap_after(total: int, reads: int) -> None:
+    """Let more come before the next reads, if these have brought little."""
+    if 0 < total < SMALL_READ_BYTES * reads:
+        time.sleep(NAP_SECONDS)
 
 
 def _connect_group(

@@ -7,6 +7,7 @@ import sys
 import time
 from contextlib import suppress
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +15,9 @@ import fanout.asyncio
 from tests.faults.subject import Subject, send_batch
 from tests.helpers.built import needs_compiled
 from tests.helpers.interrupting import untraced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = needs_compiled
 
@@ -47,6 +51,38 @@ def test_interrupted_at_each_step(compiled_subject: Subject, name: str) -> None:
     compiled_subject.is_interrupted_anywhere(name, KeyboardInterrupt, opcodes=True)
 
 
+def interrupt_often(
+    send: Callable[[], None], has_few: Callable[[], bool], random: Random
+) -> tuple[int, int]:
+    """Send again and again until a signal comes, SIGNALS times, and as long as that were few.
+
+    Returns:
+        How often, and how many of these signals no send has heard of.
+    """
+    interrupts = lost = 0
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    with untraced():
+        before = signal.signal(signal.SIGALRM, interrupt)
+        limit = signal.setitimer(signal.ITIMER_REAL, 0)  # the time limit of this test
+        try:
+            while interrupts < SIGNALS or has_few():
+                interrupts += 1
+                with suppress(KeyboardInterrupt):
+                    signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, LONGEST_S))
+                    until = time.monotonic() + LOST_S
+                    while time.monotonic() < until:
+                        send()
+                    lost += 1
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+            signal.setitimer(signal.ITIMER_REAL, *limit)
+    return interrupts, lost
+
+
 @pytest.mark.parametrize("kind", ["publish", "frames", "batch", "awaited"])
 def test_interrupted_by_signals(
     compiled_subject: Subject, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -58,7 +94,7 @@ def test_interrupted_by_signals(
     assert subject.publisher.statistics().compiled
     awaited = fanout.asyncio.Publisher()
     awaited._use(subject.publisher._engine)
-    first, lost, interrupts = log.head, 0, 0
+    first = log.head
     dropped: list[type[BaseException]] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda about: dropped.append(about.exc_type))
 
@@ -78,25 +114,7 @@ def test_interrupted_by_signals(
         else:
             subject.publisher.publish(b"known", b"%d" % head)
 
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    with untraced():
-        before = signal.signal(signal.SIGALRM, interrupt)
-        limit = signal.setitimer(signal.ITIMER_REAL, 0)  # the time limit of this test
-        try:
-            while interrupts < SIGNALS or log.head - first <= SIGNALS:
-                interrupts += 1
-                with suppress(KeyboardInterrupt):
-                    signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, LONGEST_S))
-                    until = time.monotonic() + LOST_S
-                    while time.monotonic() < until:
-                        send()
-                    lost += 1
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
-            signal.setitimer(signal.ITIMER_REAL, *limit)
+    interrupts, lost = interrupt_often(send, lambda: log.head - first <= SIGNALS, random)
 
     assert set(dropped) <= {KeyboardInterrupt}
     assert lost < interrupts // 50, "hardly a send was interrupted"

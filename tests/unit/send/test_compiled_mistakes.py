@@ -27,12 +27,11 @@ def line() -> Iterator[Line]:
         yield line
 
 
-def test_it_can_be_handed_nothing_wrong(line: Line) -> None:
-    """A mistake of ours is an error, not a crash."""
+def test_it_can_share_no_wrong_memory(line: Line) -> None:
+    """A mistake of ours is an error, not a crash; so below."""
     from fanout import _speed
 
     log: Any = _speed.Log()
-    path: Any = _speed.Path()
     words = line.segment.words
     right = {
         "head": 0, "poison": 1, "sleepers": 2, "ends": 8, "topics": 16, "data": 24,
@@ -53,6 +52,14 @@ def test_it_can_be_handed_nothing_wrong(line: Line) -> None:
         log.share(memoryview(bytearray(64))[1:], **right)
     with pytest.raises(BufferError):
         log.share(b"read only", **right)
+
+
+def test_it_can_be_handed_nothing_wrong(line: Line) -> None:
+    from fanout import _speed
+
+    log: Any = _speed.Log()
+    path: Any = _speed.Path()
+    words = line.segment.words
     with pytest.raises(TypeError, match="shares memory"):
         path.share(
             log=log,
