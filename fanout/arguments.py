@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import inspect  # not its functions: a worker has use for none of them, and does without
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from functools import wraps
-from inspect import iscoroutinefunction, signature
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
@@ -163,14 +163,15 @@ def check_callback(on_event: object) -> None:
     """
     if on_event is not None and not callable(on_event):
         raise TypeError(f"on_event must be callable, not {type(on_event).__name__}")
-    if iscoroutinefunction(on_event) or iscoroutinefunction(type(on_event).__call__):
+    is_async = inspect.iscoroutinefunction
+    if is_async(on_event) or is_async(type(on_event).__call__):
         raise TypeError(
             "on_event must be a plain function: nobody would await an async one; with asyncio it "
             "is called on the loop, and may start a task"
         )
     if on_event is not None:
         try:
-            taken = signature(on_event)
+            taken = inspect.signature(on_event)
         except (TypeError, ValueError):  # of C: it does not say
             return
         try:

@@ -26,7 +26,7 @@ from fanout.system_calls import dispensable, needed
 # What a worker does before it is one. The path of the parent comes first of all, so that every
 # module is the one that the parent would find. `fanout` itself is taken from where the parent has
 # it, whatever is found on the path; a frozen program has it in no file, and the path decides.
-# asyncio does without ssl, which we have no use for and which takes 4 MB of each worker. A worker
+# asyncio does without what we have no use for, 5 MB of each worker: see `lean`. A worker
 # never collects garbage, nor what is loaded now: there is none. Python does so at the end, whatever
 # it was told, and would look through all that was loaded: 6 % of what a start takes.
 _BOOT = """\
@@ -40,11 +40,10 @@ spec = PathFinder.find_spec("fanout", [root])
 if spec is not None:
     sys.modules["fanout"] = module_from_spec(spec)
     spec.loader.exec_module(sys.modules["fanout"])
-if "ssl" not in sys.modules:
-    sys.modules["ssl"] = None
-    import asyncio
-    del sys.modules["ssl"]
+from fanout.workers import lean
+lean.begin()
 from fanout.workers.main import main
+lean.end()
 gc.freeze()
 sys.exit(main(int(control)))
 """
