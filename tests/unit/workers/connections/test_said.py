@@ -1,13 +1,78 @@
-"""What a peer has said at once: why its connection ends."""
+"""What a peer has said at once, all in all, and why its connection ends."""
 
 from __future__ import annotations
+
+import errno
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from fanout.reasons import Reason
-from fanout.workers.connections.said import fault_of
-from fanout.zmtp import Violation
-from fanout.zmtp.errors import Refusal
+from fanout.workers.connections.said import cause_of, fault_of, summary
+from fanout.zmtp import (
+    Cancelled,
+    PingReceived,
+    PongReceived,
+    Ready,
+    ReservedSubscription,
+    Subscribed,
+    SubscribedAll,
+    Violation,
+)
+from fanout.zmtp.errors import Refusal, RemoteProtocolError
+
+
+def test_nothing_comes_to_nothing() -> None:
+    assert summary([]) == ([], [], [], None, None, False, None, None)
+
+
+@pytest.mark.parametrize(
+    ("events", "added", "cancelled"),
+    [
+        ([Subscribed(b"a"), Subscribed(b"b")], [b"a", b"b"], []),
+        ([Subscribed(b"a"), Cancelled(b"a")], [], [b"a"]),
+        ([Cancelled(b"a"), Subscribed(b"a")], [b"a"], []),
+        ([Cancelled(b"a"), SubscribedAll((b"a", b"b"))], [b"a", b"b"], []),
+        ([SubscribedAll((b"a", b"b", b"c")), Cancelled(b"b")], [b"a", b"c"], [b"b"]),
+        (
+            [SubscribedAll((b"a", b"b", b"c")), Subscribed(b"d"), SubscribedAll((b"e",))],
+            [b"a", b"b", b"c", b"d", b"e"],
+            [],
+        ),
+        ([Subscribed(b"a"), SubscribedAll((b"b", b"c"))], [b"a", b"b", b"c"], []),
+    ],
+)
+def test_of_each_prefix_what_was_said_last_counts(
+    events: list[Any], added: list[bytes], cancelled: list[bytes]
+) -> None:
+    said = summary(events)
+    assert (said.added, said.cancelled) == (added, cancelled)
+
+
+def test_all_else_is_there_in_its_order_or_as_it_was_said_last() -> None:
+    reserved = [ReservedSubscription(b"\0a", wanted) for wanted in (True, False)]
+    ready, violation = Ready("3.1", {}), Violation("no")
+    pings = [PingReceived(1.0, b"1"), PingReceived(2.0, b"2")]
+    said = summary(
+        [ready, reserved[0], pings[0], PongReceived(b""), pings[1], reserved[1], violation]
+    )
+    assert (said.ready, said.reserved, said.ping) == (ready, reserved, pings[1])
+    assert (said.ponged, said.violation, said.wanted) == (True, violation, None)
+
+
+def cause(error: Any, *, knows_our_mechanism_only: bool = False) -> tuple[Reason, str]:
+    session: Any = SimpleNamespace(knows_our_mechanism_only=knows_our_mechanism_only)
+    return cause_of(error, session)
+
+
+def test_a_connection_that_breaks_says_why() -> None:
+    reset = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+    assert cause(reset) == (Reason.BROKEN, "reading failed: Connection reset by peer")
+    assert cause(reset, knows_our_mechanism_only=True) == (Reason.MECHANISM, "")
+    late = TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+    assert cause(late, knows_our_mechanism_only=True)[0] is Reason.UNACKNOWLEDGED
+    assert cause(RemoteProtocolError("a bad record")) == (Reason.VIOLATION, "a bad record")
 
 
 @pytest.mark.parametrize(
