@@ -27,8 +27,8 @@ from fanout.transport.kernel import (
     set_queue,
     stream_counts,
     taken_by_host,
-    unsent_in_kernel,
 )
+from fanout.transport.socket_queues import KERNEL, unsent_in_kernel
 from fanout.workers.connections.sessions import SESSIONS
 from fanout.workers.naps import Naps
 from fanout.workers.stream.turn_part import TurnPart, WorkTime
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from fanout.shm.doorbell import Doorbell
     from fanout.shm.segment import Segment
     from fanout.transport.kernel import Counts
+    from fanout.transport.socket_queues import SocketQueues
     from fanout.workers.connections.sessions import SessionMaker
 
 
@@ -70,6 +71,7 @@ class Surroundings(Protocol):
         header, log, slot: the memory it shares with the publisher; the slot is its own.
         doorbell: the descriptor that the publisher rings it by.
         sessions: what makes the session of a peer, by the protocol that its listener speaks.
+        queues: who is asked about the queues of its sockets.
     """
 
     loop: Loop
@@ -80,6 +82,7 @@ class Surroundings(Protocol):
     slot: WorkerSlot
     doorbell: int
     sessions: Mapping[str, SessionMaker]
+    queues: SocketQueues
 
     def now(self) -> int:
         """Monotonic ns."""
@@ -163,6 +166,7 @@ class Process:
         self.slot = WorkerSlot(segment, index)
         self.doorbell = bells[0].fd
         self.sessions: Mapping[str, SessionMaker] = SESSIONS
+        self.queues = KERNEL
         self._bells = bells
         self._options = options
         self._segment = segment

@@ -13,6 +13,21 @@ MIB = 1024 * KIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShowTuning:
+    """How much is looked at and sent at once of what was published before somebody came."""
+
+    values_per_send: int = 400
+    bytes_per_send: int = 64 * KIB  # or one message
+    values_per_look: int = 2_000  # of which none is to be sent, until others have their turn
+    names_per_look: int = 4_096  # or a quarter as many prefixes: about 1 ms
+    listed_max: int = 4 * 1024 * 1024  # values in all lists, up to 20 bytes each: 80 MiB
+    list_part: int = 1_024  # values of a list, once there are more
+    in_order: bool = False  # look at prefixes by their names; else as a set has them, which is free
+    places_per_look: int = 512  # of which keyframes are looked for: less than 1 ms
+    messages_per_look: int = 16_384  # that may be keyframes: less than 1 ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tuning:
     """Each piece of a worker copies what it needs when it is made."""
 
@@ -57,6 +72,9 @@ class Tuning:
     chunks_kept: int = 8  # at once; with both, the memory that all members behind share
     census_messages: int = 4096  # small beside what a member loses, large beside adding it up
     censuses_kept: int = 64  # each takes up to 128 KiB, beside the topics themselves
+
+    # Last values, and keyframes with what came since.
+    show: ShowTuning = ShowTuning()
 
     # Checkpoints.
     checkpoints_per_tick: int = 1_024  # slots brought up to date in a tick: some milliseconds

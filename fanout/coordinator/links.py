@@ -12,7 +12,7 @@ from fanout.control.messages import Adopt, Hello
 from fanout.coordinator.lives import Sight
 from fanout.descriptors import duplicate
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
-from fanout.transport.kernel import unsent_in_kernel
+from fanout.transport.socket_queues import unsent_in_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

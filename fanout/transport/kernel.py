@@ -1,11 +1,8 @@
-"""What the publisher asks of the kernel about a subscriber's socket: its options, and its queue."""
+"""What the publisher asks of the kernel about a subscriber's socket: options, and its stream."""
 
 from __future__ import annotations
 
-import array
-import fcntl
 import os
-import select
 import socket
 import struct
 import termios
@@ -13,6 +10,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from fanout.system_calls import is_refused, needed
+from fanout.transport.socket_queues import KERNEL, SocketQueues, unsent_in_kernel
 
 # For those that are not asked by PINGs, or have nothing to be sent: TCP asks whether the host is
 # there. One that does not answer is given up at the first question after `tcp_user_timeout`.
@@ -133,29 +131,22 @@ def prepare_listener(listening: socket.socket, *, queue_bytes: int, user_timeout
     _set_tcp(listening, queue_bytes, user_timeout_s)
 
 
-def unsent_in_kernel(sock: socket.socket) -> int:
-    """Bytes that the kernel took and the peer has not acknowledged; 0 if it does not say.
-
-    On a Unix socket it is the memory of what the peer has not read, more than its bytes.
-    """
-    return _ask(sock, termios.TIOCOUTQ)  # SIOCOUTQ is the same number
-
-
-def taken_by_host(sock: socket.socket, handed: int) -> Taken:
+def taken_by_host(sock: socket.socket, handed: int, queues: SocketQueues = KERNEL) -> Taken:
     """How far the host of the peer has come.
 
     Args:
         handed: bytes that the socket has taken, in all.
+        queues: who is asked about its queues, here and below.
     """
     if sock.family == socket.AF_UNIX:  # what is not read is still queued here
-        read = handed - unsent_in_kernel(sock)
+        read = handed - unsent_in_kernel(sock, queues)
         return Taken(read, read)
     try:
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _WINDOW.size)
     except OSError:
         info = b""
     if len(info) < _WINDOW.size:
-        return Taken(handed - unsent_in_kernel(sock), None)
+        return Taken(handed - unsent_in_kernel(sock, queues), None)
     acknowledged, _received = _ACKED_AND_RECEIVED.unpack_from(info)
     return Taken(acknowledged, acknowledged + _WINDOW.unpack_from(info)[0])
 
@@ -187,13 +178,6 @@ def make_room(sock: socket.socket, size: int, awaited: int) -> None:
     """
     await_bytes(sock, size)
     await_bytes(sock, awaited)
-
-
-def has_ended(sock: socket.socket) -> bool:
-    """Whether the peer says no more than what is there."""
-    look = select.poll()
-    look.register(sock, select.POLLRDHUP)
-    return bool(look.poll(0))
 
 
 def half_closed(sock: socket.socket) -> Standing | None:
@@ -250,12 +234,7 @@ def looked_at(sock: socket.socket) -> int | None:
     return count if count >= 0 else None
 
 
-def unread_in_kernel(sock: socket.socket) -> int:
-    """Bytes that have come in and were not read; 0 if the kernel does not say."""
-    return _ask(sock, termios.FIONREAD)  # SIOCINQ is the same number
-
-
-def stream_counts(sock: socket.socket) -> Counts | None:
+def stream_counts(sock: socket.socket, queues: SocketQueues = KERNEL) -> Counts | None:
     """What was written to a connection and read from it, by all who ever had it.
 
     Nobody else may write or read meanwhile. That what was written is the sum of two numbers, which
@@ -269,7 +248,8 @@ def stream_counts(sock: socket.socket) -> Counts | None:
         for _ in range(_READINGS_MAX):
             if state not in (_ESTABLISHED, _CLOSE_WAIT):
                 return None
-            unsent, unread = _asked(sock, termios.TIOCOUTQ), _asked(sock, termios.FIONREAD)
+            unsent = queues.held(sock, termios.TIOCOUTQ)
+            unread = queues.held(sock, termios.FIONREAD)
             again = _tcp_info(sock)
             if again == (state, acknowledged, received):
                 # The end of its stream counts as a byte that came in, and is not there to be read.
@@ -291,20 +271,6 @@ def _tcp_info(sock: socket.socket) -> tuple[int, int, int]:
         raise OSError("this kernel does not count bytes")
     acknowledged, received = _ACKED_AND_RECEIVED.unpack(info)
     return info[0], acknowledged, received
-
-
-def _ask(sock: socket.socket, question: int) -> int:
-    try:
-        return _asked(sock, question)
-    except OSError:
-        return 0
-
-
-def _asked(sock: socket.socket, question: int) -> int:
-    """As `_ask()`, but it raises OSError if the kernel does not say."""
-    answer = array.array("i", [0])
-    fcntl.ioctl(sock.fileno(), question, answer)
-    return answer[0]
 
 
 def _set(sock: socket.socket, level: int, option: int, value: int) -> None:

@@ -14,7 +14,8 @@ from fanout.shm.spill_area import SpillArea
 from fanout.shm.stream_record import StreamSlot
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
-from fanout.transport.kernel import Taken, stream_counts, taken_by_host, unsent_in_kernel
+from fanout.transport.kernel import Taken, stream_counts, taken_by_host
+from fanout.transport.socket_queues import KERNEL, unsent_in_kernel
 from fanout.workers.connections.sessions import SESSIONS, SessionMaker
 from fanout.workers.naps import Naps
 from fanout.workers.stream.turn_part import TurnPart
@@ -106,6 +107,7 @@ class Around:
 
     doorbell = -1
     sessions: Mapping[str, SessionMaker] = SESSIONS
+    queues = KERNEL
 
     def __init__(self, layout: Layout) -> None:
         self.written = Log(layout)

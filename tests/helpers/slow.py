@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgpack
 
 from fanout.reserved import GAP_TOPIC
-from fanout.transport.kernel import unread_in_kernel
+from fanout.transport.socket_queues import unread_in_kernel
 from tests.helpers.checked import message
 from tests.helpers.raw import SIGNATURE, RawPeer
 from tests.helpers.reading import ReadsBeside

@@ -32,7 +32,8 @@ from fanout.shm.stream_record import StreamSlot
 from fanout.shm.valued_log import ValuedLog
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
 from fanout.slow_policy import SlowPolicy
-from fanout.transport.kernel import prepare_socket, unread_in_kernel
+from fanout.transport.kernel import prepare_socket
+from fanout.transport.socket_queues import unread_in_kernel
 from fanout.workers.worker import Worker
 from fanout.zmtp import SubscriberSession
 from fanout.zmtp.frames import encode_message

@@ -235,11 +235,13 @@ FILES_OF_WORKERS = {
     "slow_policy",
     "system_calls",
 }
-OF_TRANSPORT = {"fanout.transport", "fanout.transport.kernel"}  # not what listens
+# Not what listens.
+OF_TRANSPORT = {"fanout.transport", "fanout.transport.kernel", "fanout.transport.socket_queues"}
 # Of what is beyond it, because of its size or because it belongs to the publishing side.
 TOO_LARGE = {
     *("multiprocess", "multiprocessing", "psutil", "dill", "pickle", "ssl", "_ssl", "ctypes"),
     *("json", "pathlib", "random", "tempfile", "difflib", "ipaddress", "urllib", "platform"),
+    *("inspect", "ast", "dis", "subprocess", "locale"),
 }
 
 

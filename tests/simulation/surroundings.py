@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import errno
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from fanout.shm.header import Header
 from fanout.shm.spill_area import SpillArea
@@ -10,6 +11,7 @@ from fanout.shm.stream_record import StreamSlot
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
 from fanout.transport.kernel import Taken
+from fanout.transport.socket_queues import SocketQueues
 from fanout.workers.naps import Naps
 from fanout.workers.stream.turn_part import TurnPart
 from tests.simulation.memory import SteppedReader, attach
@@ -133,6 +135,11 @@ class SimulatedClock:
         return self._now
 
 
+def _unknown(*_asked: Any) -> NoReturn:
+    """As a kernel that does not say; the descriptors are of no socket of this process."""
+    raise OSError(errno.EINVAL, "Invalid argument")
+
+
 class SimulatedSurroundings:
     """What the world lets a worker see of itself; time passes when the world says so.
 
@@ -141,6 +148,7 @@ class SimulatedSurroundings:
 
     doorbell = -1
     sessions = SESSIONS
+    queues = SocketQueues(_unknown, _unknown)
 
     def __init__(self, worker: SimulatedWorker, world: World, channel: FakeChannel) -> None:
         self._world = world

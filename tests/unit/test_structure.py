@@ -54,7 +54,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "layout": ("fanout.shm.layout", "fanout.shm.value_layout"),
     "shm": ("fanout.shm",),
     "control": ("fanout.control",),
-    "kernel": ("fanout.transport.kernel", "fanout.transport.queues"),
+    "kernel": (
+        *("fanout.transport.kernel", "fanout.transport.queues"),
+        "fanout.transport.socket_queues",
+    ),
     "transport": ("fanout.transport",),
     "subscriber": ("fanout.subscriber",),
     "sockets": ("fanout.sockets",),

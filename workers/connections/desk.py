@@ -130,6 +130,7 @@ class Desk:
             *(message.subscriber, slot, sock, session, self._policy, now, message.debt),
             record=record,
             send=send_of(sock, self._around.slot, record),
+            queues=self._around.queues,
         )
         if records is not None:
             from fanout.workers.connections.tls import put_under  # by who has use for it

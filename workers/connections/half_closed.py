@@ -76,7 +76,7 @@ class HalfClosed:
     def _ask(self, peer: Peer, acknowledged: int, now: int) -> None:
         self._deadlines.forget(peer)
         peer.inbox.hear_no_more()
-        counts = kernel.stream_counts(peer.socket)
+        counts = kernel.stream_counts(peer.socket, peer.queues)
         begins = acknowledged if counts is None else counts.written
         spoken = peer.member.spoken_bytes
         peer.session.ping()

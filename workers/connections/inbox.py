@@ -20,6 +20,7 @@ import socket
 from typing import TYPE_CHECKING, Protocol
 
 from fanout.transport import kernel
+from fanout.transport.socket_queues import KERNEL, SocketQueues, unread_in_kernel
 from fanout.workers.connections.budgets import LIST_BYTES, READ_BYTES_FIRST, READ_BYTES_MAX
 from fanout.zmtp import SessionState
 from fanout.zmtp.session import are_subscriptions
@@ -76,6 +77,7 @@ class Inbox:
         "_has_room",
         "_is_deaf",
         "_missing",
+        "_queues",
         "_receive",
         "_record",
         "_session",
@@ -93,8 +95,15 @@ class Inbox:
 
     _may_be_stuck = False  # with a part of which it is not reported that it does not get on
 
-    def __init__(self, sock: socket.socket, session: Session, record: StreamSlot) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        session: Session,
+        record: StreamSlot,
+        queues: SocketQueues = KERNEL,
+    ) -> None:
         self._socket = sock
+        self._queues = queues
         self._session = session
         self._record = record
         self._receive: Receive = sock.recv
@@ -138,7 +147,7 @@ class Inbox:
     @property
     def has_news(self) -> bool:
         """Whether there is something that nobody has looked at, or had the time to act upon."""
-        return self.is_full or kernel.unread_in_kernel(self._socket) > self.left
+        return self.is_full or unread_in_kernel(self._socket, self._queues) > self.left
 
     def see(self, size: int) -> bytes | None:
         """What has come, at most so many bytes, or LIST_BYTES; empty = it ends, None = nothing yet.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fanout._units import NS
 from fanout.shm.worker_slot import NO_TAIL
 from fanout.transport import kernel
+from fanout.transport.socket_queues import KERNEL, SocketQueues, unsent_in_kernel
 from fanout.workers.connections.budgets import Budget
 from fanout.workers.connections.unix_inbox import inbox_of
 from fanout.workers.stream.member import Member
@@ -69,6 +70,7 @@ class Peer:
         now: monotonic ns.
         debt: ns that its address owes from connections before it.
         send: of its socket, or what counts what that takes; None = the former.
+        queues: who is asked about those of its socket.
     """
 
     __slots__ = (
@@ -86,6 +88,7 @@ class Peer:
         "member",
         "pointed_to",
         "question",
+        "queues",
         "rate",
         "rate_bytes",
         "ready",
@@ -113,10 +116,12 @@ class Peer:
         *,
         record: StreamSlot,
         send: Send | None = None,
+        queues: SocketQueues = KERNEL,
     ) -> None:
         self.id = identifier
         self.slot = slot
         self.socket = sock
+        self.queues = queues
         self.member = Member(identifier, send or sock.send, policy)
         self.session = session
         self.budget = Budget(now, debt)
@@ -136,7 +141,7 @@ class Peer:
         self.record = record
         self.record_due = 0
         self.recorded = NO_TAIL
-        self.inbox = inbox_of(sock, session, record)
+        self.inbox = inbox_of(sock, session, record, queues)
         self.is_going_back = False
         self.question: Question | None = None
         self.said: tuple[bytes, ...] = ()
@@ -206,7 +211,7 @@ class Peer:
 
     def unsent_in_kernel(self) -> int:
         """Bytes that the kernel took and the peer has not acknowledged; 0 once it broke."""
-        return kernel.unsent_in_kernel(self.socket)
+        return unsent_in_kernel(self.socket, self.queues)
 
     def unacknowledged(self) -> int:
         """Bytes of its stream among these: without the end of file, and the last question."""

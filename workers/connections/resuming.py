@@ -18,6 +18,7 @@ from fanout.control.takeover import Resumed
 from fanout.shm.stream_record import Kind
 from fanout.slow_policy import SlowPolicy
 from fanout.transport import kernel
+from fanout.transport.socket_queues import unread_in_kernel
 from fanout.workers.connections.handed import unpacked
 from fanout.workers.connections.peer import Peer
 from fanout.workers.connections.unix_inbox import own_counts, send_of
@@ -209,8 +210,8 @@ class Resuming:
             raise
 
     def _go_on(self, one: _Waiting, sock: Any, now: int) -> None:
-        message = one.message
-        stream = self._around.stream_slot(message.slot)
+        message, around = one.message, self._around
+        stream, slot = around.stream_slot(message.slot), around.subscriber_slot(message.slot)
         record = stream.read(message.subscriber)
         kind = Kind.NONE if record is None else Kind(record.kind)
         if record is None or not kind.goes_on:
@@ -224,14 +225,14 @@ class Resuming:
         past, wants = _history(one.wants)
         if kind is Kind.WANTS_NOTHING and (past or wants):
             raise NotResumableError("its record does not fit what it wants")
-        slot = self._around.subscriber_slot(message.slot)
         asked = wants if one.rights is None else set(one.asks)
         session = self._session_of(message, asked, acted - counts.read, sock, over)
-        policy = policy_of(_policy_in(message), self._log_bytes, self._around.log.entries)
+        policy = policy_of(_policy_in(message), self._log_bytes, around.log.entries)
         peer = Peer(
             *(message.subscriber, slot, sock, session, policy, now, message.debt),
             record=stream,
-            send=send_of(sock, self._around.slot, stream),
+            send=send_of(sock, around.slot, stream),
+            queues=around.queues,
         )
         if over is not None:
             assert session.sealer is not None
@@ -309,7 +310,7 @@ class Resuming:
         sessions = self._desk.sessions
         session = sessions.make(message.protocol) if over is None else sessions.in_boxes(*over[:4])
         # Of what is there the other one may have reported some, if it was lost.
-        again = 0 if message.quiet else kernel.unread_in_kernel(sock)
+        again = 0 if message.quiet else unread_in_kernel(sock, self._around.queues)
         session.go_on(message.version, wants, skip, again)
         return session
 

@@ -25,7 +25,8 @@ def show_values(
     Args:
         hold: has the log kept for a member from before a message on; returns from where on.
     """
-    showing = Showing(values, pump.backlog, pump.totals)
+    tuning = pump.backlog.show_tuning
+    showing = Showing(values, pump.backlog, pump.totals, tuning)
     want = KeyframeRequests(around.channel, around.now).ask
-    showing.chaining = Chaining(values, showing.names, pump, hold, want)
+    showing.chaining = Chaining(values, showing.names, pump, hold, want, tuning)
     pump.backlog.show = showing.step

@@ -20,6 +20,7 @@ from fanout.shm.layout import UNCOUNTED
 from fanout.shm.own_counts import counted, handed
 from fanout.transport import kernel
 from fanout.transport.kernel import Counts
+from fanout.transport.socket_queues import KERNEL, SocketQueues
 from fanout.workers.connections.inbox import Inbox
 
 if TYPE_CHECKING:
@@ -36,8 +37,14 @@ class UnixInbox(Inbox):
 
     _may_be_stuck = True
 
-    def __init__(self, sock: socket.socket, session: Session, record: StreamSlot) -> None:
-        super().__init__(sock, session, record)
+    def __init__(
+        self,
+        sock: socket.socket,
+        session: Session,
+        record: StreamSlot,
+        queues: SocketQueues = KERNEL,
+    ) -> None:
+        super().__init__(sock, session, record, queues)
         self._receive = self._count
         self._looked_at = -1  # bytes, as the kernel has counted them, too; -1 = it does not
 
@@ -83,7 +90,7 @@ class UnixInbox(Inbox):
         self._has_room = True  # the peer's own, in which nothing is kept for the sake of a part
 
     def _is_stuck(self) -> bool:
-        return kernel.has_ended(self._socket)
+        return self._queues.has_ended(self._socket)
 
     def _await(self, wanted: int) -> bool:
         self._awaited = wanted
@@ -92,10 +99,12 @@ class UnixInbox(Inbox):
         return True
 
 
-def inbox_of(sock: socket.socket, session: Session, record: StreamSlot) -> Inbox:
-    """The input of a connection."""
+def inbox_of(
+    sock: socket.socket, session: Session, record: StreamSlot, queues: SocketQueues = KERNEL
+) -> Inbox:
+    """The input of a connection, of whose queues these tell."""
     kind = UnixInbox if sock.family == socket.AF_UNIX else Inbox
-    return kind(sock, session, record)
+    return kind(sock, session, record, queues)
 
 
 def send_of(sock: socket.socket, worker: WorkerSlot, record: StreamSlot) -> Send:

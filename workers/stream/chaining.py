@@ -16,7 +16,8 @@ from fanout.shm.value_layout import KEYFRAME, NO_VALUE
 from fanout.workers.stream.chain import Chain
 from fanout.workers.stream.finding import Finding
 from fanout.workers.stream.gaps import NO_KEYFRAME, Gap
-from fanout.workers.stream.keyframes import LOOKED_AT, Keyframes
+from fanout.workers.stream.keyframes import Keyframes
+from fanout.workers.tuning import TUNING, ShowTuning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     Hold = Callable[[Member, int], int]
     Want = Callable[[bytes], None]
 
-PLACES_AT_ONCE = 512  # looked at: less than 1 ms
+COMING = 16_384  # messages that are looked at for what comes next: less than 1 ms
 TOPICS_MAX = 500_000  # in all chains that are sent or found, some 110 bytes each: 55 MB
 TRIES_MAX = 100  # to look at a message that is being committed
 
@@ -45,7 +46,13 @@ class Chaining:
     """
 
     def __init__(
-        self, values: KeptValues, names: TopicNames, pump: Replaying, hold: Hold, want: Want
+        self,
+        values: KeptValues,
+        names: TopicNames,
+        pump: Replaying,
+        hold: Hold,
+        want: Want,
+        tuning: ShowTuning = TUNING.show,
     ) -> None:
         self._values = values
         self._log = values.log
@@ -53,7 +60,8 @@ class Chaining:
         self._pump = pump
         self._hold = hold
         self._want = want
-        self._keyframes = Keyframes(values.log)
+        self._tuning = tuning
+        self._keyframes = Keyframes(values.log, tuning)
         self._findings: WeakSet[Finding] = WeakSet()
 
     def step(self, member: Member, snapshot: Snapshot) -> None:
@@ -72,7 +80,8 @@ class Chaining:
         finding.room = TOPICS_MAX - self._topics_in_use()
         assert snapshot.listing is not None
         places = snapshot.listing.places
-        for place in islice(places, finding.at, finding.at + PLACES_AT_ONCE):
+        stop = finding.at + self._tuning.places_per_look
+        for place in islice(places, finding.at, stop):
             known = self._look(place, member, snapshot, finding)
             if not known and finding.tries < TRIES_MAX:
                 finding.tries += 1
@@ -148,7 +157,7 @@ class Chaining:
             return True
         if finding.comes is None:
             first = max(finding.until, member.sequence)
-            ids = self._log.topic_ids(first, min(self._log.head(), first + LOOKED_AT))
+            ids = self._log.topic_ids(first, min(self._log.head(), first + COMING))
             finding.comes = {one & ~KEYFRAME: one >= KEYFRAME for one in reversed(ids)}
         return finding.comes.get(topic_id, False)
 

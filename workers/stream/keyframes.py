@@ -13,11 +13,11 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from fanout.shm.value_layout import KEYFRAME
+from fanout.workers.tuning import TUNING, ShowTuning
 
 if TYPE_CHECKING:
     from fanout.shm.reader import LogReader
 
-LOOKED_AT = 16_384  # messages at once: less than 1 ms
 KEPT_PART = 3 / 4  # of the index of the log, as much as is there at any time
 NONE_BEFORE = -1 << 63
 
@@ -30,8 +30,9 @@ class Keyframes:
     of the same topic. They are numbered as they lie, the first that were found from 0 on.
     """
 
-    def __init__(self, log: LogReader) -> None:
+    def __init__(self, log: LogReader, tuning: ShowTuning = TUNING.show) -> None:
         self._log = log
+        self._at_once = tuning.messages_per_look
         self._start = self._stop = 0
         self._lowest = 0  # number of the first that is kept
         self._sequences = array("Q")
@@ -53,11 +54,11 @@ class Keyframes:
             self._begin(first)
         self._forget(min(first, stop - int(self._log.entries * KEPT_PART)))
         if first < self._start:
-            low = max(first, self._start - LOOKED_AT)
+            low = max(first, self._start - self._at_once)
             self._put_before(_keyframes_of(self._log, low, self._start))
             self._start = low
         elif self._stop < stop:
-            until = min(stop, self._stop + LOOKED_AT)
+            until = min(stop, self._stop + self._at_once)
             for sequence, topic_id in _keyframes_of(self._log, self._stop, until):
                 self._enter(sequence, topic_id)
             self._stop = until

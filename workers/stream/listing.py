@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.shm.census import minimal
 from fanout.shm.value_layout import NO_VALUE, PLACE_BITS
+from fanout.workers.tuning import TUNING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterator
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from fanout.shm.kept_values import KeptValues
     from fanout.workers.stream.topic_names import TopicNames
 
-LOOKED_AT = 4_096  # names at once, or a quarter as many prefixes: about 1 ms
 MANY = 64  # prefixes, from which on it is worth while to know which of them are whole topics
 TRIES_MAX = 100  # to learn the names of what is being committed
 SAMPLED = 64  # of so many values in order, one says where the order of all is cut
@@ -40,6 +40,8 @@ class Listing:
         is_full: whether what is found is to take no more memory; asked after each few values.
         part: begin with these names; only what was published after `passed` is left of them.
         is_begun: some of that was sent, so all of it stays one part, however much there is by now.
+        at_once: names that are looked at, or a quarter as many prefixes.
+        in_order: look at the prefixes in the order of their names.
 
     Attributes:
         sequences, places: of the values, when they are ready.
@@ -63,13 +65,15 @@ class Listing:
         passed: int = -1,
         *,
         is_begun: bool = False,
+        at_once: int = TUNING.show.names_per_look,
+        in_order: bool = False,
     ) -> None:
         self._names = names
         self._values = values
         # Minimal, or a name could come twice, with a newer message the second time. Sorted if it is
         # made in parts: whoever takes the member over goes on in the same order.
-        is_parted = most or part != ALL_NAMES
-        self._prefixes = sorted(minimal(prefixes)) if is_parted else minimal(prefixes)
+        in_order = in_order or most > 0 or part != ALL_NAMES
+        self._prefixes = sorted(minimal(prefixes)) if in_order else minimal(prefixes)
         self._passed = max(above, passed)  # of this part
         self.part = part
         self._is_begun = is_begun
@@ -77,7 +81,8 @@ class Listing:
         self._is_covered = is_covered
         self._most = most
         self._is_full = is_full
-        self._looked_at = LOOKED_AT if is_covered is None else LOOKED_AT // 4  # it takes longer
+        self._at_once = at_once
+        self._looked_at = at_once if is_covered is None else at_once // 4  # it takes longer
         self._found = array("Q")  # each with its place: of the names that were looked at last
         self._runs: list[array[int]] = []  # of those before, each in order
         self._in_runs = 0
@@ -183,7 +188,7 @@ class Listing:
                 if place is not None and above < (sequence := last[place]) < NO_VALUE
             ]
         )
-        if len(found) >= LOOKED_AT:
+        if len(found) >= self._at_once:
             self._end_run()
 
     def _end_run(self) -> None:

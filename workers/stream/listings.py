@@ -8,6 +8,7 @@ from weakref import WeakSet, WeakValueDictionary
 import msgpack
 
 from fanout.workers.stream.listing import ALL_NAMES, Listing
+from fanout.workers.tuning import TUNING, ShowTuning
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -21,14 +22,15 @@ if TYPE_CHECKING:
 # what is joined of it. To compare as many takes 0.1 ms; they come as they were read, a few at once.
 SHARED_PREFIXES = 4_096
 FEW_PREFIXES = 8  # up to so many are the same in any order; more, if they were said in the same one
-LISTED_MAX = 4 * 1024 * 1024  # values in all lists, up to 20 bytes each: 80 MiB
-PART = 1_024  # values of a list, once there are more
 
 
 class Listings:
     """Makes them; its mutable state: those that somebody has."""
 
-    def __init__(self, names: TopicNames, values: KeptValues) -> None:
+    def __init__(
+        self, names: TopicNames, values: KeptValues, tuning: ShowTuning = TUNING.show
+    ) -> None:
+        self._tuning = tuning
         self._names = names
         self._values = values
         self._lists: WeakSet[Listing] = WeakSet()
@@ -60,7 +62,7 @@ class Listings:
         return False
 
     def _is_full(self) -> bool:
-        return self.held > LISTED_MAX
+        return self.held > self._tuning.listed_max
 
     def _list(self, member: Member, snapshot: Snapshot, *, is_full: bool) -> Listing:
         """What is to be found for it, in parts if there is no memory for more at once."""
@@ -82,10 +84,12 @@ class Listings:
         listing = Listing(
             *(self._names, self._values, prefixes, above),
             None if snapshot.is_alone else lambda topic: snapshots.is_covered(snapshot, topic),
-            0 if part is None else PART,
+            0 if part is None else self._tuning.list_part,
             self._is_full,
             *(part or ALL_NAMES, snapshot.passed),
             is_begun=snapshot.is_found,
+            at_once=self._tuning.names_per_look,
+            in_order=self._tuning.in_order,
         )
         self._lists.add(listing)
         if is_shared:  # in parts each goes on by itself

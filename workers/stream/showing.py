@@ -20,6 +20,7 @@ from fanout.workers.stream.listings import Listings
 from fanout.workers.stream.loads import Load
 from fanout.workers.stream.steps import Step, send
 from fanout.workers.stream.topic_names import TopicNames
+from fanout.workers.tuning import TUNING, ShowTuning
 from fanout.zmtp.frames import encode_message, first_frame
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from fanout.workers.stream.snapshot import Snapshot
     from fanout.workers.stream.totals import Totals
 
-VALUES_AT_ONCE = 400  # of one send
-BYTES_AT_ONCE = 64 * 1024  # of one send, or one message
-LOOKED_AT = 2_000  # values of which none is to be sent, until others have their turn
 PIECES_BYTES = 8 * 1024 * 1024  # of messages that others may want as well
 LOADS_KEPT = 8  # joined, of one list
 TRIES_MAX = 100  # to look at a message that is being committed, until others have their turn
@@ -50,7 +48,14 @@ class Showing:
         chaining: of topics that have keyframes more is sent; set if that can be.
     """
 
-    def __init__(self, values: KeptValues, losing: Losing, totals: Totals) -> None:
+    def __init__(
+        self,
+        values: KeptValues,
+        losing: Losing,
+        totals: Totals,
+        tuning: ShowTuning = TUNING.show,
+    ) -> None:
+        self._tuning = tuning
         self._values = values
         self._log = values.log
         self._losing = losing
@@ -59,7 +64,7 @@ class Showing:
         self.chaining: Chaining | None = None
         self._pieces: dict[int, bytes] = {}
         self._pieces_bytes = 0
-        self._listings = Listings(self.names, values)
+        self._listings = Listings(self.names, values, tuning)
 
     def step(self, member: Member) -> Step:
         """Send one piece of the snapshot that is due.
@@ -194,13 +199,13 @@ class Showing:
             is_later: they were being committed then.
         """
         values, limit, snapshots = self._values, _limit_of(member, snapshot), member.snapshots
-        last, expired = values.last, values.expired
+        last, expired, tuning = values.last, values.expired, self._tuning
         assert snapshots is not None
         is_checked = snapshots.has_cancelled
         ids = values.ids if values.has_keyframes else None
         at, sequences, wires = list[int](), list[int](), list[bytes]()
         later, evicted = list[tuple[int, int]](), list[int]()
-        size, stop = 0, min(len(places), first + LOOKED_AT)
+        size, stop = 0, min(len(places), first + tuning.values_per_look)
         for index in range(first, stop):
             place = places[index]
             topic_id, sequence = 0 if ids is None else ids[place], last[place]  # in this order
@@ -227,7 +232,7 @@ class Showing:
             sequences.append(sequence)
             wires.append(wire)
             size += len(wire)
-            if size >= BYTES_AT_ONCE or len(at) >= VALUES_AT_ONCE:
+            if size >= tuning.bytes_per_send or len(at) >= tuning.values_per_send:
                 stop = index + 1
                 break
         marked = [marks[index] for index in at]

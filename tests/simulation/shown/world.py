@@ -10,15 +10,12 @@ from __future__ import annotations
 import gc
 from collections import deque
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
-from unittest import mock
+from typing import TYPE_CHECKING
 
 from fanout.control.messages import Adopt, Closed, KeyframeWanted, SetPolicy, Subscriptions
 from fanout.reasons import Reason
-from fanout.shm.census import minimal
 from fanout.shm.layout import H_FLOOR
-from fanout.workers.stream import chaining, keyframes, listing, showing
-from fanout.workers.tuning import Tuning
+from fanout.workers.tuning import ShowTuning, Tuning
 from tests.simulation.peers import SUBSCRIBER_HELLO, Kind, command
 from tests.simulation.policies import Rules, of_options
 from tests.simulation.shown.choosing import random_policy
@@ -43,13 +40,7 @@ SETTLING_TURNS = 5_000
 ROUNDS = 6  # of 0.2 s, after which nobody rests any more
 ROUNDS_MAX = 60  # after which who has a rate has got all of the log by it
 WISHES = {LOSSES: (b"gap",), ALL: (b"gap=all",)}  # how one asks to be told
-# How much is done at once: a number in the module that does it, and the least that it may be.
-AT_ONCE: tuple[tuple[Any, str, int], ...] = (
-    (chaining, "PLACES_AT_ONCE", 1),
-    (keyframes, "LOOKED_AT", 1),
-    (listing, "LOOKED_AT", 8),
-    (showing, "VALUES_AT_ONCE", 1),
-)
+AT_ONCE = (1, 3, 7, 10_000)  # how much of something is done at once
 
 
 class ShownWorld(ShownPublishing):
@@ -76,6 +67,13 @@ class ShownWorld(ShownPublishing):
             census_messages=rng.choice((4, 64)),
             shared_from=0,
             control_bytes_max=2_000,
+            show=ShowTuning(
+                places_per_look=rng.choice(AT_ONCE),
+                messages_per_look=rng.choice(AT_ONCE),
+                names_per_look=8 * rng.choice(AT_ONCE),  # with fewer nobody comes to an end
+                values_per_send=rng.choice(AT_ONCE),
+                in_order=True,  # which is up to the run, not to the process
+            ),
         )
         self.viewers: dict[int, Viewer] = {}
         self.streams: dict[int, Stream] = {}
@@ -89,8 +87,6 @@ class ShownWorld(ShownPublishing):
         self._free = list(range(SUBSCRIBERS_MAX))
         self._slot_of: dict[int, int] = {}
         self._has_ended = False
-        at_once = [rng.choice((1, 3, 7, 10_000)) * least for _module, _name, least in AT_ONCE]
-        self._at_once = [(*which[:2], most) for which, most in zip(AT_ONCE, at_once, strict=True)]
 
     def run(self, steps: int = STEPS) -> ShownWorld:
         """Live for so many steps, then let everybody catch up.
@@ -104,11 +100,6 @@ class ShownWorld(ShownPublishing):
                 stack.callback(gc.enable)
                 gc.disable()
             observe(self, stack)
-            # In which order a worker looks at them is up to the run, not to the process.
-            in_order = mock.patch.object(listing, "minimal", lambda them: sorted(minimal(them)))
-            stack.enter_context(in_order)
-            for module, name, most in self._at_once:
-                stack.enter_context(mock.patch.object(module, name, most))
             self._live(steps)
         return self
 

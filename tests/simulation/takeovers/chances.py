@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from random import Random
 
 from fanout.options import Options
@@ -14,7 +15,7 @@ from fanout.workers.tuning import Tuning
 from tests.simulation.policies import random_policy
 from tests.simulation.takeovers.fate import GIVING_UP, NAMED, RARE, TAKING_OVER, UNIX_STORES
 from tests.simulation.takeovers.memory import new_memory
-from tests.simulation.takeovers.shown import TABLE
+from tests.simulation.takeovers.shown import TABLE, shown_at_once
 
 MILLISECOND = 1_000_000
 SLOTS = 6
@@ -87,7 +88,7 @@ class Chances:
         if self.seals:
             self.short = 0.0
         self.options = _options(rng, self.count, self.policy)
-        self.tuning = _tuning(rng)
+        self.tuning = replace(_tuning(rng), show=shown_at_once(seed))
         self.entries = 1 << rng.randint(4, 8)
         table = TABLE if self.shows else NO_TABLE
         self.segment = new_memory(Layout(LOG_BYTES, self.entries, SLOTS, table=table))

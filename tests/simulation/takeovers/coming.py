@@ -43,7 +43,14 @@ class Coming(Hearing):
         who = number, connection, self.house, self.rng, clock
         if self.shows:
             prefix, is_told = rng.choice((b"", *PREFIXES)), rng.random() < 0.3
-            return ShownSubscriber(*who, legacy=legacy, chatty=0.0, prefix=prefix, is_told=is_told)
+            return ShownSubscriber(
+                *who,
+                legacy=legacy,
+                chatty=0.0,
+                prefix=prefix,
+                is_told=is_told,
+                in_parts=self.tuning.show.listed_max < 0,
+            )
         if self.seals and not legacy:
             return SealedSubscriber(*who, boxes=self.boxes, rng=rng)
         catching_up = None if legacy else self._catching_up()

@@ -10,10 +10,10 @@ import select
 import socket
 from typing import TYPE_CHECKING, Any
 
+from fanout.transport.socket_queues import SocketQueues
 from tests.simulation.violated import require
 
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Callable
     from random import Random
 
@@ -52,40 +52,26 @@ class Machine:
         require(descriptor in self.open, "a descriptor is closed twice")
         del self.open[descriptor], self.owner[descriptor]
 
-    def poll(self) -> Look:
-        """As `select.poll`; for what is asked about sockets."""
-        return Look(self)
-
-    POLLRDHUP = select.POLLRDHUP
-
     def close_all(self, owner: object) -> None:
         """A process is no more."""
         for descriptor in [one for one, whose in self.owner.items() if whose is owner]:
             self.close(descriptor)
 
-    def ioctl(self, descriptor: int, question: int, answer: array[int]) -> None:
-        """As `fcntl.ioctl`, for what is asked about sockets; acknowledgements come meanwhile."""
-        connection = self.open[descriptor]
-        owner: Any = self.owner[descriptor]
+    @property
+    def queues(self) -> SocketQueues:
+        """Who is asked about the queues of its sockets."""
+        return SocketQueues(self._count, self._has_ended)
+
+    def _count(self, sock: socket.socket, question: int) -> int:
+        """Acknowledgements come meanwhile."""
+        connection = self.open[sock.fileno()]
+        owner: Any = self.owner[sock.fileno()]
         owner.point("ask")
         self.step(connection)
-        answer[0] = connection.ioctl(question)
+        return connection.ioctl(question)
 
-
-class Look:
-    """A set that is looked at once."""
-
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
-        self._watched: list[tuple[int, int]] = []
-
-    def register(self, sock: Socket, events: int) -> None:
-        self._watched.append((sock.fileno(), events))
-
-    def poll(self, _timeout: float) -> list[tuple[int, int]]:
-        connections = self._machine.open
-        found = [(fd, connections[fd].events & wanted) for fd, wanted in self._watched]
-        return [one for one in found if one[1]]
+    def _has_ended(self, sock: socket.socket) -> bool:
+        return self.open[sock.fileno()].events & select.EPOLLRDHUP != 0
 
 
 class Socket:

@@ -14,6 +14,7 @@ from fanout.shm.stream_record import StreamSlot
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
 from fanout.transport import kernel
+from fanout.transport.socket_queues import unsent_in_kernel
 from fanout.workers.connections.sessions import SESSIONS
 from fanout.workers.naps import Naps
 from fanout.workers.stream.member import HELD
@@ -147,9 +148,10 @@ class Process:
         self.readable = PollSet(world.rng, self.point)
         self.writable = PollSet(world.rng, self.point)
         self._sets = [self.readable, self.writable]
-        self.unsent = kernel.unsent_in_kernel
-        self.taken = kernel.taken_by_host
-        self.stream_counts = kernel.stream_counts
+        self.queues = queues = world.machine.queues
+        self.unsent = partial(unsent_in_kernel, queues=queues)
+        self.taken = partial(kernel.taken_by_host, queues=queues)
+        self.stream_counts = partial(kernel.stream_counts, queues=queues)
         with_boxes = partial(world.boxes.session, rng=world.own)
         self.sessions = {**SESSIONS, PROTOCOL: with_boxes}
         surroundings: Any = self

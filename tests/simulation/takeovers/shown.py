@@ -7,10 +7,8 @@ comes: none twice, none older after a newer one, and none is missing.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from random import Random
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 
 import msgpack
 
@@ -19,7 +17,7 @@ from fanout.send.kept_topics import KeptTopics
 from fanout.shm.kept_values import KeptValues
 from fanout.shm.value_layout import ValueTable
 from fanout.shm.valued_log import ValuedLog
-from fanout.workers.stream import listing, listings, showing
+from fanout.workers.tuning import ShowTuning
 from fanout.zmtp.frames import encode_message
 from tests.simulation.saying import Statement
 from tests.simulation.takeovers.published import NUMBER_BYTES, TOPICS, Publisher
@@ -27,7 +25,7 @@ from tests.simulation.takeovers.subscriber import Subscriber
 from tests.simulation.violated import require
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
     from fanout.shm.log import LogWriter
     from fanout.shm.segment import Segment
@@ -60,14 +58,18 @@ class ShownSubscriber(Subscriber):
     Args:
         prefix: that it subscribes to.
         is_told: whether it wants to know where they begin and end.
+        in_parts: whether they are listed in parts, which are not in the order of publication.
 
     Attributes:
         from_snapshot: how many it has got.
     """
 
-    def __init__(self, *who: Any, prefix: bytes, is_told: bool, **more: Any) -> None:
+    def __init__(
+        self, *who: Any, prefix: bytes, is_told: bool, in_parts: bool, **more: Any
+    ) -> None:
         super().__init__(*who, **more)
         self._publisher = who[2].publisher
+        self._in_parts = in_parts
         self.due = -1  # the message from which on it wants what comes; -1 = nobody has said yet
         self._is_told = is_told and not self.legacy
         self._marks: list[dict[str, Any]] = []
@@ -121,7 +123,7 @@ class ShownSubscriber(Subscriber):
         wire = message.legacy_wire if self.legacy else message.wire
         require(data == wire, f"{data[:60]!r}... is not message {number}: {wire[:60]!r}...")
         require(self._last < 0, f"last value {number} comes after message {self._last}")
-        in_order = number > self._last_value or listings.LISTED_MAX < 0
+        in_order = number > self._last_value or self._in_parts
         # In place of one that was listed and then taken back, the one before it comes.
         is_right = in_order or self._publisher.interruptions > 0
         require(is_right, f"last value {number} after {self._last_value}")
@@ -151,25 +153,16 @@ class ShownSubscriber(Subscriber):
         require({**mark, "epoch": 0} == {"epoch": 0, **want}, f"{mark}, and it is {want}")
 
 
-@contextmanager
-def shown_at_once(seed: int) -> Iterator[None]:
+def shown_at_once(seed: int) -> ShowTuning:
     """A worker finds and sends so few of them at once that it dies in the middle."""
     rng = Random(f"shown {seed}")
-    values: dict[str, Any] = {
-        "VALUES_AT_ONCE": rng.choice((1, 3, 400)),
-        "LOOKED_AT": rng.choice((1, 2_000)),
-    }
-    parts: dict[str, Any] = {
-        "LISTED_MAX": rng.choice((-1, 1_000)),  # below 0 all are listed in parts
-        "PART": rng.choice((1, 3)),
-    }
-    names: dict[str, Any] = {"LOOKED_AT": rng.choice((1, 2, 4_096))}
-    with (
-        mock.patch.multiple(showing, **values),
-        mock.patch.multiple(listings, **parts),
-        mock.patch.multiple(listing, **names),
-    ):
-        yield
+    return ShowTuning(
+        values_per_send=rng.choice((1, 3, 400)),
+        values_per_look=rng.choice((1, 2_000)),
+        listed_max=rng.choice((-1, 1_000)),  # below 0 all are listed in parts
+        list_part=rng.choice((1, 3)),
+        names_per_look=rng.choice((1, 2, 4_096)),
+    )
 
 
 def kept_values(segment: Segment) -> KeptValues | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from unittest import mock
 
-from fanout.transport import kernel
 from fanout.workers.connections import sessions
 from tests.simulation.takeovers.chances import (
     BACK_FROM,
@@ -19,7 +18,6 @@ from tests.simulation.takeovers.coordinator import Coordinator
 from tests.simulation.takeovers.fate import GIVING_UP
 from tests.simulation.takeovers.processes import Process
 from tests.simulation.takeovers.settling import Settling
-from tests.simulation.takeovers.shown import shown_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,12 +55,7 @@ class TakeoverWorld(Settling):
             Violated: somebody has not got what he must get.
         """
         try:
-            machine = self.machine
-            with (
-                mock.patch.multiple(kernel, fcntl=machine, select=machine),
-                mock.patch.object(sessions, "_leave_no_core"),
-                shown_at_once(self.seed),
-            ):
+            with mock.patch.object(sessions, "_leave_no_core"):  # of the process of this test
                 self._live(steps)
         finally:
             self.segment.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import partial
 
 import pytest
@@ -17,10 +17,10 @@ from fanout.transport.kernel import (
     prepare_socket,
     stream_counts,
     taken_by_host,
-    unsent_in_kernel,
 )
 from fanout.transport.opening import open_listener
 from fanout.workers.connections.standing import GIVEN_BYTES
+from tests.helpers.pairs import tcp_pair
 from tests.helpers.waiting import wait_until
 
 prepare = partial(prepare_socket, queue_bytes=64 * 1024, user_timeout_s=7.5)
@@ -34,13 +34,6 @@ WANTED = [
     ((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE), KEEPALIVE_IDLE_S),
     ((socket.IPPROTO_TCP, socket.TCP_KEEPINTVL), KEEPALIVE_INTERVAL_S),
 ]
-
-
-def tcp_pair() -> tuple[socket.socket, socket.socket]:
-    """The two ends of a TCP connection."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        client = socket.create_connection(listening.getsockname(), TIMEOUT_S)
-        return listening.accept()[0], client
 
 
 def test_a_tcp_socket_gets_every_option() -> None:
@@ -79,26 +72,6 @@ def test_a_descriptor_that_takes_no_option_is_closed() -> None:
         prepare(descriptor)
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(descriptor)
-
-
-def test_unsent_is_what_the_peer_has_not_acknowledged() -> None:
-    ours, client = tcp_pair()
-    with client, closing(prepare(ours.detach())) as sock:
-        assert unsent_in_kernel(sock) == 0
-        taken = 0
-        with suppress(BlockingIOError):
-            while True:
-                taken += sock.send(bytes(100_000))
-        assert 0 < unsent_in_kernel(sock) < taken  # the rest waits at the client
-        received = 0
-        while received < taken:
-            received += len(client.recv(100_000))
-        wait_until(lambda: unsent_in_kernel(sock) == 0, "all is acknowledged")
-
-
-def test_nothing_is_unsent_where_the_kernel_does_not_tell() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        assert unsent_in_kernel(listening) == 0
 
 
 def test_how_far_a_host_lets_us_send_goes_on_while_its_program_reads() -> None:

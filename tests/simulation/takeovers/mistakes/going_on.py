@@ -12,6 +12,7 @@ from fanout.workers.stream.restoring import Restoring
 from tests.simulation.takeovers.mistakes.known import replaces
 
 if TYPE_CHECKING:
+    from fanout.transport.socket_queues import SocketQueues
     from fanout.workers.stream.member import Member
 
 
@@ -55,15 +56,15 @@ def go_on_before_ones_front_is_there(original: Any, self: Resuming, *arguments: 
 
 
 @replaces(kernel, "stream_counts")
-def read_the_kernel_once(_original: Any, sock: Any) -> Counts | None:
+def read_the_kernel_once(_original: Any, sock: Any, queues: SocketQueues) -> Counts | None:
     try:
         state, acknowledged, received = kernel._tcp_info(sock)
     except OSError:
         return None
     if state not in (1, 8):
         return None
-    unsent = kernel._asked(sock, termios.TIOCOUTQ)
-    unread = kernel._asked(sock, termios.FIONREAD)
+    unsent = queues.held(sock, termios.TIOCOUTQ)
+    unread = queues.held(sock, termios.FIONREAD)
     return Counts(acknowledged + unsent, received - unread - (state == 8))
 
 

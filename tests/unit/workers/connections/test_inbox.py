@@ -11,7 +11,7 @@ import pytest
 from fanout.reasons import Reason
 from fanout.shm.layout import PAGE, SPEECH_BYTES, Layout
 from fanout.shm.stream_record import Kind
-from fanout.transport import kernel
+from fanout.transport.socket_queues import unread_in_kernel
 from fanout.workers.connections import reading
 from fanout.workers.connections.budgets import READ_BYTES_MAX
 from fanout.workers.connections.inbox import ROOM_BYTES
@@ -57,7 +57,7 @@ def pongs_in(one: Subscriber) -> list[bytes]:
 def arrive(worker: Worker, one: Subscriber, count: int) -> None:
     """Wait until so many bytes of what it said are there, and were not taken."""
     sock = worker.desk.peers[one.number].socket
-    wait_until(lambda: kernel.unread_in_kernel(sock) >= count, "what it has said")
+    wait_until(lambda: unread_in_kernel(sock) >= count, "what it has said")
 
 
 class Unknown(Exception):
@@ -105,7 +105,7 @@ class Living:
 
     def say(self, data: bytes) -> None:
         """Say this, and have it arrive."""
-        before = kernel.unread_in_kernel(self.worker.desk.peers[self.one.number].socket)
+        before = unread_in_kernel(self.worker.desk.peers[self.one.number].socket)
         self.one.say(data)
         arrive(self.worker, self.one, before + len(data))
 

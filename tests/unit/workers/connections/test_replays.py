@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgpack
@@ -21,8 +22,7 @@ from fanout.shm.layout import PAGE, Layout
 from fanout.shm.value_layout import ValueTable
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.connections import replays
-from fanout.workers.stream import keyframes
-from fanout.workers.tuning import Tuning
+from fanout.workers.tuning import ShowTuning, Tuning
 from tests.helpers.chance import Publishing
 from tests.helpers.taking_over import TakingOver, messages_in
 
@@ -184,8 +184,8 @@ def test_who_asks_for_more_while_keyframes_are_found_for_it_gets_all_of_that(
 ) -> None:
     """It stands far back meanwhile, so that the log keeps these, and is not behind by itself."""
     monkeypatch.setattr(replays, "COUNTED_MAX", 20)
-    monkeypatch.setattr(keyframes, "LOOKED_AT", 4)
-    with closing(TakingOver(VALUED, TUNING, workers=1, log_bytes=VALUED.data_bytes)) as taking:
+    few = replace(TUNING, show=ShowTuning(messages_per_look=4))
+    with closing(TakingOver(VALUED, few, workers=1, log_bytes=VALUED.data_bytes)) as taking:
         (worker,) = taking.workers
         assert taking.publish(b"k", b"0:", is_keyframe=True)
         publish(taking, 100)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 from contextlib import closing
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,8 @@ import pytest
 from fanout.reserved import SNAPSHOT_TOPIC
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.value_layout import ValueTable
-from fanout.workers.stream import chaining, showing
-from fanout.workers.tuning import Tuning
+from fanout.workers.stream import chaining
+from fanout.workers.tuning import ShowTuning, Tuning
 from tests.helpers.taking_over import Killed, TakingOver, messages_in
 
 if TYPE_CHECKING:
@@ -93,11 +94,11 @@ def check(taking: TakingOver, feed: Feed, one: Subscriber) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("ipc", [False, True], ids=["tcp", "ipc"])
 def test_who_is_sent_keyframes_or_last_values_goes_on_when_workers_die(
-    seed: int, ipc: bool, monkeypatch: pytest.MonkeyPatch
+    seed: int, ipc: bool
 ) -> None:
     rng = random.Random(seed)
-    monkeypatch.setattr(showing, "VALUES_AT_ONCE", rng.choice((1, 2, 400)))
-    with closing(TakingOver(LAYOUT, TUNING, ipc=ipc, log_bytes=LAYOUT.data_bytes)) as taking:
+    tuning = replace(TUNING, show=ShowTuning(values_per_send=rng.choice((1, 2, 400))))
+    with closing(TakingOver(LAYOUT, tuning, ipc=ipc, log_bytes=LAYOUT.data_bytes)) as taking:
         feed = Feed(taking, rng)
         feed.publish(BEFORE)
         live_and_die(taking, feed, rng)

@@ -17,6 +17,7 @@ from fanout.shm.own_counts import handed
 from fanout.shm.stream_record import StreamSlot
 from fanout.transport import kernel
 from fanout.transport.kernel import Counts
+from fanout.transport.socket_queues import unread_in_kernel
 from fanout.workers.connections import parts
 from fanout.workers.connections.unix_inbox import own_counts
 from fanout.zmtp import COMMAND, commands, frame_header
@@ -175,7 +176,7 @@ def test_the_kernel_counts_what_was_looked_at_and_not_taken(seed: int) -> None:
                         del waits[:size]
                         looked = max(0, looked - len(data))
             assert kernel.looked_at(ours) == looked
-            assert kernel.unread_in_kernel(ours) == len(waits)
+            assert unread_in_kernel(ours) == len(waits)
 
 
 def test_what_was_taken_is_known_where_the_kernel_does_not_count_what_was_looked_at(

@@ -24,6 +24,7 @@ from fanout.workers.stream.chaining import Chaining
 from fanout.workers.stream.gaps import Gaps
 from fanout.workers.stream.member import LOST
 from fanout.workers.stream.replaying import missed_by
+from fanout.workers.tuning import ShowTuning
 from fanout.zmtp.frames import encode_message
 from tests.unit.workers.stream.test_showing import PREFIXES, TOPICS, Feed, One, messages_in
 
@@ -48,13 +49,15 @@ class KeyedFeed(Feed):
     """
 
     def __init__(self, layout: Layout = LARGE) -> None:
+        self.asked: list[bytes] = []
         super().__init__(layout)
         self.published: dict[bytes, dict[int, bool]] = {topic: {} for topic in TOPICS}
-        self.asked: list[bytes] = []
         self.since: dict[tuple[One, bytes], int] = {}
-        self.showing.chaining = Chaining(
-            self.values, self.showing.names, self.pump, self.hold, self.asked.append
-        )
+
+    def show_by(self, tuning: ShowTuning) -> None:
+        super().show_by(tuning)
+        what = self.values, self.showing.names, self.pump, self.hold, self.asked.append
+        self.showing.chaining = Chaining(*what, tuning)
 
     def hold(self, _member: Member, until: int) -> int:
         floor = self.segment.words[at.H_FLOOR]
@@ -263,7 +266,7 @@ def test_those_of_all_who_are_being_looked_for_count_as_well(
     feed: KeyedFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chaining, "TOPICS_MAX", len(KEYED) + 2)
-    monkeypatch.setattr(chaining, "PLACES_AT_ONCE", 1)
+    feed.show_by(ShowTuning(places_per_look=1))
     monkeypatch.setattr(feed.pump, "_serve_steps", 1)  # one after the other
     for topic in KEYED:
         feed.publish_key(topic)
@@ -375,8 +378,8 @@ def test_where_the_log_begins_with_what_it_wants_by_itself_it_is_told_as_well(
 def test_who_jumps_while_it_is_looked_for_is_looked_for_from_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(keyframes, "LOOKED_AT", 2)
     feed = KeyedFeed(SMALL)
+    feed.show_by(ShowTuning(messages_per_look=2))
     monkeypatch.setattr(feed.pump, "_serve_steps", 1)
     feed.policy = SlowPolicy("drop_oldest")
     feed.publish_key(b"xp0")
@@ -408,7 +411,7 @@ def test_who_jumps_while_it_is_looked_for_is_looked_for_from_there(
 def test_who_asks_for_what_it_missed_while_keyframes_are_looked_for_gets_both_in_one_order(
     first: int, is_later: bool, feed: KeyedFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keyframes, "LOOKED_AT", 2)
+    feed.show_by(ShowTuning(messages_per_look=2))
     monkeypatch.setattr(feed.pump, "_serve_steps", 1)
     feed.publish(b"xp0")
     for _ in range(9):
@@ -454,7 +457,7 @@ def test_who_asks_for_what_it_missed_before_keyframes_are_looked_for_gets_both(
     first: int, prefixes: list[bytes], feed: KeyedFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was behind when it subscribed, and is sent what it had missed when that is due."""
-    monkeypatch.setattr(keyframes, "LOOKED_AT", 7)
+    feed.show_by(ShowTuning(messages_per_look=7))
     monkeypatch.setattr(feed.pump, "_serve_steps", 1)
     feed.publish(b"xp0")
     key = feed.publish_key(b"xp0")
@@ -544,10 +547,9 @@ def something_happens(feed: KeyedFeed, numbers: random.Random) -> None:
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("layout", [LARGE, SMALL])
 @pytest.mark.parametrize("seed", range(6))
-def test_any_order_of_events(seed: int, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keyframes, "LOOKED_AT", 7)
-    monkeypatch.setattr(chaining, "PLACES_AT_ONCE", 3)
+def test_any_order_of_events(seed: int, layout: Layout) -> None:
     feed, numbers = KeyedFeed(layout), random.Random(seed)
+    feed.show_by(ShowTuning(messages_per_look=7, places_per_look=3))
     feed.policy = SlowPolicy("block")
     for topic in KEYED:
         feed.publish_key(topic)
@@ -613,12 +615,9 @@ class TestConflating:
 
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("seed", range(6))
-def test_nothing_older_comes_after_a_newer_one_to_who_conflates(
-    seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(keyframes, "LOOKED_AT", 7)
-    monkeypatch.setattr(chaining, "PLACES_AT_ONCE", 3)
+def test_nothing_older_comes_after_a_newer_one_to_who_conflates(seed: int) -> None:
     feed, numbers = KeyedFeed(LARGE), random.Random(seed)
+    feed.show_by(ShowTuning(messages_per_look=7, places_per_look=3))
     feed.policy = SlowPolicy("conflate")
     for _ in range(1_000):
         something_happens(feed, numbers)

@@ -27,8 +27,8 @@ def feed() -> Iterator[Feed]:
     feed.segment.close()
 
 
-def listed(feed: Feed, names: TopicNames, prefixes: list[bytes]) -> list[int]:
-    found = Listing(names, feed.values, prefixes)
+def listed(feed: Feed, names: TopicNames, prefixes: list[bytes], at_once: int = 4_096) -> list[int]:
+    found = Listing(names, feed.values, prefixes, at_once=at_once)
     while not found.is_ready:
         found.advance()
     return list(found.sequences)
@@ -39,7 +39,7 @@ def test_whole_topics_are_found_as_others_are(seed: int, monkeypatch: pytest.Mon
     numbers = random.Random(seed)
     monkeypatch.setattr(listing, "MANY", numbers.choice((1, 5)))
     monkeypatch.setattr(topic_names, "LEARNED", numbers.choice((3, 1_024)))
-    monkeypatch.setattr(listing, "LOOKED_AT", numbers.choice((8, 4_096)))
+    at_once = numbers.choice((8, 4_096))
     feed = Feed()
     names = TopicNames(feed.values)
     for _ in range(10):
@@ -47,17 +47,15 @@ def test_whole_topics_are_found_as_others_are(seed: int, monkeypatch: pytest.Mon
             feed.publish(topic)
         wanted = numbers.sample(PREFIXES, numbers.randrange(1, len(PREFIXES)))
         want = sorted(s for topic, s in feed.last.items() if topic.startswith(tuple(wanted)))
-        assert listed(feed, names, wanted) == want
+        assert listed(feed, names, wanted, at_once) == want
     feed.segment.close()
 
 
-def test_what_is_published_while_it_is_looked_for_is_listed_once(
-    feed: Feed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(listing, "LOOKED_AT", 1)
+def test_what_is_published_while_it_is_looked_for_is_listed_once(feed: Feed) -> None:
     for topic in TOPICS[:3]:
         feed.publish(topic)
-    found = Listing(TopicNames(feed.values), feed.values, [b"x", TOPICS[0], TOPICS[1]])
+    wanted = [b"x", TOPICS[0], TOPICS[1]]
+    found = Listing(TopicNames(feed.values), feed.values, wanted, at_once=1)
     while not found.is_ready:
         found.advance()
         feed.publish(TOPICS[0])

@@ -25,12 +25,13 @@ from fanout.shm.value_layout import PLACE_BITS, ValueTable
 from fanout.shm.valued_log import ValuedLog
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.policy.choice import policy_of
-from fanout.workers.stream import listing, listings, showing
+from fanout.workers.stream import listing, showing
 from fanout.workers.stream.listing import Listing
 from fanout.workers.stream.member import LOST, Member
 from fanout.workers.stream.pump import Pump
 from fanout.workers.stream.showing import Showing
 from fanout.workers.stream.topic_names import TopicNames
+from fanout.workers.tuning import ShowTuning
 from fanout.zmtp.frames import encode_message
 from tests.helpers.log import Sink
 
@@ -87,13 +88,17 @@ class Feed:
         self.values = KeptValues(self.segment)
         self.reader = LogReader(self.segment)
         self.pump = Pump(self.reader)
-        self.showing = Showing(self.values, self.pump.backlog, self.pump.totals)
-        self.pump.backlog.show = self.showing.step
+        self.show_by(ShowTuning())
         self.last: dict[bytes, int] = {}
         self.ones: list[One] = []
         self.policy = SlowPolicy("block")
         for place, topic in enumerate(TOPICS, 1):
             self.log.values.give(place, self.id_of(topic))
+
+    def show_by(self, tuning: ShowTuning) -> None:
+        """Nobody has come yet."""
+        self.showing = Showing(self.values, self.pump.backlog, self.pump.totals, tuning)
+        self.pump.backlog.show = self.showing.step
 
     @staticmethod
     def id_of(topic: bytes) -> int:
@@ -256,12 +261,10 @@ def test_what_covered_a_subscription_again_and_again_is_known_to_have(feed: Feed
 
 @pytest.mark.parametrize("prefixes", [[b""], TOPICS])
 def test_when_lists_are_full_whoever_comes_gets_them_in_parts(
-    feed: Feed, prefixes: list[bytes], monkeypatch: pytest.MonkeyPatch
+    feed: Feed, prefixes: list[bytes]
 ) -> None:
     """However few they want: each new message makes for a list of its own."""
-    monkeypatch.setattr(listings, "LISTED_MAX", 2 * len(TOPICS))
-    monkeypatch.setattr(listings, "PART", 4)
-    monkeypatch.setattr(listing, "LOOKED_AT", 4)
+    feed.show_by(ShowTuning(listed_max=2 * len(TOPICS), list_part=4, names_per_look=4))
     for topic in TOPICS:
         feed.publish(topic)
     for _ in range(9):
@@ -276,13 +279,9 @@ def test_when_lists_are_full_whoever_comes_gets_them_in_parts(
         check(feed, one)
 
 
-def test_lists_in_parts_have_each_name_once_and_in_order(
-    feed: Feed, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lists_in_parts_have_each_name_once_and_in_order(feed: Feed) -> None:
     """However the prefixes overlap, and whatever the order is that a set has them in."""
-    monkeypatch.setattr(listings, "LISTED_MAX", -1)
-    monkeypatch.setattr(listings, "PART", 2)
-    monkeypatch.setattr(listing, "LOOKED_AT", 2)
+    feed.show_by(ShowTuning(listed_max=-1, list_part=2, names_per_look=2))
     for topic in TOPICS:
         feed.publish(topic)
     one = feed.comes(b"yq", b"xp1", b"xp", b"yp", b"xq", b"yp3")
@@ -291,13 +290,9 @@ def test_lists_in_parts_have_each_name_once_and_in_order(
     assert [topic for topic, _ in one.got()[0]] == TOPICS
 
 
-def test_lists_that_are_still_made_count_for_how_many_there_may_be(
-    feed: Feed, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lists_that_are_still_made_count_for_how_many_there_may_be(feed: Feed) -> None:
     """All begin while there is room for each, and nobody has a whole list when it is gone."""
-    monkeypatch.setattr(listings, "LISTED_MAX", 2 * len(TOPICS))
-    monkeypatch.setattr(listings, "PART", 4)
-    monkeypatch.setattr(listing, "LOOKED_AT", 4)
+    feed.show_by(ShowTuning(listed_max=2 * len(TOPICS), list_part=4, names_per_look=4))
     for topic in TOPICS:
         feed.publish(topic)
     for _ in range(9):
@@ -319,13 +314,12 @@ def test_lists_that_are_still_made_count_for_how_many_there_may_be(
 def test_a_list_is_put_in_order_a_few_at_a_time(
     feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "LOOKED_AT", 4)
     monkeypatch.setattr(listing, "SAMPLED", 1)
     order = [*TOPICS]
     random.Random(3).shuffle(order)
     for topic in order:
         feed.publish(topic)
-    found = Listing(TopicNames(feed.values), feed.values, [b"x", b"", b"xp"])
+    found = Listing(TopicNames(feed.values), feed.values, [b"x", b"", b"xp"], at_once=4)
     grown, steps = [0], 0
     while not found.is_ready:
         found.advance()
@@ -459,10 +453,9 @@ def test_one_that_never_gets_committed_does_not_keep_the_worker_busy(feed: Feed)
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("action", ["block", "drop_oldest", "conflate", "drop_newest"])
 @pytest.mark.parametrize("seed", range(4))
-def test_any_order_of_events(action: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(showing, "VALUES_AT_ONCE", 3)
-    monkeypatch.setattr(showing, "LOOKED_AT", 5)
+def test_any_order_of_events(action: str, seed: int) -> None:
     feed, numbers = Feed(), random.Random(f"{action} {seed}")
+    feed.show_by(ShowTuning(values_per_send=3, values_per_look=5))
     limit = 0 if action == "block" else 1_500
     feed.policy = SlowPolicy(action, limit_bytes=limit)  # type: ignore[arg-type]
     for _ in range(1_500):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -28,7 +28,7 @@ SHARED = pytest.mark.parametrize("shared_prefixes", [0, 4], ids=["its own picks"
 class Batch:
     """A sorting over a log of its own."""
 
-    def __init__(self, layout: Layout = SMALL, **tuning: int) -> None:
+    def __init__(self, layout: Layout = SMALL, **tuning: Any) -> None:
         self.log = Log(layout)
         self.cohorts: Cohorts[Member] = Cohorts(Tuning(shared_from=0, **tuning))
         self.sorting = Sorting(self.log.reader, self.cohorts)
