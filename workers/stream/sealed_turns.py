@@ -2,9 +2,9 @@
 
 What one of them takes costs as much as fifty others. So who is plain goes first in each turn, also
 who is behind and goes on by himself; then come the sealed ones, and have as much time as all the
-rest has taken since they had theirs. So each kind has a half of a worker that has too much to do;
-and where there is little for the others, these wait for some two milliseconds at most. Where there
-is nobody else, nobody waits.
+rest has taken since they had theirs, or less: a socket is filled once in a turn, so who reads fast
+has the more the shorter turns are. Where there is little for the others, these wait for some two
+milliseconds at most. Where nobody else is sent anything, sealed ones have a whole part of a turn.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class SealedTurns:
     all members together had been sent by then.
 
     Args:
-        part: of a turn; its time is what bounds this if nothing waits for others.
-        least_ns, most_ns: that they have if something does.
+        part: of a turn; its time is what bounds this if nobody else is sent anything.
+        least_ns, most_ns: that they have if somebody does.
     """
 
     def __init__(self, part: TurnPart, least_ns: int, most_ns: int) -> None:
@@ -56,7 +56,6 @@ class SealedTurns:
         limit: int,
         serve: Callable[[Member], None],
         sent: Callable[[], int],
-        has_news: Callable[[], bool],
     ) -> None:
         """Continue with those of these who are sealed, until the time is over; at least with one.
 
@@ -67,7 +66,6 @@ class SealedTurns:
             runnable: whose sockets have room; who is served is taken out, and may be put back.
             sent: bytes, to all members. If these are more than after the last turn, there are
                 others: for sealed ones are sent nothing elsewhere.
-            has_news: whether there is something new for whomever.
         """
         part = self._part
         part.begin()
@@ -79,6 +77,6 @@ class SealedTurns:
         for member in islice(chain(first, filterfalse(steady.__contains__, sealed)), limit):
             del runnable[member]
             serve(member)
-            if part.is_past(enough) if are_others and has_news() else part.is_over():
+            if part.is_past(enough) if are_others else part.is_over():
                 break
         self._ended, self._sent = part.in_time(0), sent()

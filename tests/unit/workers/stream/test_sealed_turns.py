@@ -28,7 +28,6 @@ class Turns:
 
     def __init__(self, sealed: int = MANY, plain: int = 3) -> None:
         self.now = 1_000_000
-        self.has_news = True
         self.sent, self.others_sent = 0, 1  # bytes; and between two turns
         self.served: list[Member] = []
         self.sealed = [sealed_member(number) for number in range(sealed)]
@@ -42,7 +41,7 @@ class Turns:
         self.served = []
         self.sent += self.others_sent
         who = self.runnable, self.steady, limit, self._serve
-        self._turns.serve(*who, lambda: self.sent, lambda: self.has_news)
+        self._turns.serve(*who, lambda: self.sent)
         return self.served
 
     def _serve(self, member: Member) -> None:
@@ -67,13 +66,6 @@ def test_they_have_as_long_as_the_others_had_within_bounds(others_ns: int, count
     turns.turn()
     turns.now += others_ns
     assert len(turns.turn()) == count
-
-
-def test_while_nothing_waits_for_others_they_have_a_whole_part() -> None:
-    turns = Turns()
-    turns.turn()
-    turns.has_news = False
-    assert len(turns.turn()) == MOST_NS // EACH_NS
 
 
 def test_while_there_are_no_others_they_have_a_whole_part() -> None:
