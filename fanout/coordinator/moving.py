@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 AGAIN = 0.05  # seconds until a worker is asked again that could not give a connection up just then
 REST = 0.5  # seconds in which nobody more is asked, so that who asks for figures is answered
 BY_TLS = "it is by TLS, and only its worker can go on with that"
-PATIENCE = 2.0  # seconds in which it is asked; what passes by itself is over long before
+# How often it is asked, 2 s if it answers at once: what passes by itself is over long before. It is
+# no time, so that on a busy machine, where all takes longer, nothing comes to an end before it.
+ASKED_MAX = 40
 
 
 @dataclass(slots=True)
@@ -42,7 +44,7 @@ class Move:
     source: int
     target: int
     why: str  # for people
-    until: float  # seconds; then nobody is asked again
+    asks: int  # how often its worker may still be asked
     flag: Flag | None = None
     again_at: float = 0.0  # seconds; when its worker is to be asked
     problem: str | None = None
@@ -89,13 +91,14 @@ class Moving:
         target: int,
         why: str,
         flag: Flag | None = None,
-        patience: float = PATIENCE,
+        asks: int = ASKED_MAX,
     ) -> Move:
         """Have a connection go to another worker; `go_on()` asks for it.
 
         Args:
             why: for people.
             flag: set once it is there, or will not come there; at once if it is there already.
+            asks: how often its worker is asked at most.
 
         Raises:
             ConfigError: there is no such subscriber, or no such worker.
@@ -110,7 +113,7 @@ class Moving:
         if target not in range(len(self._state.supervision.lives)):
             raise ConfigError(f"no worker {target!r}: there are 0 to {count - 1}")
         source = connection.worker
-        move = Move(connection, source, target, why, self._now() + patience, flag)
+        move = Move(connection, source, target, why, asks, flag)
         if source == target and not self._state.takeovers.knows(subscriber):
             if flag is not None:
                 flag.set()
@@ -172,12 +175,12 @@ class Moving:
                 actions += self._end(move, text)
             elif self._handing_on.is_ending:
                 actions += self._end(move, "the publisher ends")
-            elif is_resting:
-                move.until = max(move.until, self._rests_until + AGAIN)
-            elif now >= move.until:
-                actions += self._end(move, move.said or "its worker does not answer")
-            elif now >= move.again_at:
+            elif is_resting or now < move.again_at:
+                continue
+            elif move.asks:
                 actions += self._ask(move)
+            else:
+                actions += self._end(move, move.said or "its worker does not answer")
         return actions
 
     def abandon(self) -> list[Action]:
@@ -195,6 +198,7 @@ class Moving:
         for worker in (move.source, move.target):
             if worker not in ready:
                 return self._end(move, f"worker {worker} does not serve")
+        move.asks -= 1
         if not self._handing_on.can_duplicate(move.connection):
             # Nobody could serve it from when its worker has given it up until there is one.
             move.said = "no descriptor was free"

@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from fanout.coordinator.state import State
 
 MOVES_AT_ONCE = 32  # that are under way: each takes some ms, and the others are served meanwhile
-GRACE = 5.0  # seconds in which nobody could be moved to others, after which who is left is closed
-AGAIN = 0.2  # seconds between two tries to move who could not be
-PATIENCE = 0.5  # seconds of one
+# Witnessed seconds in which nobody could be moved to others, after which who is left is closed.
+GRACE = 5.0
+AGAIN = 0.2  # seconds between two tries to move who could not be, and between two looks at most
+WITNESSED = 2 * AGAIN  # from one look to the next, at most: what is beyond, the machine has taken
+ASKED = 10  # times in one
 # Seconds after which one in its handshake is closed as well, whatever `handshake_timeout` is: as
 # long as libzmq waits for one. Strangers that say nothing must not hold up a restart for hours.
 HANDSHAKE_PATIENCE = 30.0
@@ -39,8 +41,8 @@ HANDSHAKE_PATIENCE = 30.0
 class Succession:
     """Empties one worker at a time; on the coordinator's thread.
 
-    Its mutable state: which one, who of its connections is to be moved and is on the way, and since
-    when none has gone.
+    Its mutable state: which one, who of its connections is to be moved and is on the way, and for
+    how long none has gone.
 
     Args:
         now: seconds.
@@ -62,7 +64,8 @@ class Succession:
         self._newcomers: set[int] = set()  # subscribers in their handshake when they were to move
         self._closed: set[int] = set()  # subscribers by TLS, who cannot be moved
         self._count = 0  # the fewest connections that the worker has had meanwhile
-        self._since = 0.0  # when they became so few
+        self._late = 0.0  # witnessed seconds since they became so few
+        self._looked = 0.0
         self._again_at = 0.0
 
     @property
@@ -95,7 +98,8 @@ class Succession:
         self._why.clear()
         self._newcomers.clear()
         self._closed.clear()
-        self._since = self._again_at = now
+        self._late = 0.0
+        self._looked = self._again_at = now
         self._count = 0 if worker is None else self._state.roster.count(worker)
 
     def _empty(self, worker: int, now: float) -> list[Action]:
@@ -106,18 +110,19 @@ class Succession:
         others = [one for one in self._state.supervision.taking if one != worker]
         # If it alone serves, nobody is closed for that. Who comes back, since others had no room
         # for it, has not gone.
+        self._late += min(now - self._looked, WITNESSED)
+        self._looked = now
         if count < self._count or not others:
-            self._count, self._since = count, now
+            self._count, self._late = count, 0.0
         actions = self._close_by_tls(worker) if others else []
         self._note_moves()
-        late = now - self._since
-        if late < GRACE:
+        if self._late < GRACE:
             if not self._queue and not self._moves and now >= self._again_at:
                 self._again_at = now + AGAIN
                 self._queue.extend(one.subscriber for one in roster.served_by(worker))
             self._move(worker, others)
-        elif not self._moves or late >= 2 * GRACE:  # who is on the way may still get there
-            self._since = now  # somebody may have come meanwhile, since nobody else served
+        elif not self._moves or self._late >= 2 * GRACE:  # who is on the way may still get there
+            self._late = 0.0  # somebody may have come meanwhile, since nobody else served
             actions += self._close(worker, now)
         return actions
 
@@ -157,7 +162,7 @@ class Succession:
             target = min(others, key=lambda one: self._state.roster.count(one) + coming[one])
             why = f"worker {worker} is to end"
             try:
-                move = self._moving.begin(subscriber, target, why, patience=PATIENCE)
+                move = self._moving.begin(subscriber, target, why, asks=ASKED)
             except NotMovedError as error:
                 self._why[subscriber] = error.problem
                 continue

@@ -157,7 +157,7 @@ LIMITS: dict[str, tuple[str, ...]] = {  # how the row begins, and what stands in
         f"{balance.MOVES_EACH} each second",
         f"not within {times(balance.REST)}; none for {times(balance.QUIET)}",
     ),
-    "asking a worker": (f"each {times(moving.AGAIN)}, for up to {times(moving.PATIENCE)}",),
+    "asking a worker": (f"each {times(moving.AGAIN)}, up to {moving.ASKED_MAX} times",),
     "how long nobody more is moved": (times(moving.REST),),
     "workers that are asked": (
         f"{takeovers.REFUSALS_MAX}, the same one not within {times(takeovers.REFUSED_PAUSE)}",

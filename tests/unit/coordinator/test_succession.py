@@ -210,6 +210,20 @@ def test_who_cannot_be_moved_is_closed_after_a_while_and_counted() -> None:
         assert counts(bench) == [2, 0, 0]
 
 
+def test_nobody_is_closed_for_a_machine_that_stood_still_meanwhile() -> None:
+    with Bench(2) as bench:
+        subscribers = connect(bench, 4)
+        played = Played(bench)
+        bench.coordinator.resize(1)
+        for _ in range(3):
+            played.until(lambda: bool(bench.state.takeovers.leaving))
+            bench.now += 3 * GRACE
+            bench.turn()  # we run again first, and then the workers
+        played.settle()
+        assert bench.of(EventKind.SUBSCRIBER_EVICTED) == []
+        assert counts(bench) == [len(subscribers), 0]
+
+
 def test_who_is_by_tls_is_closed_at_once() -> None:
     with Bench(2) as bench:
         sealed, other = connect(bench, 2)
