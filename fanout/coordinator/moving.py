@@ -165,7 +165,8 @@ class Moving:
             if self._state.roster.connections.get(subscriber) is not move.connection:
                 actions += self._end(move, "it has left, or was closed, meanwhile")
             elif self._is_on_its_way(move):
-                continue
+                if subscriber not in self._state.takeovers.leaving:
+                    move.asks = 0  # it gets there, or is not asked for again if it comes back
             elif move.connection.worker == move.target:
                 actions += self._end(move, None)
             elif move.refused:

@@ -175,14 +175,14 @@ def test_if_the_other_one_is_lost_meanwhile_somebody_else_goes_on() -> None:
         process.say(Resumed(subscriber, True, ""))
         bench.turn()
         bench.turn()
-        assert (flag.times, move.problem) == (1, "worker 2 does not serve")
+        assert (flag.times, move.problem) == (1, "worker 2 did not go on with it")
 
 
 def test_if_it_comes_back_after_long_it_is_said_that_the_other_one_did_not_go_on() -> None:
     with Bench(2) as bench:
         subscriber = connect(bench)
         first, second = bench.processes
-        move, flag = begin(bench, subscriber, 1, asks=1)
+        move, flag = begin(bench, subscriber, 1)
         first.say(Released(subscriber, True, ""))
         bench.turn()
         second.exit(KILLED)
