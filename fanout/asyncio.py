@@ -180,7 +180,8 @@ class Publisher(
         target = engine.path.log.head
         for pause in questions.pauses_until_drained(target, engine.seconds(timeout)):
             await asyncio.sleep(pause)
-        return await in_thread(lambda: questions.undelivered(target))
+        found = await in_thread(lambda: questions.look(target), questions.untell)
+        return (*found.lost, *found.queued)
 
     async def close(
         self,

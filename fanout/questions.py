@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from fanout.arguments import as_timeout, check_count
 from fanout.errors import ClosedError
@@ -15,7 +15,7 @@ from fanout.observe.blockers import BLOCK, in_the_way
 from fanout.statistics import Undelivered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from fanout.observe.blockers import Blocker
     from fanout.observe.reader import Reader
@@ -33,6 +33,25 @@ SLICE = 256  # subscribers read at once: some milliseconds in which nobody is ac
 INTEREST_POLL = 0.002  # seconds between looks at whether a subscription has come
 BLOCKERS_EACH = 0.2  # seconds: a look at 16,384 subscribers takes 5 ms, and sends may fail each us
 DRAIN_POLL = 0.002  # seconds between looks at the workers' flushed words
+
+
+class Untold(Protocol):
+    """What was lost with workers, and nobody was told of yet."""
+
+    def take(self) -> list[Undelivered]:
+        """All of it, once."""
+        ...
+
+    def put_back(self, taken: Sequence[Undelivered]) -> None:
+        """Nobody was told of these."""
+        ...
+
+
+class Found(NamedTuple):
+    """What was not delivered."""
+
+    lost: list[Undelivered]  # with workers
+    queued: list[Undelivered]
 
 
 class Wanted(Protocol):
@@ -56,8 +75,9 @@ class Writer(Protocol):
         """Run `function` on that thread and return its result."""
         ...
 
-    def take_lost(self) -> list[Undelivered]:
-        """What was lost with workers since this was asked last."""
+    @property
+    def untold(self) -> Untold:
+        """What was lost with workers."""
         ...
 
     def owed(self) -> dict[int, tuple[int, bool]]:
@@ -178,6 +198,16 @@ class Questions:
 
         With what was lost with workers since this was asked last: nobody can deliver that.
         """
+        found = Found([], [])
+        try:
+            found = self.look(target)
+            return (*found.lost, *found.queued)
+        except BaseException:
+            self.untell(found)
+            raise
+
+    def look(self, target: int) -> Found:
+        """The same; if nobody is told of it, `untell()` it."""
         queued: list[Undelivered] = []
         if not self._is_drained(target):
             all_answered = self._writer.refresh(REFRESH_TIMEOUT)
@@ -187,9 +217,19 @@ class Questions:
                 messages, exact = max(figures.queued, counted), exact and not figures.uncounted
                 if who.version and (messages or not exact):
                     queued.append(Undelivered(who.subscriber, who.peer, messages, 0, exact))
-        lost = self._writer.take_lost()
-        named = {one.subscriber for one in lost}  # who was lost since we looked
-        return (*lost, *(one for one in queued if one.subscriber not in named))
+        lost: list[Undelivered] = []
+        try:
+            lost += self._writer.untold.take()
+            named = {one.subscriber for one in lost}  # who was lost since we looked
+            return Found(lost, [one for one in queued if one.subscriber not in named])
+        except BaseException:
+            self._writer.untold.put_back(lost)
+            raise
+
+    def untell(self, found: Found) -> None:
+        """Whoever was to be told of this was interrupted: the next one is told of what was lost."""
+        if found.lost:
+            self._writer.untold.put_back(found.lost)
 
     def _is_drained(self, target: int) -> bool:
         return all(flushed >= target for flushed in self._reader.flushed())

@@ -34,6 +34,7 @@ from fanout.coordinator.shortage import Shortage
 from fanout.coordinator.state import make_state
 from fanout.coordinator.surroundings import REAL
 from fanout.coordinator.telling import Telling
+from fanout.coordinator.untold import Untold
 from fanout.errors import StartupError
 
 if TYPE_CHECKING:
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
     from fanout.shm.bells import Bell
     from fanout.shm.doorbell import Doorbell
     from fanout.shm.segment import Segment
-    from fanout.statistics import Undelivered
 
 T = TypeVar("T")
 
@@ -170,9 +170,10 @@ class Coordinator:
         self.act(lambda state: reports.ask(state, done))
         return done.wait(timeout)
 
-    def take_lost(self) -> list[Undelivered]:
-        """What was lost with workers since this was asked last."""
-        return self.call(self.state.ledger.take_lost)
+    @property
+    def untold(self) -> Untold:
+        """What was lost with workers."""
+        return Untold(self._calls, self.state.ledger)
 
     def act(self, decide: Callable[[State], list[Action]]) -> bool:
         """Do what `decide` finds to be done; returns whether there was anything."""
@@ -236,8 +237,7 @@ class Coordinator:
 
         Args:
             timeout: seconds in which workers may still deliver what is queued; 0.0 = at once. It
-                returns END_GRACE after that, if its thread takes no step any more, or three
-                times that if it does, and FAREWELL later if a callback blocks.
+                returns later, see `grace.py`, and FAREWELL after that if a callback blocks.
             spread: seconds over which connections are closed that have everything, besides.
         """
         if os.getpid() != self._pid:

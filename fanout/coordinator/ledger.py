@@ -11,6 +11,8 @@ from fanout.shm.layout import PAGE
 from fanout.statistics import Undelivered
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fanout.control.messages import Closed
     from fanout.coordinator.roster import Accepted
 
@@ -77,8 +79,10 @@ class Ledger(Totals):
 
     def _lose(self, undelivered: Undelivered) -> None:
         self._lost.append(undelivered)
-        if len(self._lost) <= self._lost_max:
-            return
+        if len(self._lost) > self._lost_max:
+            self._sum_up()
+
+    def _sum_up(self) -> None:
         oldest, before = self._lost.popleft(), self._sum
         self._earlier += 1
         self._sum = Undelivered(
@@ -100,3 +104,9 @@ class Ledger(Totals):
         self._lost.clear()
         self._earlier, self._sum = 0, Undelivered(NOBODY, "", 0, 0)
         return lost
+
+    def put_back(self, lost: Sequence[Undelivered]) -> None:
+        """Whoever has taken these was interrupted: the next one is told of them, before others."""
+        self._lost.extendleft(reversed(lost))
+        while len(self._lost) > self._lost_max:
+            self._sum_up()

@@ -8,12 +8,14 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 
 from fanout import BrokenError, Event, EventKind, Publisher, Undelivered
 from fanout.asyncio import Publisher as AsyncPublisher
 from fanout.coordinator import grace
+from fanout.questions import Found
 from tests.helpers.happenings import Happenings
 from tests.helpers.programs import pause
 from tests.helpers.raw import RawPeer
@@ -145,6 +147,31 @@ def test_a_coordinator_that_fails_leaves_nobody_unnamed() -> None:
         assert [one.messages for one in publisher.close(0.1)] == [3]
         (evicted,) = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED)
         assert evicted.discarded == 3
+
+
+def test_a_drain_that_is_cancelled_leaves_what_was_lost_to_the_next() -> None:
+    lost = Undelivered(7, "peer:1", 3, 0)
+    is_looking, may_go_on = threading.Event(), threading.Event()
+
+    def look(_target: int) -> Found:
+        is_looking.set()
+        may_go_on.wait(DEADLINE_S)
+        return Found([lost], [])
+
+    async def main() -> tuple[Undelivered, ...]:
+        async with AsyncPublisher(ENDPOINT, workers=1, log_bytes=1 << 20) as publisher:
+            questions = publisher._running().questions
+            with mock.patch.object(questions, "look", look):
+                drain = asyncio.create_task(publisher.drain(DEADLINE_S))
+                assert await asyncio.to_thread(is_looking.wait, DEADLINE_S)
+                drain.cancel()
+                await asyncio.sleep(0)
+                may_go_on.set()
+                with pytest.raises(asyncio.CancelledError):
+                    await drain
+            return await publisher.drain(DEADLINE_S)
+
+    assert asyncio.run(asyncio.wait_for(main(), DEADLINE_S)) == (lost,)
 
 
 def test_an_asyncio_one_closes_although_the_executor_is_taken() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
@@ -20,18 +21,34 @@ from fanout.shm.layout import PAGE, Layout
 from fanout.shm.segment import Segment
 from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
 from fanout.slow_policy import SlowPolicy
+from fanout.statistics import Undelivered
+from tests.faults.subject import every_step, raiser
 from tests.helpers.fake_segment import FakeSegment
+from tests.helpers.interrupting import Steps, untraced
 from tests.helpers.log import SMALL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from fanout.observe.survey import Survey
-    from fanout.statistics import Undelivered
 
 T = TypeVar("T")
 
 CONNECTION = Accepted(7, 2, 1, "peer:1", "tcp://x", "zmtp", "3.1")
+
+
+class Untold:
+    """What was lost with workers."""
+
+    def __init__(self, lost: list[Undelivered]) -> None:
+        self.lost = lost
+
+    def take(self) -> list[Undelivered]:
+        lost, self.lost = self.lost, []
+        return lost
+
+    def put_back(self, taken: Sequence[Undelivered]) -> None:
+        self.lost[:0] = taken
 
 
 class Coordinator:
@@ -50,8 +67,9 @@ class Coordinator:
         self.refreshed = True
         return timeout > 0
 
-    def take_lost(self) -> list[Undelivered]:
-        return []
+    @property
+    def untold(self) -> Untold:
+        return Untold([])
 
     def owed(self) -> dict[int, tuple[int, bool]]:
         return {}
@@ -115,8 +133,9 @@ class Patient:
     def refresh(self, timeout: float) -> bool:
         return timeout > 0
 
-    def take_lost(self) -> list[Undelivered]:
-        return []
+    @property
+    def untold(self) -> Untold:
+        return Untold([])
 
     def owed(self) -> dict[int, tuple[int, bool]]:
         return {}
@@ -185,3 +204,32 @@ def test_nobody_is_looked_for_again_each_time_a_send_fails() -> None:
         assert named(questions) is None
     assert surveys <= 1 + (time.monotonic() - began) / BLOCKERS_EACH
     fake.close()
+
+
+class Losing(Coordinator):
+    """Somebody was lost with a worker."""
+
+    def __init__(self, segment: Segment, lost: Undelivered) -> None:
+        super().__init__(segment)
+        self.all_lost = Untold([lost])
+
+    @property
+    def untold(self) -> Untold:
+        return self.all_lost
+
+
+def test_who_is_interrupted_anywhere_leaves_what_was_lost_to_the_next(segment: Segment) -> None:
+    lost = Undelivered(3, "peer:3", 5, 0)
+    coordinator = Losing(segment, lost)
+    questions = questions_to(coordinator, segment)
+
+    def at(number: int) -> Steps:
+        steps, got = Steps(number, raiser(KeyboardInterrupt)), list[Undelivered]()
+        with suppress(KeyboardInterrupt), steps:
+            got += questions.undelivered(0)
+        assert [*got, *coordinator.all_lost.take()] == [lost]
+        coordinator.all_lost.put_back([lost])
+        return steps
+
+    with untraced():
+        every_step(at)

@@ -131,6 +131,19 @@ def test_who_was_lost_before_them_is_in_a_sum_that_is_told_once() -> None:
     assert ledger.take_lost() == [Undelivered(7, "peer:1", 5, 1)]
 
 
+def test_what_is_put_back_is_told_once_more_before_what_came_since() -> None:
+    ledger = Ledger(lost_max=3)
+    lose(ledger, [1, 2])
+    taken = ledger.take_lost()
+    lose(ledger, [3])
+    ledger.put_back(taken)
+    assert [one.messages for one in ledger.take_lost()] == [1, 2, 3]
+    lose(ledger, [4, 5])
+    ledger.put_back(taken)
+    assert [one.messages for one in ledger.take_lost()] == [1, 2, 4, 5]
+    assert ledger.take_lost() == []
+
+
 def test_totals_are_seen_by_who_maps_the_memory() -> None:
     page = memoryview(bytearray(PAGE)).cast("Q")
     ledger = Ledger(page)
