@@ -251,8 +251,8 @@ def forget_from_where_it_was_handed_on(
 
 
 @mistake(takeovers, "_why_not")
-def hand_on_who_cannot_go_on(original: Any, connection: Any, record: Any, changes: Any) -> Any:
-    return None if record is not None else original(connection, record, changes)
+def hand_on_who_cannot_go_on(original: Any, connection: Any, record: Any, *of: Any) -> Any:
+    return None if record is not None else original(connection, record, *of)
 
 
 @mistake(handing_on, "may_have_sent")
