@@ -51,6 +51,7 @@ class Listings:
         """
         if snapshot.listing is not None and snapshot.limit != limit:
             snapshot.look_anew()  # the member has jumped: other values are the last ones there
+            snapshot.later = self._left_of_later(snapshot)
         listing = snapshot.listing
         if listing is None:
             snapshot.limit = limit
@@ -71,6 +72,13 @@ class Listings:
             snapshot.listing = self._list(member, snapshot, is_full=True)
         elif listing.is_ready and _is_like_others(snapshot) and len(listing) <= RECENT_VALUES:
             self._remember(listing)
+
+    def _left_of_later(self, snapshot: Snapshot) -> list[int]:
+        """Those that were not committed, but for what comes in its place in the list now."""
+        if snapshot.part is not None:
+            return snapshot.later
+        last, head = self._values.last, self._values.log.head()
+        return [place for place in snapshot.later if not snapshot.passed < last[place] < head]
 
     def _is_full(self) -> bool:
         return self.held > self._tuning.listed_max
