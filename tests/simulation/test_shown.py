@@ -14,7 +14,7 @@ from tests.helpers.pages import ROOT
 from tests.simulation.shown.due import Due
 from tests.simulation.shown.feed import Feed, Message
 from tests.simulation.shown.mistakes import MISTAKES
-from tests.simulation.shown.publishing import CANCELS_FROM, POLICIES_FROM
+from tests.simulation.shown.publishing import ASKS_FROM, CANCELS_FROM, POLICIES_FROM
 from tests.simulation.shown.wanting import FOREVER
 from tests.simulation.shown.world import ShownWorld
 from tests.simulation.violated import Violated
@@ -39,7 +39,7 @@ FOUND = (156, 263, 285, 10_022, 10_054, 10_067, 10_094, 10_302, 10_306, 10_345, 
 # others.
 TRIED_FIRST: dict[str, int] = {
     "ask_for_none": 29,
-    "begin_again_after_a_jump": 10_070,
+    "begin_again_after_a_jump": 10_005,
     "begin_with_the_last_but_one": 7,
     "believe_what_may_be_overwritten": 57,
     "count_the_lost_twice": 29,
@@ -51,6 +51,7 @@ TRIED_FIRST: dict[str, int] = {
     "go_back_without_protection": 10_037,
     "keep_nothing": 10_069,
     "leave_the_keyframe_out": 0,
+    "look_for_keyframes_though_all_is_sent": 30_000,
     "look_no_further_back_than_before": 10_189,
     "mark_no_end": 7,
     "note_no_batch": 7,
@@ -58,13 +59,16 @@ TRIED_FIRST: dict[str, int] = {
     "repeat_what_is_covered": 7,
     "send_as_fast_as_it_takes": 20_021,
     "send_what_came_before_the_keyframe": 7,
+    "show_again_what_it_has": 30_000,
     "show_older_ones_after_the_newest": 10_000,
     "show_past_its_rate": 20_019,
     "show_twice_what_was_cancelled_and_wanted_again": 20_007,
     "show_what_comes_by_itself": 7,
+    "show_what_there_is_where_it_goes_on": 30_000,
     "show_what_there_was_before_a_jump": 10_006,
     "show_what_was_cancelled": 20_001,
     "take_deltas_for_keyframes": 7,
+    "tell_nothing_of_what_is_not_there": 30_003,
     "tell_of_no_keyframe_that_is_gone": 7,
 }
 
@@ -110,6 +114,16 @@ def test_newcomers_that_cancel_or_have_a_rate_get_what_they_must_for_seeds_from(
     assert sum(world.undecided for world in worlds) < shown * UNDECIDED_PART
 
 
+@pytest.mark.parametrize("first", range(ASKS_FROM, ASKS_FROM + RUNS * TESTS, RUNS))
+def test_newcomers_that_have_missed_something_get_it_for_seeds_from(first: int) -> None:
+    worlds = [run(seed) for seed in range(first, first + RUNS)]
+    shown = sum(world.shown for world in worlds)
+
+    assert shown > 100, "the simulation shows nothing"
+    assert sum(world.replayed for world in worlds) > 200, "nobody gets what was missed"
+    assert sum(world.undecided for world in worlds) < shown * UNDECIDED_PART
+
+
 @pytest.mark.parametrize("seed", FOUND)
 def test_newcomers_get_what_they_must_for_seeds_that_have_shown_something(seed: int) -> None:
     run(seed)
@@ -119,7 +133,7 @@ def test_newcomers_get_what_they_must_for_seeds_that_have_shown_something(seed: 
 def test_the_simulation_catches(name: str) -> None:
     owner, attribute, broken = MISTAKES[name]
     with mock.patch.object(owner, attribute, broken):
-        beginnings = 0, POLICIES_FROM, CANCELS_FROM
+        beginnings = 0, POLICIES_FROM, CANCELS_FROM, ASKS_FROM
         others = chain.from_iterable(range(one, one + SEEDS_MAX) for one in beginnings)
         for seed in (TRIED_FIRST.get(name, 0), *others):
             try:

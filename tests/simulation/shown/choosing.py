@@ -9,6 +9,7 @@ from fanout.slow_policy import SlowPolicy
 if TYPE_CHECKING:
     from random import Random
 
+ASKED_MAX = 300  # messages that one asks for
 RATES = (0, 0, 0, 50_000, 1_000_000)  # bytes a second
 
 
@@ -25,3 +26,11 @@ def random_policy(fate: Random, *, is_any: bool) -> SlowPolicy:
         min_interval=fate.choice((0.0, 0.0, 0.3)) if action == "conflate" else 0.0,
         max_rate=fate.choice(RATES) if is_any else 0,
     )
+
+
+def random_since(fate: Random, head: int, epoch: int) -> tuple[bytes, int]:
+    """What somebody says that has got messages before, and the last of these; -1 = none of ours."""
+    if fate.random() < 0.2:
+        return b"since=%016x:%d" % (epoch ^ 1, fate.randrange(head + 10)), -1
+    last = max(0, head - fate.choice((1, 5, 40, ASKED_MAX)))
+    return b"since=%016x:%d" % (epoch, last), last

@@ -11,8 +11,9 @@ on, but for what is older than what it was sent: that is the next *stage*.
 from __future__ import annotations
 
 from itertools import chain, islice, product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from tests.simulation.shown.outcome import LOST, NOTHING, Outcome, Stage
 from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
@@ -21,49 +22,7 @@ if TYPE_CHECKING:
     from tests.simulation.shown.feed import Feed, State
 
 
-class Outcome(NamedTuple):
-    """Of one topic.
-
-    Args:
-        chain: it is sent these, from the last keyframe on.
-        values: and then these; mostly one, and nothing before it.
-        lost: how often it is counted that there is no keyframe.
-        is_alone: of a topic with keyframes it is to be sent the last one as a value.
-    """
-
-    chain: tuple[int, ...] = ()
-    values: tuple[int, ...] = ()
-    lost: int = 0
-    is_alone: bool = False
-
-    @property
-    def messages(self) -> tuple[int, ...]:
-        """What it is sent."""
-        return self.chain + self.values
-
-    def and_then(self, *values: int, lost: int = 0) -> Outcome:
-        """The same, and in the next stage that."""
-        is_alone = self.is_alone and not lost
-        return Outcome(self.chain, self.values + values, self.lost + lost, is_alone)
-
-
-class Stage(NamedTuple):
-    """Of what is sent of last values.
-
-    Args:
-        as_of: what was published before this message.
-        got: how many messages of the past it had been sent then.
-        begun: by the clock of the feed.
-    """
-
-    as_of: int
-    got: int
-    begun: int
-
-
 CHOICES_MAX = 20_000  # of what may have been right of all topics together
-NOTHING = Outcome()
-LOST = Outcome(lost=1)
 
 
 class Due:
@@ -78,6 +37,8 @@ class Due:
         until: the message at which keyframes were looked for.
         lows: from which message on keyframes were looked for, and where it has jumped meanwhile.
         lost: how often it was counted that there is no keyframe.
+        above: of what is not newer than this message it is sent nothing; -1 = of nothing.
+        is_asked: it has asked for what was published from `at` on, whatever that begins with.
     """
 
     def __init__(self, feed: Feed, at: int) -> None:
@@ -89,6 +50,8 @@ class Due:
         self.lows: list[int] = []
         self.lost = 0
         self.until = 0
+        self.above = -1
+        self.is_asked = False
         self._cursors: list[int] = []  # where it stood meanwhile
         self._was_passed = False  # when keyframes were looked for
         self._chained: int | None = None  # how many messages it had got when last values came
@@ -270,7 +233,7 @@ class Due:
             is_of_use = last < stage.as_of
             if outcome.is_alone:
                 is_of_use = is_of_use and self._feed.messages[last].is_keyframe
-            if not low < last <= high or state.is_keyed != outcome.is_alone:
+            if not max(low, self.above) < last <= high or state.is_keyed != outcome.is_alone:
                 yield outcome
             elif not is_of_use:
                 yield outcome.and_then(lost=1) if outcome.is_alone else outcome
@@ -297,14 +260,22 @@ class Due:
         feed, as_of = self._feed, self._stages[0].as_of
         every = feed.of(topic, state.begin, state.stop)
         past = [one for one in every if one < as_of]
-        if not every or not (past or state.is_keyed):
+        if not every or every[-1] <= self.above or not (past or state.is_keyed):
             yield NOTHING
         elif not state.is_keyed:
             yield Outcome(values=(past[-1],)) if len(past) == len(every) else NOTHING
         elif self.found < 0:  # there was no topic with keyframes when it was looked
             yield NOTHING
+        elif self.is_asked:
+            yield self._of_asked(every[-1])
         else:
             yield from self._of_keyed(every)
+
+    def _of_asked(self, last: int) -> Outcome:
+        if last >= self.at:
+            return NOTHING  # it comes by itself
+        is_alone = self._feed.messages[last].is_keyframe
+        return Outcome(values=(last,), is_alone=True) if is_alone else LOST
 
     def _of_keyed(self, every: list[int]) -> Iterator[Outcome]:
         feed, until, last = self._feed, self.until, every[-1]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ANSWERS_BYTES = 200  # of the handshake, which no rate bounds
 LOG_PART = 1 / 2  # whose policy is not to block is no more of the log behind
+LATE_PART = 5 / 8  # nor more than this, who is sent what it had asked for
 KEPT_PART = 15 / 16  # of that, and of its limits, which it keeps at least
 
 
@@ -102,6 +103,13 @@ class Live:
                 require(self.rules.action == "drop_oldest", where)
                 lag = self._lag(gone[-1], front, now, begun)
                 require(is_over(lag, self.rules.kept), where)
+        self.dropped.update(gone)
+        return gone
+
+    def drop_late(self, first: int, target: int, front: int, *, begun: int | None) -> list[int]:
+        """It was too far behind in what it had asked for; returns what it loses."""
+        gone = self.waiting(first + (begun == first), target)
+        require(self._feed.is_behind(first, front, LATE_PART), f"it jumps from {first} at {front}")
         self.dropped.update(gone)
         return gone
 

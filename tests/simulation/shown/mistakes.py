@@ -12,6 +12,7 @@ from fanout.send.kept_topics import KeptTopics
 from fanout.shm.kept_values import KeptValues
 from fanout.shm.value_keeper import ValueKeeper
 from fanout.workers.connections.keyframe_requests import KeyframeRequests
+from fanout.workers.connections.replays import Replays
 from fanout.workers.policy.disconnect import Disconnect
 from fanout.workers.policy.rate import Rate
 from fanout.workers.stream import showing
@@ -170,7 +171,7 @@ def show_older_ones_after_the_newest(_original: Any, _all: Any, _first: int, _fr
 
 
 @replaces(Snapshot, "pass_at")
-def forget_a_jump_when_a_pass_begins(_original: Any, snapshot: Any, _cursor: int) -> None:
+def forget_a_jump_when_a_pass_begins(_original: Any, snapshot: Snapshot, _cursor: int) -> None:
     snapshot.is_passed = True
 
 
@@ -224,3 +225,35 @@ def show_past_its_rate(original: Any, member: Any, data: Any) -> int:
     finally:
         member.send = throttled
     return count
+
+
+# Where they ask for what they have missed.
+
+
+@replaces(Snapshots, "add")
+def show_again_what_it_has(
+    original: Any, snapshots: Snapshots, due: int, _above: int, *added: Any, **more: Any
+) -> None:
+    original(snapshots, due, -1, *added, **more)
+
+
+@replaces(Replays, "_show")
+def show_what_there_is_where_it_goes_on(
+    original: Any, replays: Replays, peer: Any, change: Any, _due: int, *more: Any, **also: Any
+) -> None:
+    original(replays, peer, change, replays._pump.front, *more, **also)
+
+
+@replaces(Replays, "_show")
+def look_for_keyframes_though_all_is_sent(
+    original: Any, replays: Replays, *which: Any, is_replayed: bool
+) -> None:
+    del is_replayed
+    original(replays, *which, is_replayed=False)
+
+
+@replaces(Replaying, "tell_missed")
+def tell_nothing_of_what_is_not_there(
+    _original: Any, _pump: Any, _member: Any, *_missed: Any
+) -> None:
+    pass

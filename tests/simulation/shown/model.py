@@ -39,6 +39,8 @@ class Viewer:
         is_plain: it reads what is in the log.
 
     Attributes:
+        asks: the last message that it has, if it asks for what came since; -1 = of another run.
+        asked: what it gets by that is below this message; and `replayed`, how many these are.
         live: what it gets by itself, and what its policy takes of that.
         received: how many messages of the past.
         missing: of these, that it has lost.
@@ -52,6 +54,8 @@ class Viewer:
     ) -> None:
         self._feed = feed
         self.is_marked = is_marked
+        self.asks: int | None = None
+        self.asked = self.replayed = 0
         self.live = Live(feed, self._is_wanted, rules, is_plain=is_plain)
         self._told = Told(feed, level)
         self.wanting = Wanting()
@@ -77,6 +81,32 @@ class Viewer:
         """What it has said is in force; what comes next was perhaps begun before."""
         self.wanting.obey(self._feed.tick())
         self._is_late = has_rest
+
+    def go_back(self, first: int, until: int) -> None:
+        """It gets what was published from this message on, for it has asked for that."""
+        assert self.asks is not None
+        due, missed = self._dues[0], self.asks + 1
+        right = first == min(missed, until) or missed < first <= until
+        require(right, f"it asked for what is after {self.asks}, and gets it from {first} on")
+        due.at, due.above, due.is_asked = first, self.asks, first < until
+        self.asked = until
+        self.wanting.go_back(first)
+        self.replayed = len(self.live.waiting(first, until))
+        self._told.expired = self._told.level > 0 and missed < first
+
+    @property
+    def goes_back(self) -> bool:
+        """Whether it gets something by that."""
+        return bool(self._dues) and self._dues[0].is_asked
+
+    def drop_late(
+        self, first: int, target: int, front: int, lost: int, *, begun: int | None
+    ) -> None:
+        """It goes on at message `target`, for it was too far behind in what it had asked for."""
+        require(target <= self.asked, f"it jumps to {target}, beyond {self.asked}")
+        gone = self.live.drop_late(first, target, front, begun=begun)
+        require(len(gone) == lost, f"it loses {gone}, counted were {lost}")
+        self._told.lose(gone)
 
     def show(self, cursor: int, *, is_first: bool, has_rest: bool) -> None:
         """It is sent a piece of its next snapshot, at this message.

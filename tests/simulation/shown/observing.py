@@ -34,6 +34,7 @@ def observe(world: ShownWorld, stack: ExitStack) -> None:
         (Showing, "step", _step),
         (Showing, "_end", _end),
         (Replays, "hold", _hold),
+        (Replays, "_go_back", _go_back),
         (Chaining, "_end", _find),
         (Chaining, "_tell", _lose),
         (Losing, "jump", _jump),
@@ -80,6 +81,14 @@ def _hold(world: ShownWorld, original: Any, replays: Any, peer: Any, until: int)
     return first
 
 
+def _go_back(
+    world: ShownWorld, original: Any, replays: Any, peer: Any, promise: Any, now: int
+) -> int:
+    first: int = original(replays, peer, promise, now)
+    world.viewers[peer.id].go_back(first, promise.until)
+    return first
+
+
 def _find(world: ShownWorld, original: Any, *arguments: Any) -> None:
     _chaining, member, _snapshot, _finding = arguments
     original(*arguments)
@@ -100,7 +109,9 @@ def _jump(
     was_finishing, viewer = member.finishing is not None, world.viewers[member.id]
     world.look()
     lost: int = original(losing, member, target, *rest)
-    if is_past and reason is Reason.LAG_LOG:
+    if is_past and reason is Reason.LAG_LOG and viewer.goes_back:
+        viewer.drop_late(first, target, front, lost, begun=begun)
+    elif is_past and reason is Reason.LAG_LOG:
         viewer.jump(first, target, front, lost, has_begun=begun is not None)
     elif is_past:
         require(not lost, f"it loses {lost} by {reason}")

@@ -34,6 +34,7 @@ KEYED = [topic for topic in TOPICS if topic[1:2] == b"k"]
 NEVER = 86_400.0  # seconds
 POLICIES_FROM = 10_000  # seeds from here on have subscribers with other policies than to block
 CANCELS_FROM = 20_000  # and from here on they cancel subscriptions, too
+ASKS_FROM = 30_000  # from here on they ask for what they have missed; all have to block
 RUSH = 6  # times that the publisher fills the log while somebody goes back
 
 
@@ -49,8 +50,9 @@ class ShownPublishing:
         self.fate = Random(
             f"{seed}"
         )  # decides about policies, and does not change what else happens
-        self.has_policies = seed >= POLICIES_FROM
-        self.may_cancel = seed >= CANCELS_FROM
+        self.may_ask = seed >= ASKS_FROM
+        self.has_policies = seed >= POLICIES_FROM and not self.may_ask
+        self.may_cancel = seed >= CANCELS_FROM and not self.may_ask
         self.now = 10_000_000_000
         log_bytes = rng.choice((64, 64, 256)) * 1024
         entries = 1 << rng.choice((6, 8, 12))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.workers.stream.gaps import EXPIRED, OTHER_RUN
 from tests.simulation.telling import ALL, CONFLATED, NOTHING
 from tests.simulation.violated import require
 
@@ -22,12 +23,14 @@ class Told:
     Attributes:
         losses: how many messages it was told that it has lost.
         of_keyframes: it was told that there are no keyframes.
+        expired: it is still to be told that some of what it had asked for is not there any more.
     """
 
     def __init__(self, feed: Feed, level: int) -> None:
         self.level = level
         self.losses = 0
         self.of_keyframes = False
+        self.expired = False
         self._feed = feed
         self._ranges: list[tuple[int, int]] = []
         self._lost: set[int] = set()  # and not told yet
@@ -45,6 +48,7 @@ class Told:
 
     def require_told(self, stop: int) -> None:
         """It was told of all that is missing below this message."""
+        require(not self.expired, f"{stop} comes, and it was not told what is not there any more")
         untold = sorted(one for one in (*self._lost, *self._conflated) if one < stop)
         require(not untold, f"{untold} are missing before {stop}, and it was not told")
 
@@ -70,7 +74,12 @@ class Told:
         there = 0 <= first <= last < len(self._feed.messages)
         require(there, f"a gap of {first} to {last}")
         require(self.level > NOTHING, "it is told of a gap, and has not asked for that")
-        if marker["reason"] == "keyframe":
+        if marker["reason"] == EXPIRED:
+            require(self.expired, "it is told that something is not there any more")
+            self.expired = False
+        elif marker["reason"] == OTHER_RUN:
+            pass
+        elif marker["reason"] == "keyframe":
             self.of_keyframes = True
         elif marker["reason"] == CONFLATED:
             require(self.level == ALL, "it is told of conflation, and has not asked for that")

@@ -84,6 +84,11 @@ class Wanting:
             self._before.append((*self.wants,))
             self.wants.update(added)
 
+    def go_back(self, at: int) -> None:
+        """What it has subscribed to first it gets from this message on, which was before."""
+        self._known.clear()
+        self._changes[0].at = at
+
     def obey(self, time: int) -> None:
         """All that it has said is in force now."""
         self._known.clear()

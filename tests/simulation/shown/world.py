@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from fanout.control.messages import Adopt, Closed, KeyframeWanted, SetPolicy, Subscriptions
 from fanout.reasons import Reason
-from fanout.shm.layout import H_FLOOR
+from fanout.shm.layout import H_EPOCH, H_FLOOR
 from fanout.workers.tuning import ShowTuning, Tuning
 from tests.simulation.peers import SUBSCRIBER_HELLO, Kind, command
 from tests.simulation.policies import Rules, of_options
-from tests.simulation.shown.choosing import random_policy
+from tests.simulation.shown.choosing import random_policy, random_since
 from tests.simulation.shown.model import Viewer
 from tests.simulation.shown.observing import observe
 from tests.simulation.shown.publishing import KEYED, SUBSCRIBERS_MAX, ShownPublishing
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from fanout.control.messages import Message as Report
     from fanout.slow_policy import SlowPolicy
 
+EPOCH = 4_711  # of the publisher
 STEPS = 400
 PREFIXES = (b"", b"x", b"xk", b"yk1", b"xv", b"y", b"xk0", b"zz")
 SETTLING_TURNS = 5_000
@@ -54,11 +55,13 @@ class ShownWorld(ShownPublishing):
         dropped, conflated: messages that policies took.
         parted: subscribers that were disconnected by theirs.
         cancelled: topics that somebody did not want any more before all of a snapshot was sent.
+        replayed: messages that somebody had asked for, for it had missed them.
         viewers, streams: of each subscriber, what it must get, and what it gets.
     """
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
+        self.segment.words[H_EPOCH] = EPOCH
         rng = self.rng
         self.tuning = Tuning(
             serve_steps=rng.choice((1, 2, 4)),
@@ -83,6 +86,7 @@ class ShownWorld(ShownPublishing):
         self.sockets: dict[int, FakeSocket] = {}
         self.shown = self.lost = self.asked = self.undecided = 0
         self.dropped = self.conflated = self.parted = self.cancelled = 0
+        self.replayed = 0
         self._coming: dict[int, deque[SlowPolicy]] = {}  # that the workers were told of
         self._worker_of: dict[int, ShownWorker] = {}
         self._leaving: dict[int, set[bytes]] = {}  # what they have cancelled
@@ -175,7 +179,10 @@ class ShownWorld(ShownPublishing):
         said = SUBSCRIBER_HELLO
         for wish in (*WISHES.get(level, ()), *((b"snapshot",) if is_marked else ())):
             said += command(b"\x09SUBSCRIBE\0fanout." + wish)
-        for prefix in self.rng.sample(PREFIXES, self.rng.choice((1, 1, 3))):
+        asks = self.may_ask and self.fate.random() < 0.6
+        asked, last = random_since(self.fate, self.writer.head, EPOCH) if asks else (b"", -1)
+        said += command(b"\x09SUBSCRIBE\0fanout." + asked) if asks else b""
+        for prefix in self.rng.sample(PREFIXES, 1 if asks else self.rng.choice((1, 1, 3))):
             said += command(b"\x09SUBSCRIBE" + prefix)
         sock.say(said)
         self.sockets[subscriber] = sock
@@ -186,6 +193,7 @@ class ShownWorld(ShownPublishing):
             is_marked=is_marked,
             is_plain=kind is Kind.PLAIN,
         )
+        viewer.asks = last if asks else None
         self.streams[subscriber] = Stream(viewer.take)
         self._leaving[subscriber] = set()
         self._worker_of[subscriber] = worker
@@ -200,7 +208,7 @@ class ShownWorld(ShownPublishing):
             subscriber = self.rng.choice(list(self.sockets))
             prefix = self.rng.choice(PREFIXES)
             leaving, wants = self._leaving[subscriber], self.viewers[subscriber].wanting.wants
-            if prefix not in leaving & wants:
+            if self.viewers[subscriber].asks is None and prefix not in leaving & wants:
                 leaving.discard(prefix)
                 self.sockets[subscriber].say(command(b"\x09SUBSCRIBE" + prefix))
 
@@ -302,6 +310,7 @@ class ShownWorld(ShownPublishing):
             self.lost += viewer.lost
             self.undecided += viewer.undecided
             self.cancelled += viewer.cancelled
+            self.replayed += viewer.replayed
             self.dropped += viewer.dropped
             self.conflated += len(viewer.live.conflated)
         self._require_right_figures()
@@ -327,7 +336,7 @@ class ShownWorld(ShownPublishing):
         if self._has_ended:
             return
         totals = [worker.real.pump.totals for worker in self.workers]
-        missing = sum(viewer.missing for viewer in self.viewers.values())
+        missing = sum(viewer.missing + viewer.replayed for viewer in self.viewers.values())
         lost = sum(one.keyframes_lost for one in totals)
         require(lost == self.lost, f"{lost} keyframes lost, not {self.lost}")
         require(bool(lost) == bool(self.asked), f"{lost} lost, {self.asked} asked for")
