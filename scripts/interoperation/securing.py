@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
-
-from nacl.bindings import crypto_box_keypair
 
 from fanout import EventKind, Publisher, auth
 from fanout.security.z85 import z85_encode
@@ -41,17 +40,22 @@ class Keys(NamedTuple):
     secret: str
 
 
-def _new_keys() -> Keys:
+SERVER, OURS, OTHER = "server", "ours", "other"
+
+
+@cache
+def _pair(whose: str) -> Keys:
+    """Always the same for each of these."""
+    from nacl.bindings import crypto_box_keypair  # the help comes before it is installed
+
+    del whose
     public, secret = crypto_box_keypair()
     return Keys(z85_encode(public), z85_encode(secret))
 
 
-SERVER, OURS, OTHER = _new_keys(), _new_keys(), _new_keys()
-
-
 def _is_known(request: auth.Request) -> auth.Verdict:
     is_user = request.username == USER and request.password == PASSWORD
-    if is_user or request.public_key == OURS.public:
+    if is_user or (request.public_key and request.public_key == _pair(OURS).public):
         return auth.Allow(USER)
     return auth.Deny("unknown")
 
@@ -61,18 +65,19 @@ def _plain() -> auth.Security:
 
 
 def _curve() -> auth.Security:
-    return auth.Curve(SERVER.secret, _is_known)
+    return auth.Curve(_pair(SERVER).secret, _is_known)
 
 
 def _user(password: str) -> list[str]:
     return [f"plain_user={USER}", f"plain_password={password}"]
 
 
-def _keys(server: Keys, own: Keys) -> list[str]:
+def _keys(server: str, own: str) -> list[str]:
+    public, secret = _pair(own)
     return [
-        f"curve_server={server.public}",
-        f"curve_public={own.public}",
-        f"curve_secret={own.secret}",
+        f"curve_server={_pair(server).public}",
+        f"curve_public={public}",
+        f"curve_secret={secret}",
     ]
 
 
