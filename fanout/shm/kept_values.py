@@ -79,11 +79,6 @@ class KeptValues:
         return self._words[places.H_VALUES_EXPIRED]
 
     @property
-    def forgotten(self) -> int:
-        """How often a value was forgotten."""
-        return self._words[places.H_VALUES_FORGOTTEN]
-
-    @property
     def has_keyframes(self) -> bool:
         """Whether some topic has had any."""
         return self._words[places.H_VALUES_KEYED] > 0

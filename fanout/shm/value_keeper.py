@@ -189,15 +189,12 @@ class ValueKeeper(KeptValues):
         """The topic there has no value any more; what was published by another id is none.
 
         In this order: who looks at the id first, and finds that there were never keyframes, finds
-        no value of a time when there were. And who finds that nothing was forgotten since he looked
-        at values may still have one that is being forgotten, and none that was.
+        no value of a time when there were.
         """
-        words, forgotten = self._words, places.H_VALUES_FORGOTTEN
         self._store(
             (self.last, place, NO_VALUE),
             (self.kept, place, NO_VALUE),
             *self._named(place, topic_id),
-            (words, forgotten, words[forgotten] + 1),
         )
 
     def settle(self) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from itertools import count
 from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.shm.census import minimal
@@ -28,7 +27,6 @@ _PLACE = (1 << PLACE_BITS) - 1
 
 Part: TypeAlias = tuple[bytes, bytes | None]
 ALL_NAMES: Part = (b"", None)
-_numbers = count()
 
 
 class Listing:
@@ -49,10 +47,7 @@ class Listing:
         sequences, places: of the values, when they are ready.
         has_more: whether there are more after these, see `go_on()`.
         is_given_up: there was no memory for all at once: nothing was found.
-        number: of all listings only this one has it.
-        made_at: topics of which there was something before this message are in it, if they still
-            have a value; of others it may have none.
-        is_shared: whether more than one has it; set by who hands it out.
+        loads: what was joined of these values, by where it begins.
         part: the names of these values: from the first one up to, not including, the second one;
             None as the second: all from the first one on.
     """
@@ -94,9 +89,7 @@ class Listing:
         self.sequences = array("Q")
         self.places = array("I")
         self.is_ready = self.has_more = self.is_given_up = False
-        self.number = next(_numbers)
-        self.made_at = values.log.head()
-        self.is_shared = False
+        self.loads: dict[int, object] = {}
         self._steps = self._make()
 
     def __len__(self) -> int:
@@ -114,6 +107,7 @@ class Listing:
     def go_on(self) -> None:
         """All of these were sent: find those that come after them."""
         self.is_ready = self.has_more = False
+        self.loads.clear()
 
     def _make(self) -> Iterator[None]:
         for _ in range(TRIES_MAX):

@@ -76,9 +76,6 @@ class ShownWorld(ShownPublishing):
                 names_per_look=8 * rng.choice(AT_ONCE),  # with fewer nobody comes to an end
                 values_per_send=rng.choice(AT_ONCE),
                 in_order=True,  # which is up to the run, not to the process
-                # In every other run more is done by each for itself.
-                recent_lists=8 * (seed % 2),
-                shared_times=1 + 3 * (seed % 2),
             ),
         )
         self.viewers: dict[int, Viewer] = {}
