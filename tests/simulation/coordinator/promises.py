@@ -1,4 +1,4 @@
-"""What a coordinator promises, in seconds, written down once more; and how processes end."""
+"""What a coordinator promises, written down once more, in seconds and times; how processes end."""
 
 from __future__ import annotations
 
@@ -15,3 +15,4 @@ AT_ONCE = 4  # in a second: starts of those that were ended from outside
 CODES = (None, 0, 4, -11, -6, -9, -9, -15)  # that a process ends with
 FROM_OUTSIDE = (-9, -15)
 BACK_OFF = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0)  # after so many failures in a row, or more
+ASKED_MAX = 40  # times: a worker, for one connection that is to move

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from tests.simulation.coordinator.orphans import Orphans
-from tests.simulation.coordinator.promises import BACK_OFF, FINISHING, LOOK
+from tests.simulation.coordinator.promises import ASKED_MAX, BACK_OFF, FINISHING, LOOK
 from tests.simulation.coordinator.staff import SLOTS
 from tests.simulation.coordinator.troubles import Troubles
 from tests.simulation.violated import require
@@ -61,7 +61,9 @@ class CoordinatorWorld(Troubles):
             process.is_beating = True
             process.is_standing = process.is_stopped = False
         until = self.now + self.start_timeout + 2 * BACK_OFF[-1] + 5 * LOOK
-        while self.now < until:
+        asks = ASKED_MAX  # in a move its worker is asked at each look, so many times
+        while self.now < until or (asks and not all(flag.times for flag in self.flags)):
+            asks -= self.now >= until
             self.pass_time(LOOK)
             self.act()
             self.check()
