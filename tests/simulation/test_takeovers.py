@@ -34,7 +34,7 @@ TRIED_FIRST: dict[str, int] = {
     "begin_a_byte_early": 0,
     "begin_a_message_late": 10_012,
     "begin_last_values_again": 30_008,
-    "believe_a_checkpoint_of_before": 10_050,
+    "believe_a_checkpoint_of_before": 289,
     "believe_what_was_taken_before": 50,
     "blame_nobody": 68,
     "blame_them_for_each_end": 1,
@@ -54,7 +54,7 @@ TRIED_FIRST: dict[str, int] = {
     "forget_that_it_is_catching_up": 10_043,
     "forget_that_it_rests": 323,
     "forget_the_gaps": 98,
-    "forget_the_nonces_of_what_waits": 50_045,
+    "forget_the_nonces_of_what_waits": 50_561,
     "forget_the_part_of_the_names": 30_114,
     "forget_what_is_half_out": 50_021,
     "forget_what_it_has_said": 129,
@@ -66,7 +66,7 @@ TRIED_FIRST: dict[str, int] = {
     "go_on_with_whom_it_was_sending_to": 141,
     "hand_on_the_policy_of_all": 34,
     "hand_on_what_it_wants_now_only": 177,
-    "hold_all_if_the_report_of_one_waits": 20_074,
+    "hold_all_if_the_report_of_one_waits": 20_208,
     "hold_nothing": 3,
     "jump_without_a_record": 27,
     "keep_nothing_for_records": 24,
@@ -106,7 +106,8 @@ TRIED_FIRST: dict[str, int] = {
 # Seeds beyond those that have shown something once, or show a mistake that none of them does.
 FOUND = (
     *(608, 688, 712, 880, 1_483, 1_644, 1_771, 1_970, 8_196, 9_427, 9_839),
-    *(12_725, 14_110, 15_061, 15_173, 20_056, 20_074, 20_113, 30_114, 30_478, 30_690, 30_769),
+    *(12_725, 14_110, 15_061, 15_173, 20_056, 20_113, 20_208, 30_114, 30_478, 30_690, 30_769),
+    *(50_561,),
 )
 
 # Seeds that are there for kill points that are seldom passed.
