@@ -18,25 +18,25 @@ SEEDS_MAX = 300
 # The first seed of which the payload shows a mistake.
 BY_PAYLOAD = {
     "begin_a_byte_early": 4,
-    "say_without_a_record_to_who_is_ready": 52,
-    "say_without_a_record_to_who_is_blocked": 31,
-    "take_before_one_acts": 1,
+    "say_without_a_record_to_who_is_ready": 5,
+    "say_without_a_record_to_who_is_blocked": 33,
+    "take_before_one_acts": 6,
     "go_on_before_ones_front_is_there": 805,
     "search_only_above_ones_own_tail": 8,
     "hold_nothing": 86,
-    "keep_nothing_for_records": 35,
+    "keep_nothing_for_records": 155,
     "read_the_kernel_once": 24,
     "choose_a_bank_before_it_is_written": 222,
 }
 # And of which it is shown that somebody is closed who need not be; others close nobody.
 BY_ENDS = {
     "begin_a_byte_early": 0,
-    "say_without_a_record_to_who_is_ready": 1,
+    "say_without_a_record_to_who_is_ready": 44,
     "say_without_a_record_to_who_is_blocked": 145,
     "go_on_before_ones_front_is_there": 11,
     "hold_nothing": 5,
     "keep_nothing_for_records": 1_331,
-    "read_the_kernel_once": 13,
+    "read_the_kernel_once": 8,
     "choose_a_bank_before_it_is_written": 105,
 }
 BY_LAW = {"count_no_losses_since_the_record": 16}
