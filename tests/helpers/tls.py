@@ -172,12 +172,12 @@ class Relay:
         except OSError:
             pass  # it was refused: so the plain side ends, too
         finally:
+            for end in ends:  # first: the relay may end while this waits for the ways
+                end.transport.abort()
+            self._ends.discard(writer)
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            for end in ends:
-                end.transport.abort()
-            self._ends.discard(writer)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
