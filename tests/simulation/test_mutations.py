@@ -60,7 +60,7 @@ TRIED_FIRST: dict[str, int] = {
     "forget_what_there_was_no_time_for": 10_015,
     "forget_what_was_counted_while_parked": 10_003,
     "forget_what_was_lost_with_the_policy_before": 6,
-    "forget_who_does_not_wait": 6,
+    "forget_who_does_not_wait": 114,
     "forget_who_had_no_time": 2,
     "forget_who_is_not_alone": 4,
     "forget_who_waits": 10_036,
