@@ -297,6 +297,8 @@ def test_if_a_worker_dies_meanwhile_they_are_closed_and_counted_and_back(
             publisher.restart_workers()  # so that they move, all the time
             for _ in range(20 + 7 * kill):
                 publish_and_read()
+            while not publisher.statistics().moved:  # bounded by the time of a test
+                publish_and_read()
             workers = [one for one in publisher.statistics().workers if one.pid]
             os.kill(workers[kill % len(workers)].pid, signal.SIGKILL)
             publish_and_read()
