@@ -215,6 +215,7 @@ class Backlog(Losing):
             numbers = (base + index for index in picked)
             pieces = list(map(encode, pieces, numbers))
         data, fitting, offset = b"".join(pieces), len(picked), member.offset
+        ends: list[int] = []  # of each; in the usual case that is no matter
         if len(data) > self._span_bytes:
             ends = list(accumulate(map(len, pieces)))
             fitting = max(1, bisect_right(ends, self._span_bytes))
@@ -222,10 +223,10 @@ class Backlog(Losing):
                 stop = chunk.first + picked[fitting]
                 data = data[: ends[fitting - 1]]
         done = offset + send(member, memoryview(data)[offset:] if offset else data)
-        if done == len(data) and in_log is pieces:  # the usual case: where each ends is no matter
+        if done == len(data) and in_log is pieces:
             whole, rest = fitting, 0
         else:
-            ends = list(accumulate(map(len, pieces)))
+            ends = ends or list(accumulate(map(len, pieces)))
             whole = bisect_right(ends, done, hi=fitting)
             rest = done - (ends[whole - 1] if whole else 0)
         member.sent += whole
