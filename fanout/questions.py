@@ -47,7 +47,7 @@ class Untold(Protocol):
         ...
 
 
-class Found(NamedTuple):
+class Outstanding(NamedTuple):
     """What was not delivered."""
 
     lost: list[Undelivered]  # with workers
@@ -198,7 +198,7 @@ class Questions:
 
         With what was lost with workers since this was asked last: nobody can deliver that.
         """
-        found = Found([], [])
+        found = Outstanding([], [])
         try:
             found = self.look(target)
             return (*found.lost, *found.queued)
@@ -206,7 +206,7 @@ class Questions:
             self.untell(found)
             raise
 
-    def look(self, target: int) -> Found:
+    def look(self, target: int) -> Outstanding:
         """The same; if nobody is told of it, `untell()` it."""
         queued: list[Undelivered] = []
         if not self._is_drained(target):
@@ -221,12 +221,12 @@ class Questions:
         try:
             lost += self._writer.untold.take()
             named = {one.subscriber for one in lost}  # who was lost since we looked
-            return Found(lost, [one for one in queued if one.subscriber not in named])
+            return Outstanding(lost, [one for one in queued if one.subscriber not in named])
         except BaseException:
             self._writer.untold.put_back(lost)
             raise
 
-    def untell(self, found: Found) -> None:
+    def untell(self, found: Outstanding) -> None:
         """Whoever was to be told of this was interrupted: the next one is told of what was lost."""
         if found.lost:
             self._writer.untold.put_back(found.lost)

@@ -31,9 +31,9 @@ from fanout.events import Event, EventKind
 from fanout.reasons import Reason
 from fanout.security.judges import Judges
 from fanout.transport.kernel import prepare_listener
+from fanout.transport.kernel_queues import KernelQueues, memory_for_tcp
 from fanout.transport.listener import Listener, peer_name
 from fanout.transport.opening import open_listener
-from fanout.transport.queues import Queues, memory_for_tcp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,7 +87,7 @@ class Reception:
         self._now = now
         self._loads = loads
         self._options = options
-        self._queues = Queues(options.kernel_queue_bytes, memory_for_tcp())
+        self._queues = KernelQueues(options.kernel_queue_bytes, memory_for_tcp())
         self._listeners: dict[str, Listener] = {}
         self._paused_until: float | None = None
         self._held: deque[tuple[float, int]] = deque()

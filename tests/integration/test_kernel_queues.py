@@ -9,7 +9,7 @@ from unittest import mock
 
 from fanout import Publisher
 from fanout.coordinator import reception
-from fanout.transport.queues import FIRST_PART, KERNEL_FACTOR
+from fanout.transport.kernel_queues import FIRST_PART, KERNEL_FACTOR
 from tests.helpers.raw import RawPeer
 from tests.helpers.waiting import DEADLINE_S, wait_until
 

@@ -55,7 +55,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "shm": ("fanout.shm",),
     "control": ("fanout.control",),
     "kernel": (
-        *("fanout.transport.kernel", "fanout.transport.queues"),
+        *("fanout.transport.kernel", "fanout.transport.kernel_queues"),
         "fanout.transport.socket_queues",
     ),
     "transport": ("fanout.transport",),

@@ -20,7 +20,7 @@ from fanout.workers.connections.peer import Peer
 from fanout.workers.connections.records import Records
 from fanout.workers.connections.replays import Replays
 from fanout.workers.connections.said import fault_of, summary
-from fanout.workers.connections.sealed import Rest, Sealing
+from fanout.workers.connections.sealed import KeptBoxes, Sealing
 from fanout.workers.connections.sessions import Sessions, limits_of
 from fanout.workers.connections.slowness import SlowReports
 from fanout.workers.connections.unix_inbox import send_of
@@ -218,7 +218,7 @@ class Desk:
         data = session.data_to_send()
         if session.sealer is not None:
             raw = len(member.control) + len(data)
-            boxes = self.sealing.under(session.sealer, Rest(raw, member.spoken_bytes))
+            boxes = self.sealing.under(session.sealer, KeptBoxes(raw, member.spoken_bytes))
             self._pump.throttles.put_under(member, boxes)
         if said.ready is not None:
             self.connected(peer, said.ready.version)

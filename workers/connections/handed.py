@@ -14,7 +14,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from fanout.workers.connections.sealed import Rest
+from fanout.workers.connections.sealed import KeptBoxes
 from fanout.zmtp.boxes import KEY_BYTES
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Read = Callable[[int, int], bytes]
 
-# Counters of the last nonce and of the last box that came; of `Rest`, its numbers and lengths;
+# Counters of the last nonce and of the last box that came; of `KeptBoxes`, its numbers and lengths;
 # bytes of the part that came; where what is large is.
 _NUMBERS = struct.Struct("10Q")
 NOWHERE = 0
@@ -37,18 +37,20 @@ class HandedOver(NamedTuple):
     used: int  # counter of the last nonce
     heard: int  # of the last box of the peer
     part: bytes  # of a box of the peer, of which more is to come
-    rest: Rest
+    rest: KeptBoxes
 
     def __repr__(self) -> str:
         return "<HandedOver>"
 
 
-def kept(rest: Rest, opener: Opener) -> bytes:
+def kept(rest: KeptBoxes, opener: Opener) -> bytes:
     """What is to be stored somewhere, where whoever goes on can read it."""
     return rest.pending + rest.partial + opener.part
 
 
-def packed(key: bytes, counts: tuple[int, int], rest: Rest, part: int, where: int) -> list[bytes]:
+def packed(
+    key: bytes, counts: tuple[int, int], rest: KeptBoxes, part: int, where: int
+) -> list[bytes]:
     """All else, as it is in a message; secret.
 
     Args:
@@ -76,5 +78,5 @@ def unpacked(boxes: list[bytes], read: Read) -> HandedOver | None:
         return None
     pending = stored[: sizes[0]]
     partial = stored[sizes[0] : sizes[0] + sizes[1]]
-    rest = Rest(raw, wire_bytes, owed, skip, pending, partial)
+    rest = KeptBoxes(raw, wire_bytes, owed, skip, pending, partial)
     return HandedOver(key, used, heard, stored[size - sizes[2] :], rest)

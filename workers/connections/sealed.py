@@ -86,7 +86,7 @@ class _Boxes(NamedTuple):
         return _Boxes(self.plain[at:], ends, box_ends, bytes(self.wire[box_at:]))
 
 
-class Rest(NamedTuple):
+class KeptBoxes(NamedTuple):
     """What is kept between two calls, and has to go along; see above."""
 
     raw: int = 0  # bytes of the handshake that are still to come, and go out as they are
@@ -97,7 +97,7 @@ class Rest(NamedTuple):
     partial: bytes = b""
 
 
-NOTHING_KEPT = Rest()
+NOTHING_KEPT = KeptBoxes()
 
 
 class SealedSend:
@@ -125,7 +125,7 @@ class SealedSend:
         self,
         send: Send,
         sealer: Sealer,
-        rest: Rest = NOTHING_KEPT,
+        rest: KeptBoxes = NOTHING_KEPT,
         layouts: Layouts | None = None,
     ) -> None:
         self._send = send
@@ -162,10 +162,10 @@ class SealedSend:
         return 0
 
     @property
-    def rest(self) -> Rest:
+    def rest(self) -> KeptBoxes:
         """What is kept, for who goes on."""
         kept = self._raw, self.wire_bytes, self._owed, self._skip
-        return Rest(*kept, bytes(self._pending), bytes(self._partial))
+        return KeptBoxes(*kept, bytes(self._pending), bytes(self._partial))
 
     def hand_over(self) -> tuple[bytes, int]:
         """Another one goes on with the rest: nothing is sent here any more.
@@ -305,7 +305,7 @@ class Sealing:
     def __init__(self) -> None:
         self._layouts = Layouts()
 
-    def under(self, sealer: Sealer, rest: Rest) -> Callable[[Send], SealedSend]:
+    def under(self, sealer: Sealer, rest: KeptBoxes) -> Callable[[Send], SealedSend]:
         """What is to be put before the `send` of a socket; see `SealedSend`."""
         return lambda send: SealedSend(send, sealer, rest, self._layouts)
 

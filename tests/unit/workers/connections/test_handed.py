@@ -5,12 +5,12 @@ from __future__ import annotations
 import struct
 
 from fanout.workers.connections.handed import HandedOver, kept, packed, unpacked
-from fanout.workers.connections.sealed import NOTHING_KEPT, Rest
+from fanout.workers.connections.sealed import NOTHING_KEPT, KeptBoxes
 from fanout.zmtp.boxes import CLIENT_TEXT, SHORT_NONCE_MAX, Counting
 from fanout.zmtp.opener import Opener
 from tests.helpers.boxes import KEY, NoBoxes
 
-REST = Rest(1, 2, 3, 4, b"pending", b"partial")
+REST = KeptBoxes(1, 2, 3, 4, b"pending", b"partial")
 MOST = SHORT_NONCE_MAX - 1  # the peer counts as it likes
 
 

@@ -19,7 +19,7 @@ from fanout.slow_policy import SlowPolicy
 from fanout.workers.connections import resuming
 from fanout.workers.connections import sealed as sealed_sending
 from fanout.workers.connections.handed import HandedOver, unpacked
-from fanout.workers.connections.sealed import Rest, SealedSend
+from fanout.workers.connections.sealed import KeptBoxes, SealedSend
 from fanout.workers.stream.throttling import Throttle
 from fanout.zmtp import encode_message
 from fanout.zmtp.errors import LocalProtocolError
@@ -268,7 +268,7 @@ def test_what_is_forgotten_is_noticed(
     def forgetting(boxes: list[bytes], read: Read) -> HandedOver | None:
         over = unpacked(boxes, read)
         assert over is not None
-        of: HandedOver | Rest = over if mistake in over._fields else over.rest
+        of: HandedOver | KeptBoxes = over if mistake in over._fields else over.rest
         was = getattr(of, mistake)
         less: Any = of._replace(**{mistake: type(was)()})
         forgotten.append(bool(was))

@@ -12,7 +12,7 @@ from fanout.workers.connections.sealed import (
     NOTHING_KEPT,
     SEAL_BYTES,
     TURN_BYTES,
-    Rest,
+    KeptBoxes,
     SealedSend,
     Sealing,
 )
@@ -257,7 +257,7 @@ def test_little_is_thrown_away_when_little_is_taken() -> None:
 def test_the_handshake_goes_out_as_it_is() -> None:
     kernel = Kernel(3)
     kernel.raw(5)
-    send = Let(kernel.send, kernel.sealer, Rest(raw=5))
+    send = Let(kernel.send, kernel.sealer, KeptBoxes(raw=5))
     assert send(b"READY" + MESSAGE) == 3
     with pytest.raises(BlockingIOError):
         send(b"DY" + MESSAGE)

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanout.transport.queues import (
+from fanout.transport.kernel_queues import (
     FIRST_PART,
     KERNEL_FACTOR,
     MEMORY_PART,
     PAGE_BYTES,
     QUEUE_BYTES_MIN,
-    Queues,
+    KernelQueues,
     memory_for_tcp,
     queue_for,
 )
@@ -85,7 +85,7 @@ def test_only_what_is_less_is_set_and_only_for_tcp(
 ) -> None:
     with socket.socket(family) as sock:
         before = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
-        Queues(WANTED, 1500 * MIB).fit(sock, connections)
+        KernelQueues(WANTED, 1500 * MIB).fit(sock, connections)
         after = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
 
     assert after == (before if set_to is None else KERNEL_FACTOR * set_to)
@@ -95,4 +95,4 @@ def test_who_has_left_already_is_no_error() -> None:
     sock = socket.socket()
     sock.close()
 
-    Queues(WANTED, 0).fit(sock, 1)
+    KernelQueues(WANTED, 0).fit(sock, 1)

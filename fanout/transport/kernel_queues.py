@@ -63,7 +63,7 @@ def queue_for(wanted: int, connections: int, memory: int) -> int:
     return min(wanted, max(QUEUE_BYTES_MIN, first // (2 * connections)))
 
 
-class Queues(NamedTuple):
+class KernelQueues(NamedTuple):
     """What the connections of one publisher have.
 
     Args:
