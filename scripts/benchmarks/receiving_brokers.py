@@ -32,7 +32,7 @@ QUEUED_BYTES = 1 << 30  # of a program that falls behind: more than all messages
 def feed_by_redis(channel: Channel, count: int, size: int) -> None:
     """Publish so many as soon as somebody has subscribed; redis keeps what he has not read."""
     with closing(RedisPeer(Traffic(1, size))) as peer:
-        port = int(peer.start()[0].rpartition(":")[2])
+        port = _port_of(peer.start()[0])
         channel.send(port=port)
         with socket.create_connection((LOOPBACK, port), PATIENCE_S) as asking:
             deadline = time.monotonic() + FEED_SECONDS
@@ -51,7 +51,7 @@ def _is_subscribed(asking: socket.socket) -> bool:
 def feed_by_jetstream(channel: Channel, count: int, size: int) -> None:
     """Have so many in a stream."""
     with closing(JetStreamPeer(Traffic(1, size), kept_bytes=QUEUED_BYTES)) as peer:
-        port = int(peer.start()[0].rpartition(":")[2])
+        port = _port_of(peer.start()[0])
         peer.publish(count)
         peer.await_kept(count)
         channel.send(port=port)

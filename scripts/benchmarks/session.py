@@ -103,6 +103,8 @@ class Session:
             InvalidRun: as with `run`.
         """
         with SystemCalls([one.pid for one in self.peer.processes.members()]) as calls:
+            if not calls.is_counting:
+                return None
             run = self.run(count)
         return None if calls.counted is None else calls.counted / run.deliveries
 

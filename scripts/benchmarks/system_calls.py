@@ -63,6 +63,11 @@ class SystemCalls:
         os.close(self._orders)
         os.close(self._answers)
 
+    @property
+    def is_counting(self) -> bool:
+        """Whether perf counts, inside `with`."""
+        return self._perf is not None
+
     def _is_obeyed(self, order: str) -> bool:
         """Whether perf has done it; not if it has ended, as without the right to count."""
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -79,14 +80,11 @@ def zmtp_subscribe_by_message(topic: bytes) -> bytes:
     return bytes((0, 1 + len(topic), 1)) + topic
 
 
-def _zmtp_subscribe_all(topics: Sequence[bytes]) -> bytes:
+def _zmtp_subscribe_all(
+    topics: Sequence[bytes], subscribe: Callable[[bytes], bytes] = zmtp_subscribe
+) -> bytes:
     wanted = [*topics, PROBE_TOPIC] if topics else [b""]
-    return b"".join(map(zmtp_subscribe, wanted))
-
-
-def _zmtp_subscribe_all_by_message(topics: Sequence[bytes]) -> bytes:
-    wanted = [*topics, PROBE_TOPIC] if topics else [b""]
-    return b"".join(map(zmtp_subscribe_by_message, wanted))
+    return b"".join(map(subscribe, wanted))
 
 
 def _zmtp_frame_bytes(body: int) -> int:
@@ -179,7 +177,7 @@ DIALECTS = {
     "zmtp": _ZMTP,
     "zmtp-3.0": replace(
         _ZMTP,
-        subscribe=_zmtp_subscribe_all_by_message,
+        subscribe=partial(_zmtp_subscribe_all, subscribe=zmtp_subscribe_by_message),
         hello=ZMTP_GREETING.replace(b"\x7f\x03\x01", b"\x7f\x03\x00") + ZMTP_READY,
     ),
     "tls": replace(_ZMTP, is_by_tls=True),

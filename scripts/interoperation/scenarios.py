@@ -18,7 +18,7 @@ from interoperation.securing import (
     plain_null,
     plain_wrong,
 )
-from interoperation.steps import RETRY_S, SECONDS, expect, subscribe, until
+from interoperation.steps import RETRY_S, SECONDS, deliver, expect, subscribe, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,17 +75,8 @@ def messages(command: Command) -> None:
         Foreign(command, publisher.endpoints[0]) as it,
     ):
         subscribe(publisher, it, "n")
-        expected = []
-        for message in of_all_shapes():
-            publisher.send_multipart(message)
-            expected.append(describe(message))
-        expect(it, expected)
-        expected = []
-        for number in range(SMALL_MESSAGES):
-            message = numbered(number, 50)
-            publisher.send_multipart(message)
-            expected.append(describe(message))
-        expect(it, expected)
+        deliver(publisher, it, of_all_shapes())
+        deliver(publisher, it, (numbered(number, 50) for number in range(SMALL_MESSAGES)))
 
 
 def heartbeats(command: Command) -> None:
@@ -165,12 +156,7 @@ def slow_block(command: Command) -> None:
         it.tell("stop")
         going = threading.Timer(PAUSE_S, it.tell, ("go",))
         going.start()
-        expected = []
-        for number in range(SLOW_MESSAGES):
-            message = numbered(number, SLOW_BYTES)
-            publisher.send_multipart(message)
-            expected.append(describe(message))
-        expect(it, expected)
+        deliver(publisher, it, (numbered(number, SLOW_BYTES) for number in range(SLOW_MESSAGES)))
         going.join()
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from fanout import EventKind, Publisher, auth
 from fanout.security.z85 import z85_encode
 from interoperation.foreign import Failed, Foreign
-from interoperation.messages import describe, numbered
-from interoperation.steps import SECONDS, expect, subscribe, until
+from interoperation.messages import numbered
+from interoperation.steps import RETRY_S, SECONDS, deliver, subscribe, until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,14 +130,9 @@ def _is_served(command: Command, security: auth.Security, words: Sequence[str]) 
         subscribe(publisher, it, "n", "t")
         messages = [[b"n%d" % size, b"", b"x" * size] for size in SIZES]
         messages += [[b"n", b"", b""], *([b"t" * size, b""] for size in TOPIC_SIZES)]
-        for message in messages:
-            publisher.send_multipart(message)
-        expect(it, [describe(message) for message in messages])
+        deliver(publisher, it, messages)
         time.sleep(IDLE_S)  # in which both sides ask for signs of life
-        messages = [numbered(number, 50) for number in range(MESSAGES)]
-        for message in messages:
-            publisher.send_multipart(message)
-        expect(it, [describe(message) for message in messages])
+        deliver(publisher, it, (numbered(number, 50) for number in range(MESSAGES)))
         users = [one.user for one in publisher.subscribers()]
         if users != [USER]:
             raise Failed(f"its user is {users}, not {USER!r}")
@@ -158,20 +153,22 @@ def _is_refused(
     happened: list[Event] = []
     with Publisher("tcp://127.0.0.1:*", security=security, on_event=happened.append) as publisher:
         endpoint = publisher.endpoints[0]
+        is_served = False
         try:
             with Foreign(command, endpoint, *words) as it:
                 it.tell("subscribe n")
                 until(lambda: publisher.statistics().failed_handshakes > 0, "being refused")
                 accepted = _settled(publisher)
                 publisher.publish("n", b"not for it")
-                if publisher.subscribers() or it.take():
-                    raise Failed("it is served")
+                is_served = bool(publisher.subscribers() or it.take())
                 note = _seen(accepted, it)
         except Failed:
             if not publisher.statistics().failed_handshakes or publisher.subscribers():
                 raise
-            note = "1 connection, then the program ended by itself"
             accepted = _settled(publisher)
+            note = f"{_connections(accepted)}, then the program ended by itself"
+        if is_served:
+            raise Failed("it is served")
         if accepted > most:
             raise Failed(f"it came {accepted} times in {SECONDS:g} s and less: {note}")
         causes = Counter(
@@ -189,11 +186,15 @@ def _settled(publisher: Publisher) -> int:
         accepted = publisher.statistics().accepted
         if accepted != last:
             last, since = accepted, time.monotonic()
-        time.sleep(0.05)
+        time.sleep(RETRY_S)
     return last
+
+
+def _connections(accepted: int) -> str:
+    return f"{accepted} connection{'s' * (accepted != 1)}"
 
 
 def _seen(accepted: int, it: Foreign) -> str:
     """The connections as the publisher counts them, and what the monitor of the peer has told."""
     told = ", ".join(f"{name} {count}" for name, count in sorted(it.events().items()))
-    return f"{accepted} connection{'s' * (accepted != 1)}; {told or 'it has no monitor'}"
+    return f"{_connections(accepted)}; {told or 'it has no monitor'}"

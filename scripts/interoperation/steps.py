@@ -6,10 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 from interoperation.foreign import Failed
-from interoperation.messages import wrong
+from interoperation.messages import describe, wrong
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from fanout import Publisher
     from interoperation.foreign import Foreign
@@ -50,3 +50,16 @@ def expect(subscriber: Foreign, expected: Sequence[str]) -> None:
     received = subscriber.wait_for(expected[-1], SECONDS)
     if text := wrong(received, expected):
         raise Failed(text)
+
+
+def deliver(publisher: Publisher, subscriber: Foreign, messages: Iterable[list[bytes]]) -> None:
+    """Publish these, and expect them.
+
+    Raises:
+        Failed: it did not get them, each once and in order.
+    """
+    expected = []
+    for message in messages:
+        publisher.send_multipart(message)
+        expected.append(describe(message))
+    expect(subscriber, expected)

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.peers.base import LOOPBACK
 from benchmarks.peers.broker import FEED_SECONDS
-from benchmarks.peers.nats import CONFIGURATION, NatsPeer
+from benchmarks.peers.nats import NatsPeer
 from benchmarks.wire import JETSTREAM_STREAM, JETSTREAM_SUBJECTS, NATS_CONNECT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from benchmarks.traffic import Traffic
 
@@ -35,17 +34,13 @@ API = b"$JS.API."
 class JetStreamPeer(NatsPeer):
     """One stream of all that is published; with `last`, of the last message of each subject."""
 
+    more = JETSTREAM
+
     def __init__(self, traffic: Traffic, last: int = 0, kept_bytes: int = KEPT_BYTES) -> None:
         super().__init__(traffic)
         self._last = last
         self._kept_bytes = kept_bytes
         self._api: Api | None = None
-
-    def command_line(self, port: int, directory: Path) -> list[str]:
-        configuration = directory / "nats.conf"
-        text = CONFIGURATION.format(host=LOOPBACK, port=port)
-        configuration.write_text(text + JETSTREAM.format(directory=directory))
-        return ["nats-server", "--config", str(configuration)]
 
     def start(self) -> list[str]:
         endpoints = super().start()

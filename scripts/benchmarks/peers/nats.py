@@ -25,9 +25,12 @@ ping_interval: "1h"
 class NatsPeer(BrokerPeer):
     """The feeder is a plain client that never asks for acknowledgements."""
 
+    more = ""  # of the configuration
+
     def command_line(self, port: int, directory: Path) -> list[str]:
         configuration = directory / "nats.conf"
-        configuration.write_text(CONFIGURATION.format(host=LOOPBACK, port=port))
+        text = (CONFIGURATION + self.more).format(host=LOOPBACK, port=port, directory=directory)
+        configuration.write_text(text)
         return ["nats-server", "--config", str(configuration)]
 
     def publication(self, topic: bytes, payload: bytes) -> bytes:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, NamedTuple, Self
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.audience import Audience
 from benchmarks.peers.base import LOOPBACK, free_port
@@ -23,15 +23,14 @@ from benchmarks.workloads.base import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
 
     from benchmarks.peers import PeerKind
 
 PLAIN, SEALED = 100, 200  # subscribers
 PAYLOAD_BYTES = 128
 PER_SECOND = 1000
-# Workers give as much time to new messages, which plain members get at once, as to all who go on by
-# themselves, as sealed ones do: a half of a saturated worker is the fair share of each kind.
+# Sealed members have as much time in a turn as all others have had, or less (`sealed_turns.py`):
+# so a half of a saturated worker is what is left to plain ones at least.
 FAIR_SHARE = 0.5
 LAPS, QUICK_LAPS = 5, 2
 MORE_THAN_ENOUGH = 1 << 32  # messages that a sealed subscriber waits for: it never has them all
@@ -82,7 +81,7 @@ class CurveBeside(Workload):
         sealed = []
         with ExitStack() as stack:
             alone = stack.enter_context(Session(peer, case.traffic))
-            beside = stack.enter_context(_Beside(peer, case.traffic))
+            beside = stack.enter_context(closing(_Beside(peer, case.traffic)))
             count = alone.count_for(settings.seconds)
             for number in range(QUICK_LAPS if settings.quick else LAPS):
                 if number % 2 == 0:  # who comes after whom shall not matter
@@ -110,7 +109,7 @@ class _Beside:
             while self._sealed.poll_probed() is None:
                 self._session.peer.probe()
         except BaseException:
-            self._close()
+            self.close()
             raise
 
     def lap(self, count: int, settings: Settings) -> tuple[Lap, float]:
@@ -124,20 +123,10 @@ class _Beside:
         left = arrival.left_bytes / self._message_bytes
         return lap, (SEALED * MORE_THAN_ENOUGH - left) / seconds
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Ends all processes."""
         self._sealed.close()
         self._session.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self._close()
 
 
 def _lap(session: Session, count: int, settings: Settings) -> Lap:

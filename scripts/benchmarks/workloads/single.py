@@ -6,19 +6,12 @@ from typing import TYPE_CHECKING
 
 from benchmarks.peers import PEERS, PeerKind
 from benchmarks.workloads.base import RUN_METRICS, Case, Sample, Settings, Workload, measure_run
-from benchmarks.workloads.firehose import firehose_cases
+from benchmarks.workloads.firehose import ARENA_SIZES, ARENA_SUBSCRIBERS, firehose_cases
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SUBSCRIBERS = (32,)
-SIZES = (
-    64,
-    256,
-    1024,
-    4096,
-    16 * 1024,
-)  # as zmq-arena has them
+SUBSCRIBERS, SIZES = (ARENA_SUBSCRIBERS,), ARENA_SIZES
 QUICK_SIZES = (64, 1024)
 ONE = {"fanout": "workers", "fanout-batch": "workers", "limit": "senders"}  # peer -> its option
 
