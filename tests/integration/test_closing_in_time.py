@@ -15,7 +15,7 @@ import pytest
 from fanout import BrokenError, Event, EventKind, Publisher, Undelivered
 from fanout.asyncio import Publisher as AsyncPublisher
 from fanout.coordinator import grace
-from fanout.questions import Found
+from fanout.questions import Outstanding
 from tests.helpers.happenings import Happenings
 from tests.helpers.programs import pause
 from tests.helpers.raw import RawPeer
@@ -153,10 +153,10 @@ def test_a_drain_that_is_cancelled_leaves_what_was_lost_to_the_next() -> None:
     lost = Undelivered(7, "peer:1", 3, 0)
     is_looking, may_go_on = threading.Event(), threading.Event()
 
-    def look(_target: int) -> Found:
+    def look(_target: int) -> Outstanding:
         is_looking.set()
         may_go_on.wait(DEADLINE_S)
-        return Found([lost], [])
+        return Outstanding([lost], [])
 
     async def main() -> tuple[Undelivered, ...]:
         async with AsyncPublisher(ENDPOINT, workers=1, log_bytes=1 << 20) as publisher:

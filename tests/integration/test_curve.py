@@ -14,7 +14,7 @@ import pytest
 import zmq
 
 from fanout import ConfigError, EventKind, Publisher, Reason, SlowPolicy, auth
-from fanout.coordinator import addresses
+from fanout.coordinator import addresses, telling
 from fanout.workers.connections.sealed import TURN_BYTES
 from tests.helpers.curve import CurveSeen, Keys, new_keys
 from tests.helpers.happenings import Happenings
@@ -143,6 +143,7 @@ class TestWhoIsRefused:
         self, make: Callable[..., CurveSeen], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(addresses, "REFUSAL_HOLD", 10 * DEADLINE_S)
+        monkeypatch.setattr(telling, "is_thinned", lambda _event: False)  # each is told at once
         publisher, happenings = opened()
         with publisher:
             subscriber = make(OLD_SERVER.public).connect(publisher.endpoints[0])

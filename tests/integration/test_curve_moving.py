@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -267,6 +268,35 @@ def test_who_one_is_and_what_one_may_goes_along(stock: Stock, close: ExitStack) 
     assert subscriber.saw(zmq.Event.HANDSHAKE_SUCCEEDED) == 1
 
 
+class Rising:
+    """Publishes one message after another, and reads meanwhile; the numbers of each only rise.
+
+    Attributes:
+        count: messages that were published.
+    """
+
+    def __init__(self, publisher: Publisher, seen: list[CurveSeen]) -> None:
+        self._publisher = publisher
+        self._last = dict.fromkeys(seen, -1)
+        self.count = 0
+
+    def step(self) -> None:
+        """One message."""
+        message = [b"n", b"%d" % self.count, b"x" * 3_000]
+        self._publisher.send_multipart(message, timeout=DEADLINE_S)
+        self.count += 1
+        for one in self._last:
+            while one.socket.poll(0):
+                came = int(one.socket.recv_multipart()[1])
+                assert came > self._last[one]
+                self._last[one] = came
+
+    def have_all_since(self, number: int) -> bool:
+        """One more; whether each has one of those from this number on."""
+        self.step()
+        return all(last >= number for last in self._last.values())
+
+
 def test_if_a_worker_dies_meanwhile_they_are_closed_and_counted_and_back(
     stock: Stock, close: ExitStack
 ) -> None:
@@ -280,36 +310,20 @@ def test_if_a_worker_dies_meanwhile_they_are_closed_and_counted_and_back(
         for one in seen:
             one.connect(publisher.endpoints[0])
         publisher.wait_for_subscribers(len(seen), timeout=DEADLINE_S)
-        last = dict.fromkeys(seen, -1)
-        number = 0
-
-        def publish_and_read() -> None:
-            nonlocal number
-            publisher.send_multipart([b"n", b"%d" % number, b"x" * 3_000], timeout=DEADLINE_S)
-            number += 1
-            for one in seen:
-                while one.socket.poll(0):
-                    came = int(one.socket.recv_multipart()[1])
-                    assert came > last[one]
-                    last[one] = came
-
+        rising = Rising(publisher, seen)
         for kill in range(kills):
             publisher.restart_workers()  # so that they move, all the time
             for _ in range(20 + 7 * kill):
-                publish_and_read()
-            while not publisher.statistics().moved:  # bounded by the time of a test
-                publish_and_read()
+                rising.step()
+            while not publisher.statistics().moved:  # before the first kill
+                rising.step()
             workers = [one for one in publisher.statistics().workers if one.pid]
             os.kill(workers[kill % len(workers)].pid, signal.SIGKILL)
-            publish_and_read()
+            rising.step()
         publisher.restart_workers()
         publisher.wait_for_workers(timeout=DEADLINE_S)
 
-        def are_back() -> bool:
-            publish_and_read()
-            return all(number - one < 10 for one in last.values())
-
-        wait_until(are_back, "all are served again")
+        wait_until(partial(rising.have_all_since, rising.count), "all are served again")
         figures = publisher.statistics()
         closed = happenings.wait_for(EventKind.SUBSCRIBER_EVICTED, figures.not_resumed)
         assert len(closed) == figures.not_resumed

@@ -299,6 +299,7 @@ STORM, HELD = 500, 100  # connections; of these are held at once
 def test_a_storm_of_false_keys_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each costs a multiplication, and is held without a word, or closed."""
     monkeypatch.setattr(reception, "HELD_MAX", HELD)
+    monkeypatch.setattr(addresses, "REFUSAL_HOLD", 10 * S)  # longer than the storm lasts
     greeting = b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"CURVE".ljust(52, b"\0")
     with Publisher(ANY, security=CURVE, **OPTIONS) as publisher:
         host, _, port = publisher.endpoints[0].removeprefix("tcp://").rpartition(":")

@@ -82,46 +82,55 @@ def run(seed: int) -> ShownWorld:
         raise
 
 
+def check_from(first: int, **least: tuple[int, str]) -> None:
+    """Run RUNS seeds.
+
+    Args:
+        least: of what more than so much happens in all of them, or else what is wrong.
+    """
+    worlds = [run(seed) for seed in range(first, first + RUNS)]
+    for name, (count, wrong) in least.items():
+        assert sum(getattr(world, name) for world in worlds) > count, wrong
+    shown = sum(world.shown for world in worlds)
+    assert sum(world.undecided for world in worlds) < shown * UNDECIDED_PART
+
+
 @pytest.mark.parametrize("first", range(0, RUNS * TESTS, RUNS))
 def test_newcomers_get_what_they_must_for_seeds_from(first: int) -> None:
-    worlds = [run(seed) for seed in range(first, first + RUNS)]
-    shown = sum(world.shown for world in worlds)
-
-    assert shown > 200, "the simulation shows nothing"
-    assert sum(world.asked for world in worlds) > 5, "its log always has keyframes"
-    assert sum(world.undecided for world in worlds) < shown * UNDECIDED_PART
+    check_from(
+        first,
+        shown=(200, "the simulation shows nothing"),
+        asked=(5, "its log always has keyframes"),
+    )
 
 
 @pytest.mark.parametrize("first", range(POLICIES_FROM, POLICIES_FROM + RUNS * TESTS, RUNS))
 def test_newcomers_get_what_policies_leave_for_seeds_from(first: int) -> None:
-    worlds = [run(seed) for seed in range(first, first + RUNS)]
-    shown = sum(world.shown for world in worlds)
-
-    assert shown > 100, "the simulation shows nothing"
-    assert sum(world.dropped for world in worlds) > 200, "nobody loses anything"
-    assert sum(world.conflated for world in worlds) > 200, "nothing has a newer one"
-    assert sum(world.undecided for world in worlds) < shown * UNDECIDED_PART
+    check_from(
+        first,
+        shown=(100, "the simulation shows nothing"),
+        dropped=(200, "nobody loses anything"),
+        conflated=(200, "nothing has a newer one"),
+    )
 
 
 @pytest.mark.parametrize("first", range(CANCELS_FROM, CANCELS_FROM + RUNS * TESTS, RUNS))
 def test_newcomers_that_cancel_or_have_a_rate_get_what_they_must_for_seeds_from(first: int) -> None:
-    worlds = [run(seed) for seed in range(first, first + RUNS)]
-    shown = sum(world.shown for world in worlds)
-
-    assert shown > 100, "the simulation shows nothing"
-    assert sum(world.cancelled for world in worlds) > 20, "nothing is cancelled that is to be shown"
-    assert sum(world.parted for world in worlds) > 4, "nobody is disconnected"
-    assert sum(world.undecided for world in worlds) < shown * UNDECIDED_PART
+    check_from(
+        first,
+        shown=(100, "the simulation shows nothing"),
+        cancelled=(20, "nothing is cancelled that is to be shown"),
+        parted=(4, "nobody is disconnected"),
+    )
 
 
 @pytest.mark.parametrize("first", range(ASKS_FROM, ASKS_FROM + RUNS * TESTS, RUNS))
 def test_newcomers_that_have_missed_something_get_it_for_seeds_from(first: int) -> None:
-    worlds = [run(seed) for seed in range(first, first + RUNS)]
-    shown = sum(world.shown for world in worlds)
-
-    assert shown > 100, "the simulation shows nothing"
-    assert sum(world.replayed for world in worlds) > 200, "nobody gets what was missed"
-    assert sum(world.undecided for world in worlds) < shown * UNDECIDED_PART
+    check_from(
+        first,
+        shown=(100, "the simulation shows nothing"),
+        replayed=(200, "nobody gets what was missed"),
+    )
 
 
 @pytest.mark.parametrize("seed", FOUND)

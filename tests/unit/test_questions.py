@@ -62,14 +62,11 @@ class Coordinator:
         slot.take(CONNECTION.subscriber)
         slot.checkpoint(NOTHING._replace(matched=5, sent=5))
         self._open = True
+        self.untold = Untold([])
 
     def refresh(self, timeout: float) -> bool:
         self.refreshed = True
         return timeout > 0
-
-    @property
-    def untold(self) -> Untold:
-        return Untold([])
 
     def owed(self) -> dict[int, tuple[int, bool]]:
         return {}
@@ -129,13 +126,10 @@ class Patient:
             who = (subscribers - number, number, 0, "peer:1", "tcp://x", "zmtp", "3.1")
             self._figures.admitted(Accepted(*who))
             SubscriberSlot(segment, number).take(subscribers - number)
+        self.untold = Untold([])
 
     def refresh(self, timeout: float) -> bool:
         return timeout > 0
-
-    @property
-    def untold(self) -> Untold:
-        return Untold([])
 
     def owed(self) -> dict[int, tuple[int, bool]]:
         return {}
@@ -206,29 +200,18 @@ def test_nobody_is_looked_for_again_each_time_a_send_fails() -> None:
     fake.close()
 
 
-class Losing(Coordinator):
-    """Somebody was lost with a worker."""
-
-    def __init__(self, segment: Segment, lost: Undelivered) -> None:
-        super().__init__(segment)
-        self.all_lost = Untold([lost])
-
-    @property
-    def untold(self) -> Untold:
-        return self.all_lost
-
-
 def test_who_is_interrupted_anywhere_leaves_what_was_lost_to_the_next(segment: Segment) -> None:
     lost = Undelivered(3, "peer:3", 5, 0)
-    coordinator = Losing(segment, lost)
+    coordinator = Coordinator(segment)
+    coordinator.untold = Untold([lost])
     questions = questions_to(coordinator, segment)
 
     def at(number: int) -> Steps:
         steps, got = Steps(number, raiser(KeyboardInterrupt)), list[Undelivered]()
         with suppress(KeyboardInterrupt), steps:
             got += questions.undelivered(0)
-        assert [*got, *coordinator.all_lost.take()] == [lost]
-        coordinator.all_lost.put_back([lost])
+        assert [*got, *coordinator.untold.take()] == [lost]
+        coordinator.untold.put_back([lost])
         return steps
 
     with untraced():

@@ -17,7 +17,6 @@ from fanout.zmtp.curve_client import CurveClient
 from fanout.zmtp.errors import RemoteProtocolError
 from fanout.zmtp.layout import OneByOne
 from fanout.zmtp.session import Session
-from tests.simulation.takeovers.frames import frame_at
 from tests.simulation.takeovers.speaking import GREETING_BYTES
 from tests.simulation.takeovers.subscriber import Subscriber
 from tests.simulation.violated import Violated, require
@@ -84,14 +83,8 @@ class SealedSubscriber(Subscriber):
         del self._wire[:count]
 
     @property
-    def is_taken_whole(self) -> bool:
-        taken, at = len(self.said) - self.connection.inq, GREETING_BYTES
-        while at < taken:
-            found = frame_at(self.said, at, legacy=False)
-            if found is None:
-                return False
-            at = found.end
-        return at == taken
+    def frames_from(self) -> int:
+        return GREETING_BYTES
 
     def leave(self) -> None:
         self._wire.clear()

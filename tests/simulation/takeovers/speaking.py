@@ -138,10 +138,14 @@ class Speaking:
         del self.unsaid[:count]
 
     @property
+    def frames_from(self) -> int:
+        """Bytes that it has said before the frames, by which it is known where these end."""
+        return len(LEGACY_HELLO if self.legacy else SUBSCRIBER_HELLO)
+
+    @property
     def is_taken_whole(self) -> bool:
         """Whether what was taken of what it has said ends with a frame."""
-        taken = len(self.said) - self.connection.inq
-        at = len(LEGACY_HELLO if self.legacy else SUBSCRIBER_HELLO)
+        taken, at = len(self.said) - self.connection.inq, self.frames_from
         while at < taken:
             found = frame_at(self.said, at, legacy=False)
             if found is None:

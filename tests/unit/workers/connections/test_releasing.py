@@ -18,6 +18,8 @@ from tests.unit.workers.connections.test_resuming import LAYOUT, TOPICS, TUNING,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.helpers.taking_over import Subscriber
+
 
 @pytest.fixture
 def two() -> Iterator[TakingOver]:
@@ -71,6 +73,11 @@ def test_a_stream_goes_on_wherever_it_is_moved_and_the_figures_add_up(
     two.settle(two.served[one.number])
 
     assert [outcome.ok for outcome in two.outcomes] == [True] * 12
+    check_all(two, traffic, one, pings)
+
+
+def check_all(two: TakingOver, traffic: Traffic, one: Subscriber, pings: int) -> None:
+    """It was sent all that it wants, and one PONG for each PING; and the figures say so."""
     traffic.check(one)
     count = len(expected(one, traffic.published))
     matched, sent, discarded, matched_bytes, sent_bytes, discarded_bytes = totals(two)

@@ -25,8 +25,8 @@ from fanout.zmtp import encode_message
 from fanout.zmtp.errors import LocalProtocolError
 from tests.helpers.raw import command
 from tests.helpers.taking_over_sealed import HANDSHAKE, Nonces, SealedSubscriber, SealedTakingOver
-from tests.unit.workers.connections.test_releasing import totals
-from tests.unit.workers.connections.test_resuming import LAYOUT, TUNING, Traffic, expected
+from tests.unit.workers.connections.test_releasing import check_all
+from tests.unit.workers.connections.test_resuming import LAYOUT, TUNING, Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,6 +48,7 @@ def two(
     taking = SealedTakingOver(LAYOUT, TUNING, ipc=request.param)
     yield taking
     taking.close()
+    assert Nonces.used, "nobody looks at nonces"
 
 
 def moved(two: SealedTakingOver, one: Subscriber) -> Worker:
@@ -92,15 +93,7 @@ def test_a_stream_goes_on_wherever_it_is_moved_and_the_figures_add_up(
     two.settle(two.served[one.number])
 
     assert half > 2, "boxes were half out"
-    traffic.check(one)
-    count = len(expected(one, traffic.published))
-    matched, sent, discarded, matched_bytes, sent_bytes, discarded_bytes = totals(two)
-    assert (matched, sent, discarded) == (count, count, 0)
-    assert (matched_bytes, discarded_bytes) == (sent_bytes, 0)
-    pongs = [bytes(one.received).find(b"\4PONG%d" % ping) for ping in range(1, pings + 1)]
-    assert sorted(pongs) == pongs
-    assert -1 not in pongs
-    assert bytes(one.received).count(b"\4PONG") == pings
+    check_all(two, traffic, one, pings)
 
 
 @pytest.mark.parametrize(
