@@ -36,7 +36,8 @@ class Tuning:
     tick_ns: int = 2_000_000  # of each thing that is done in a tick, whose turn comes after them
     behind_ns: int = 4_000_000  # of who is behind, while others wait for their turn in a round
     others_ns: int = 2_000_000  # of who is behind, when there is something new for who keeps up
-    round_parts: int = 2  # of turns that a round has before who is not steady goes on alone
+    round_parts: int = 2  # of turns that a round has before who is not steady goes on alone,
+    round_parts_max: int = 8  # or so many, if sends are large: then the next one is shorter
     sort_ns: int = 32_000_000  # of sorting one batch: less would make sends small
     sends_per_look: int = 64  # at the clock; each takes some microseconds
     bytes_per_send: int = 8 * KIB  # so many more may take as long as one more send

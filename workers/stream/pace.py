@@ -21,9 +21,11 @@ class Pace:
     Attributes:
         messages: that the next batch may take.
         share: of a batch's bytes that one of its sends carries, on average; 1.0 = all of them.
+        has_large_sends: whether those of the last batch were, so that fewer messages in one would
+            make it end sooner.
     """
 
-    __slots__ = ("_aim", "_careful", "_max", "_min", "messages", "share")
+    __slots__ = ("_aim", "_careful", "_max", "_min", "has_large_sends", "messages", "share")
 
     def __init__(self, tuning: Tuning = TUNING) -> None:
         self._min = tuning.batch_messages_min
@@ -32,6 +34,7 @@ class Pace:
         self._careful = 0  # batches that may not grow to twice the last
         self.messages = self._min
         self.share = 1.0
+        self.has_large_sends = False
 
     def learn(
         self, taken: int, taken_bytes: int, distinct: int, sends: int, sent_bytes: int
@@ -44,6 +47,7 @@ class Pace:
         aim = self._aim * (2 if sends >= SHARED_SENDS * distinct else 1)
         if sends:
             self.share = sent_bytes / (sends * taken_bytes)
+            self.has_large_sends = sent_bytes * WORTH_PART > self._aim * sends
         if sent_bytes > 2 * aim * sends:
             self.messages = max(min(self._min, self.messages), self.messages // 2)
         elif taken == self.messages and (taken < self._min or sent_bytes < aim * sends):
@@ -56,7 +60,7 @@ class Pace:
         self.messages = taken
         self._careful = CAREFUL_BATCHES
 
-    def shorten(self, taken: int, sends: int, sent_bytes: int) -> None:
-        """To send so many messages took too long: it came to so many sends and bytes."""
-        if sent_bytes * WORTH_PART > self._aim * sends:
+    def shorten(self, taken: int) -> None:
+        """To send the last batch, of so many messages, took too long."""
+        if self.has_large_sends:
             self.cut(max(1, taken // 2))

@@ -8,9 +8,10 @@ where the round began. Whoever wants to do something else with him first gives h
 
 There may be more members than there is time for, and then they are not equal. Once a round has had
 some parts of turns, those who are not *steady* do not wait any more: they go on by themselves, as
-if their sockets had been full, so that the front moves on for those who are. Else some who have
+as if their sockets had been full, so that the front moves on for those who are. Else some who have
 come to read nothing would set the pace for all. But not before: who goes on by himself picks what
-he wants out of the log again, which with a long list of his own takes several times as long.
+he wants out of the log again, which with a long list of his own takes several times as long. Where
+sends are large, it is the next round that is made shorter, and all wait for longer until it is.
 Crowds do not wait either, steady or not, while a round has few messages: else thousands who have
 one feed in common make whoever has another one wait until each of them was sent a few bytes.
 """
@@ -59,9 +60,11 @@ class Rounds(RoundSends):
         self._batch_bytes = tuning.batch_bytes
         self._crowd_messages = tuning.crowd_messages
         self._round_parts = tuning.round_parts
+        self._round_parts_max = tuning.round_parts_max
         self._pace = Pace(tuning)
         self._round: Iterable[None] | None = None
         self._parts = 0  # of turns that it has had
+        self._is_sorted = False  # the batch of that round, so that `_pace` is about it
         self._is_divided = False  # in that round: who waits is steady, or nobody is
         self._is_too_long = False  # that round: some had to go on by themselves
         self.steady: dict[Member, None] = {}
@@ -111,7 +114,7 @@ class Rounds(RoundSends):
         first = self.front
         everything = self.cohorts.everything
         start = everything.counted_bytes  # where the front is
-        filtered = self._subscribed > everything.members
+        filtered = self._is_sorted = self._subscribed > everything.members
         if filtered:
             aim, most = min(head, first + self._pace.messages), self._batch_bytes
         else:
@@ -164,21 +167,24 @@ class Rounds(RoundSends):
         loads, sends, sent_bytes = shared[0] + own[0], shared[1] + own[1], shared[2] + own[2]
         self._pace.learn(stop - first, end - start, loads, sends, sent_bytes)
         if self._is_too_long:
-            self._pace.shorten(stop - first, sends, sent_bytes)
+            self._pace.shorten(stop - first)
         self.totals.matched_bytes += sorting.clear(self._now)
 
     def _divide(self) -> bool:
         """There was not time for all: have those go on by themselves who are not to wait.
 
         Who is steady may turn out while the round goes on; as long as nobody is, all but the crowds
-        wait for each other, and so do all for some parts of turns.
+        wait for each other, and so do all for some parts of turns: for more of them if sends are
+        large, for then the next round is shorter.
 
         Returns:
             Whether that is done: if not, the time is over, and there are more of them.
         """
-        is_long = bool(self.steady) and self._parts >= self._round_parts
+        is_long = self._parts >= self._round_parts and 0 < len(self.steady) < self._subscribed
+        self._is_too_long |= is_long
+        if self._is_sorted and self._pace.has_large_sends:
+            is_long = is_long and self._parts >= self._round_parts_max
         others = sorted(self._not_to_wait(is_long=is_long), key=attrgetter("id"))
-        self._is_too_long |= is_long and bool(others)
         for done, member in enumerate(others, 1):
             self._block(member, self._round_first, 0, self._now)
             self.runnable[member] = None
@@ -192,7 +198,7 @@ class Rounds(RoundSends):
 
         To pick again what a crowd is sent takes little: such cohorts have few prefixes.
         """
-        steady = self.steady if is_long and self._subscribed > len(self.steady) else None
+        steady = self.steady if is_long else None
         is_crowded = self.front - self._round_first <= self._crowd_messages
         if not (steady or is_crowded):
             return []

@@ -71,10 +71,23 @@ def test_a_batch_that_took_too_long_to_send_is_halved_unless_its_sends_are_small
     each: int, messages: int
 ) -> None:
     pace = Pace()
+    pace.learn(500, 1 << 20, 10, 10, 10 * each)
     pace.messages = 1_000
-    pace.shorten(1_000, 10, 10 * each)
+    pace.shorten(1_000)
     halved = pace.messages
     pace.learn(pace.messages, 1 << 20, 10, 10, 10 * 100)
 
     assert halved == messages
     assert pace.messages == (2_000 if messages == 1_000 else 500 + 1 + 500 // 8)
+
+
+def test_the_sends_of_a_batch_are_large_from_a_quarter_of_what_is_aimed_at() -> None:
+    pace = Pace()
+    before = pace.has_large_sends
+    pace.learn(100, 1 << 20, 4, 4, SEND_BYTES_AIM + 4)
+    large = pace.has_large_sends
+    pace.learn(100, 1 << 20, 0, 0, 0)
+    nobody = pace.has_large_sends
+    pace.learn(100, 1 << 20, 4, 4, SEND_BYTES_AIM)
+
+    assert [before, large, nobody, pace.has_large_sends] == [False, True, True, False]

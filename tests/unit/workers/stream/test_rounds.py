@@ -39,12 +39,14 @@ class Rounds(Worker):
         shared_from: int = 0,
         crowd_messages: int = 0,
         round_parts: int = 1,
+        round_parts_max: int = 1,
     ) -> None:
         tuning = Tuning(
             shared_prefixes=shared_prefixes,
             shared_from=shared_from,
             crowd_messages=crowd_messages,
             round_parts=round_parts,
+            round_parts_max=round_parts_max,
             batch_send_bytes=4 * len(message(0)) - 1,
         )
         super().__init__(tuning=tuning)
@@ -329,13 +331,44 @@ def test_a_round_has_some_parts_of_turns_before_anybody_goes_on_alone(
 
 
 @pytest.mark.parametrize(
+    ("prefixes", "is_large", "blocked"),
+    [
+        ((b"A", b"Z"), False, [0, 2 * EACH - 1, 0]),
+        ((b"A", b"Z"), True, [0, 0, EACH - 1]),
+        ((b"A", b"#"), True, [0, 0, EACH - 1]),
+        ((b"",), True, [0, 2 * EACH - 1, 0]),
+    ],
+    ids=["small sends", "its own picks", "each its own picks", "everything, which is not sorted"],
+)
+def test_who_is_sent_much_at_once_waits_longer_for_the_next_round_is_shorter(
+    prefixes: tuple[bytes, ...], is_large: bool, blocked: list[int]
+) -> None:
+    worker = Rounds(prefixes, 0, round_parts_max=2)
+    pump = worker.pump
+    pump.steady[worker.members[-1]] = None
+    pump._pace.has_large_sends = is_large
+    before, more = 0, []
+    for _ in range(3):
+        worker.go()
+        more.append(len(pump.blocked) - before)
+        before = len(pump.blocked)
+
+    assert more == blocked
+    worker.finish()
+    assert {sink.taken for sink in worker.sinks} == {message(0)}
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+@pytest.mark.parametrize(
     ("round_parts", "steady", "messages"), [(1, 1, 4), (2, 1, 4), (3, 1, 8), (1, 3 * EACH, 8)]
 )
-def test_after_a_round_that_some_could_not_wait_for_the_next_is_shorter(
-    round_parts: int, steady: int, messages: int
+def test_after_a_round_that_was_too_long_for_who_keeps_up_the_next_is_shorter(
+    round_parts: int, steady: int, messages: int, is_large: bool
 ) -> None:
-    worker = Rounds((b"A", b"#"), 0, round_parts=round_parts)
+    """Whether it was because some went on by themselves or in spite of all having waited."""
+    worker = Rounds((b"A", b"#"), 0, round_parts=round_parts, round_parts_max=8)
     pump, taken = worker.pump, 8
+    pump._pace.has_large_sends = is_large
     pump.steady.update(dict.fromkeys(worker.members[:steady]))
     for number in range(1, taken):
         worker.log.publish(b"A", b"%d" % number)
@@ -344,6 +377,7 @@ def test_after_a_round_that_some_could_not_wait_for_the_next_is_shorter(
         continue
 
     assert pump._pace.messages == messages
+    assert bool(pump.blocked) == (messages < taken and not is_large)
 
 
 @WANTS
