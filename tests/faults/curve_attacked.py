@@ -78,7 +78,6 @@ def one_round(rng: Random, runs: int = A_ROUND) -> None:
             assert neighbour.saw(zmq.Event.HANDSHAKE_SUCCEEDED) == 1
             assert publisher.statistics().workers == (worker,)
         finally:
-            neighbour.close()
             stock.close()
 
 

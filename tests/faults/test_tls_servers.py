@@ -1,24 +1,24 @@
 """The subscriber by TLS, and publishers that are hostile or broken: time and memory are bounded.
 
 Who has no trusted certificate gets no further than a handshake; who has one may still be broken.
+What takes its time is in `tests/unit/subscriber/test_connections.py`, by the clock of the test.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 import pytest
 
 import fanout.asyncio
-from fanout import ReceiverEvent, ReceiverEventKind, Subscriber, auth
+from fanout import ReceiverEventKind, Subscriber, auth
 from fanout.security.records import SAID_BYTES_MAX
-from fanout.subscriber import connections, line
+from fanout.subscriber import connections
 from fanout.transport import connecting
 from fanout.zmtp import encode_message
 from tests.helpers.certificates import (
@@ -27,16 +27,12 @@ from tests.helpers.certificates import (
     EARLY_KEY,
     EXPIRED,
     EXPIRED_KEY,
-    SERVER,
-    SERVER_KEY,
     TIMES_AUTHORITY,
 )
+from tests.helpers.happenings import Told
 from tests.helpers.tls import ask_for_new_keys
-from tests.helpers.tls_server import TlsServer, TlsTalk, have_it
-from tests.helpers.waiting import DEADLINE_S, wait_until
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.helpers.tls_server import TlsServer, TlsTalk, have_it, stock_context
+from tests.helpers.waiting import DEADLINE_S
 
 S = DEADLINE_S
 TRUSTS = auth.TlsClient(ca=AUTHORITY)
@@ -46,28 +42,16 @@ LOST, FAILED, REFUSED = (
     ReceiverEventKind.REFUSED,
 )
 STEP_S = 0.02  # between two pieces of who is slow
+_never = threading.Event()
 
 
-class Told:
-    """What a subscriber tells."""
-
-    def __init__(self) -> None:
-        self.events: list[ReceiverEvent] = []
-
-    def first(self, kind: ReceiverEventKind) -> str:
-        """The text of the first of these, which is waited for."""
-
-        def found() -> list[str]:
-            return [event.text for event in self.events if event.kind is kind]
-
-        return wait_until(found, f"it is told of {kind}")[0]
-
-    def count(self, kind: ReceiverEventKind) -> int:
-        return sum(event.kind is kind for event in self.events)
+def first(told: Told, kind: ReceiverEventKind) -> str:
+    """The text of the first of these, which is waited for."""
+    return told.wait_for(kind)[0].text
 
 
 def connected(server: TlsServer, told: Told, **options: Any) -> Subscriber:
-    return Subscriber(server.endpoint, tls=TRUSTS, on_event=told.events.append, **options)
+    return Subscriber(server.endpoint, tls=TRUSTS, on_event=told, **options)
 
 
 def serve_again(server: TlsServer, subscriber: Subscriber) -> None:
@@ -76,45 +60,25 @@ def serve_again(server: TlsServer, subscriber: Subscriber) -> None:
     assert subscriber.recv(S).topic == b"again"
 
 
-def drip(sock: socket.socket, data: bytes, size: int, stopped: threading.Event) -> None:
-    """Send so many bytes at a time, until the other side has left."""
-    with suppress(OSError):
-        for at in range(0, len(data), size):
-            sock.sendall(data[at : at + size])
-            if stopped.wait(STEP_S):
-                return
+def drip(sock: socket.socket, data: bytes, size: int) -> None:
+    """Send so many bytes at a time, with a while between."""
+    for at in range(0, len(data), size):
+        sock.sendall(data[at : at + size])
+        _never.wait(STEP_S)
 
 
 class TestHandshakes:
-    def test_who_drips_his_has_his_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(line, "CONNECT_TIMEOUT_S", 0.4)
-        told, stopped = Told(), threading.Event()
-        with TlsServer() as server, connected(server, told):
-            talk = server.accept()
-            talk.hear()
-            drip(talk.socket, talk.records.take_output(), 1, stopped)
-            assert told.first(FAILED) == line.SILENT
-            server.accept()
-
-    def test_tls_and_zmtp_have_theirs_together(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(line, "CONNECT_TIMEOUT_S", 0.4)
-        told = Told()
-        with TlsServer() as server, connected(server, told):
-            server.accept().shake()
-            assert told.first(FAILED) == line.SILENT
-
     def test_cancelled_within_it_nothing_is_lost(self) -> None:
         """A call that is cancelled has nothing to do with the connection."""
         cancelled = 0
 
         async def main(server: TlsServer) -> None:
             nonlocal cancelled
-            stopped = threading.Event()
 
             def serve() -> None:
                 talk = server.accept()
                 talk.hear()
-                drip(talk.socket, talk.records.take_output(), 40, stopped)
+                drip(talk.socket, talk.records.take_output(), 40)
                 talk.serve().publish(b"A", b"first")
 
             async with fanout.asyncio.Subscriber(server.endpoint, tls=TRUSTS) as subscriber:
@@ -154,7 +118,7 @@ class TestHandshakes:
             talk = server.accept()
             talk.hear()
             talk.socket.sendall(said)
-            assert "TLS" in told.first(REFUSED)
+            assert "TLS" in first(told, REFUSED)
             talk.wait_for_the_end()
             serve_again(server, subscriber)
 
@@ -164,21 +128,18 @@ class TestHandshakes:
     )
     @pytest.mark.parametrize("is_trusted_itself", [False, True])
     def test_a_certificate_of_another_time(
-        self, tmp_path: Path, chain: bytes, key: bytes, text: str, is_trusted_itself: bool
+        self, chain: bytes, key: bytes, text: str, is_trusted_itself: bool
     ) -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        (tmp_path / "chain.pem").write_bytes(chain + key)
-        context.load_cert_chain(tmp_path / "chain.pem")
         told = Told()
         trusts = auth.TlsClient(ca=chain if is_trusted_itself else TIMES_AUTHORITY)
         with (
-            TlsServer(context) as server,
-            Subscriber(server.endpoint, tls=trusts, on_event=told.events.append),
+            TlsServer(stock_context(chain, key)) as server,
+            Subscriber(server.endpoint, tls=trusts, on_event=told),
         ):
             talk = server.accept()
             talk.hear()
             talk.flush()
-            assert f"the certificate of the publisher {text}" in told.first(REFUSED)
+            assert f"the certificate of the publisher {text}" in first(told, REFUSED)
 
 
 class TestTraffic:
@@ -191,7 +152,7 @@ class TestTraffic:
             talk.records.end()
             talk.socket.sendall(last + talk.records.take_output())
             assert subscriber.recv(S).payload == b"last"
-            assert "closed the connection" in told.first(LOST)
+            assert "closed the connection" in first(told, LOST)
             serve_again(server, subscriber)
 
     @pytest.mark.parametrize("is_said", [False, True])
@@ -206,23 +167,8 @@ class TestTraffic:
                 talk.flush()
             else:
                 talk.socket.shutdown(socket.SHUT_WR)
-            assert "closed the connection" in told.first(LOST)
+            assert "closed the connection" in first(told, LOST)
             serve_again(server, subscriber)
-
-    def test_who_is_slow_within_a_record_is_not_silent(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """As without TLS, where each byte counts that comes."""
-        monkeypatch.setattr(line, "PING_EACH_S", 0.1)
-        monkeypatch.setattr(line, "LOST_AFTER_S", 1.0)
-        told, stopped = Told(), threading.Event()
-        with TlsServer() as server, connected(server, told) as subscriber:
-            talk = server.accept().serve()
-            talk.say(b"\x04\x0d\x04PONG" + b"anything")  # it answers, so its silence counts
-            whole = talk.sealed(encode_message((b"A", b"x" * 1_000)))
-            drip(talk.socket, whole, 10, stopped)
-            assert subscriber.recv(S).topic == b"A"
-            assert (server.accepted, told.count(LOST)) == (1, 0)
 
     def test_new_keys_again_and_again_for_who_reads_no_answers(
         self, monkeypatch: pytest.MonkeyPatch
@@ -240,11 +186,11 @@ class TestTraffic:
             talk = server.accept().serve()
             before = psutil.Process().memory_info().rss
             with suppress(OSError):
-                while not told.count(LOST):
+                while not told.of(LOST):
                     for _ in range(100):
                         ask_for_new_keys(talk.records._tls)
                     talk.flush()
-            assert "goes on asking, and does not read the answers" in told.first(LOST)
+            assert "goes on asking, and does not read the answers" in first(told, LOST)
             assert psutil.Process().memory_info().rss - before < 100 * SAID_BYTES_MAX
             serve_again(server, subscriber)
 
@@ -273,13 +219,10 @@ class TestTraffic:
                 reader.join(S)
             assert server.accepted == 1
 
-    def test_tickets_without_end(self, tmp_path: Path) -> None:
+    def test_tickets_without_end(self) -> None:
         """A subscriber has no use for any, and keeps none."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        (tmp_path / "chain.pem").write_bytes(SERVER + SERVER_KEY)
-        context.load_cert_chain(tmp_path / "chain.pem")
         told = Told()
-        with TlsServer(context) as server, connected(server, told) as subscriber:
+        with TlsServer(stock_context()) as server, connected(server, told) as subscriber:
             talk = server.accept().serve()
 
             def flood(count: int) -> int:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
+
+from tests.helpers.stock import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.helpers.stock import Stock
 
-RECONNECT_MS = 20
+HEARD_S = 2.5  # for which a busy machine may hold up either side, and it is not taken for dead
+BEATING = {
+    zmq.HEARTBEAT_IVL: 30,
+    zmq.HEARTBEAT_TIMEOUT: int(HEARD_S * 1000),
+    zmq.HEARTBEAT_TTL: int(HEARD_S * 1000),
+}
 
 
 class Keys(NamedTuple):
@@ -28,8 +34,8 @@ def new_keys() -> Keys:
     return Keys(public.decode(), secret.decode())
 
 
-class CurveSeen:
-    """A stock SUB with CURVE, which takes everything, and what its monitor says.
+class CurveSeen(Seen):
+    """A stock SUB with CURVE, and what its monitor says.
 
     Args:
         server: the public key that it expects; None = it speaks NULL.
@@ -45,26 +51,8 @@ class CurveSeen:
         topic: bytes = b"",
     ) -> None:
         self.keys = keys or new_keys()
-        self.socket = stock.socket(zmq.SUB, {zmq.RECONNECT_IVL: RECONNECT_MS, **(options or {})})
+        super().__init__(stock, options, topic)
         if server is not None:
             self.socket.curve_serverkey = server.encode()
             self.socket.curve_publickey = self.keys.public.encode()
             self.socket.curve_secretkey = self.keys.secret.encode()
-        self._monitor = self.socket.get_monitor_socket()
-        self.events: list[zmq.Event] = []
-        self.socket.subscribe(topic)
-
-    def connect(self, endpoint: str) -> CurveSeen:
-        self.socket.connect(endpoint)
-        return self
-
-    def saw(self, kind: zmq.Event) -> int:
-        """How often it has seen this by now."""
-        while self._monitor.poll(0):
-            self.events.append(zmq.Event(recv_monitor_message(self._monitor)["event"]))
-        return self.events.count(kind)
-
-    def close(self) -> None:
-        self.socket.disable_monitor()
-        self._monitor.close(linger=0)
-        self.socket.close(linger=0)

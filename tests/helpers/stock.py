@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
@@ -25,6 +25,7 @@ Socket: TypeAlias = "zmq.Socket[bytes]"
 
 MARK = b"\x00marker"
 _RETRY_MS = 10
+_RECONNECT_MS = 20
 _numbers = itertools.count()
 
 
@@ -97,6 +98,28 @@ class Monitor:
 
     def _read(self) -> None:
         self.events.append(recv_monitor_message(self._source)["event"])
+
+
+class Seen:
+    """A stock SUB that comes back soon, and what its monitor says. Its `Stock` closes both."""
+
+    def __init__(
+        self,
+        stock: Stock,
+        options: Mapping[zmq.SocketOption, int] | None = None,
+        topic: bytes = b"",
+    ) -> None:
+        self.socket = stock.socket(zmq.SUB, {zmq.RECONNECT_IVL: _RECONNECT_MS, **(options or {})})
+        self.socket.subscribe(topic)
+        self._monitor = stock.monitor(self.socket)
+
+    def connect(self, endpoint: str) -> Self:
+        self.socket.connect(endpoint)
+        return self
+
+    def saw(self, *kinds: zmq.Event) -> int:
+        """How often it has seen one of these by now."""
+        return sum(event in kinds for event in self._monitor.read_all())
 
 
 def publish_marker(publisher: PublishingSocket, topic: bytes) -> list[bytes]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import _ssl
 import ctypes
 import socket
+import ssl
+import tempfile
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
@@ -16,7 +18,6 @@ from tests.helpers.limits import LIMITS
 from tests.helpers.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
-    import ssl
     from types import TracebackType
 
 READ_BYTES = 64 * 1024
@@ -25,6 +26,16 @@ READ_BYTES = 64 * 1024
 def serving_context() -> ssl.SSLContext:
     """What an honest one has."""
     return context_of([SERVER, SERVER_KEY, b"", b""])
+
+
+def stock_context(chain: bytes = SERVER, key: bytes = SERVER_KEY) -> ssl.SSLContext:
+    """What a server has that is none of ours: nothing but its certificate and its key."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as file:  # OpenSSL takes them from nowhere else
+        file.write(chain + key)
+        file.flush()
+        context.load_cert_chain(file.name)
+    return context
 
 
 def inner_of(side: ssl.SSLObject | ssl.SSLSocket) -> ctypes.c_void_p:

@@ -16,13 +16,13 @@ import zmq
 from fanout import ConfigError, EventKind, Publisher, Reason, SlowPolicy, auth
 from fanout.coordinator import addresses, telling
 from fanout.workers.connections.sealed import TURN_BYTES
-from tests.helpers.curve import CurveSeen, Keys, new_keys
+from tests.helpers.curve import BEATING, HEARD_S, CurveSeen, Keys, new_keys
 from tests.helpers.happenings import Happenings
 from tests.helpers.showing import shown_by
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.helpers.stock import Stock
 
@@ -33,16 +33,11 @@ SUCCEEDED = zmq.Event.HANDSHAKE_SUCCEEDED
 
 
 @pytest.fixture
-def make(stock: Stock) -> Iterator[Callable[..., CurveSeen]]:
-    made: list[CurveSeen] = []
-
+def make(stock: Stock) -> Callable[..., CurveSeen]:
     def one(server: str | None = SERVER.public, *args: Any, **kwargs: Any) -> CurveSeen:
-        made.append(CurveSeen(stock, server, *args, **kwargs))
-        return made[-1]
+        return CurveSeen(stock, server, *args, **kwargs)
 
-    yield one
-    for each in made:
-        each.close()
+    return one
 
 
 def opened(security: auth.Security | None = None, **options: Any) -> tuple[Publisher, Happenings]:
@@ -120,14 +115,10 @@ def test_what_one_wants_changes(make: Callable[..., CurveSeen]) -> None:
         assert subscriber.socket.recv_multipart() == [b"B2", b""]
 
 
-HEARD_S = 2.5  # for which a busy machine may hold up either side, and it is not taken for dead
-
-
 def test_heartbeats_of_both_sides_for_a_while(make: Callable[..., CurveSeen]) -> None:
     publisher, happenings = opened(heartbeat_interval=0.1, heartbeat_timeout=HEARD_S)
     with publisher:
-        times = dict.fromkeys((zmq.HEARTBEAT_TIMEOUT, zmq.HEARTBEAT_TTL), int(HEARD_S * 1000))
-        subscriber = served(publisher, make(options={zmq.HEARTBEAT_IVL: 30, **times}))
+        subscriber = served(publisher, make(options=BEATING))
         until = time.monotonic() + HEARD_S + 1.0
         number = 0
         while time.monotonic() < until:

@@ -9,7 +9,6 @@ import os
 import signal
 import threading
 import time
-from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +18,12 @@ import zmq
 from fanout import EventKind, NotMovedError, Publisher, Reason, auth
 from fanout.coordinator import balance, rebalancing
 from fanout.coordinator.rebalancing import WHY
-from tests.helpers.curve import CurveSeen, new_keys
+from tests.helpers.curve import BEATING, HEARD_S, CurveSeen, new_keys
 from tests.helpers.happenings import Happenings
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.helpers.stock import Stock
 
@@ -33,12 +32,6 @@ TOPICS = (b"A", b"B", b"C", b"D")
 LAST = b"last"
 SIZES = (0, 30, 200, 300, 2_000)  # of payloads; those above are sent now and then
 LARGE = 70_000
-HEARD_S = 2.5  # for which a busy machine may hold up either side, and it is not taken for dead
-BEATING = {
-    zmq.HEARTBEAT_IVL: 30,
-    zmq.HEARTBEAT_TIMEOUT: int(HEARD_S * 1000),
-    zmq.HEARTBEAT_TTL: int(HEARD_S * 1000),
-}
 
 
 class Reader:
@@ -120,20 +113,8 @@ def opened(**options: Any) -> tuple[Publisher, Happenings]:
     return Publisher("tcp://127.0.0.1:*", **(given | options)), happenings
 
 
-@pytest.fixture
-def close(stock: Stock) -> Iterator[ExitStack]:
-    """Closes subscribers before their context ends."""
-    del stock
-    with ExitStack() as stack:
-        yield stack
-
-
-def readers_of(
-    stock: Stock, publisher: Publisher, close: ExitStack, *topics: bytes
-) -> list[Reader]:
+def readers_of(stock: Stock, publisher: Publisher, *topics: bytes) -> list[Reader]:
     readers = [Reader(stock, publisher.endpoints[0], topic) for topic in topics]
-    for reader in readers:
-        close.callback(reader.seen.close)
     publisher.wait_for_subscribers(len(readers), timeout=DEADLINE_S)
 
     def have_said() -> bool:
@@ -171,11 +152,11 @@ def by_sizes(publisher: Publisher) -> None:
 
 @pytest.mark.parametrize(("change", "moves"), [(by_moves, 30), (by_restarts, 10), (by_sizes, 2)])
 def test_nothing_is_lost_or_doubled_at_full_rate(
-    stock: Stock, close: ExitStack, change: Callable[[Publisher], None], moves: int
+    stock: Stock, change: Callable[[Publisher], None], moves: int
 ) -> None:
     publisher, happenings = opened()
     with publisher:
-        readers = readers_of(stock, publisher, close, b"", b"", b"A", b"C", b"")
+        readers = readers_of(stock, publisher, b"", b"", b"A", b"C", b"")
         ids = {one.id for one in publisher.subscribers()}
         for reader in readers:
             reader.start()
@@ -209,12 +190,11 @@ def to_other(publisher: Publisher) -> None:
 
 
 @pytest.mark.parametrize("policy", ["block", "drop_oldest"])
-def test_boxes_that_are_not_out_go_along(stock: Stock, close: ExitStack, policy: str) -> None:
+def test_boxes_that_are_not_out_go_along(stock: Stock, policy: str) -> None:
     """It reads nothing while it is moved; buffers are small on both sides."""
     publisher, _ = opened(slow_policy=policy, kernel_queue_bytes=8192, heartbeat_interval=0.0)
     small = {zmq.RCVBUF: 4096, zmq.RCVHWM: 2}
     subscriber = CurveSeen(stock, SERVER.public, options=small)
-    close.callback(subscriber.close)
     count, payload, got = 60, bytes(range(250)) * 40, list[int]()
     with publisher:
         subscriber.connect(publisher.endpoints[0])
@@ -244,13 +224,12 @@ def test_boxes_that_are_not_out_go_along(stock: Stock, close: ExitStack, policy:
         assert subscriber.saw(zmq.Event.DISCONNECTED) == 0
 
 
-def test_who_one_is_and_what_one_may_goes_along(stock: Stock, close: ExitStack) -> None:
+def test_who_one_is_and_what_one_may_goes_along(stock: Stock) -> None:
     def check(_request: auth.Request) -> auth.Verdict:
         return auth.Allow("desk7", subscribe=["A"])
 
     publisher, _ = opened(security=auth.Curve(SERVER.secret, check))
     subscriber = CurveSeen(stock, SERVER.public)
-    close.callback(subscriber.close)
     with publisher:
         subscriber.connect(publisher.endpoints[0])
         publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
@@ -297,14 +276,10 @@ class Rising:
         return all(last >= number for last in self._last.values())
 
 
-def test_if_a_worker_dies_meanwhile_they_are_closed_and_counted_and_back(
-    stock: Stock, close: ExitStack
-) -> None:
+def test_if_a_worker_dies_meanwhile_they_are_closed_and_counted_and_back(stock: Stock) -> None:
     """Whatever is on the way just then: nobody is sent a box that he takes for an attack."""
     publisher, happenings = opened(heartbeat_interval=0.0)
     seen = [CurveSeen(stock, SERVER.public) for _ in range(8)]
-    for one in seen:
-        close.callback(one.close)
     kills = 6
     with publisher:
         for one in seen:
@@ -336,7 +311,7 @@ def test_if_a_worker_dies_meanwhile_they_are_closed_and_counted_and_back(
 
 
 def test_they_are_moved_to_who_has_less_to_do(
-    stock: Stock, close: ExitStack, monkeypatch: pytest.MonkeyPatch
+    stock: Stock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (balance, rebalancing):
         monkeypatch.setattr(module, "LOOK", 0.2)
@@ -346,7 +321,7 @@ def test_they_are_moved_to_who_has_less_to_do(
     monkeypatch.setattr(balance, "QUIET", 2.0)
     publisher, happenings = opened(rebalance=True)
     with publisher:
-        readers = readers_of(stock, publisher, close, *[b""] * 6)
+        readers = readers_of(stock, publisher, *[b""] * 6)
         for one in publisher.subscribers():
             if one.worker == 1:
                 publisher.move(one.id, 0)

@@ -18,10 +18,11 @@ from zmq.auth import CURVE_ALLOW_ANY
 from zmq.auth.thread import ThreadAuthenticator
 
 import fanout.asyncio
-from fanout import ConfigError, Publisher, ReceiverEvent, ReceiverEventKind, Subscriber, auth
+from fanout import ConfigError, Publisher, ReceiverEventKind, Subscriber, auth
 from fanout.coordinator import addresses, reception
 from tests.helpers.command import Command
 from tests.helpers.curve import new_keys
+from tests.helpers.happenings import Told
 from tests.helpers.healing import get_the_first_and_the_last, heal_and_miss_nothing
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
@@ -122,16 +123,6 @@ def test_a_publisher_of_libzmq_serves_it(mechanism: str, client: auth.ClientSecu
         assert publisher.recv() == b"\x00A"
 
 
-class Told:
-    """What a subscriber tells."""
-
-    def __init__(self) -> None:
-        self.events: list[ReceiverEvent] = []
-
-    def of(self, kind: ReceiverEventKind) -> list[ReceiverEvent]:
-        return [event for event in self.events if event.kind is kind]
-
-
 REFUSALS = [
     (PLAIN, auth.PlainClient("desk7", WRONG), "denies user and password", True),
     (CURVE, auth.CurveClient(SERVER.public), "denies the key", True),
@@ -158,8 +149,8 @@ def test_who_is_not_served_is_told_why_and_tries_again(
     kind = REFUSED if is_refused else ReceiverEventKind.FAILED
     with Publisher(ANY, security=security, **OPTIONS) as publisher:
         endpoint = publisher.endpoints[0]
-        with Subscriber(endpoint, on_event=told.events.append, security=client) as subscriber:
-            wait_until(lambda: len(told.of(kind)) >= 2, "it has tried twice")
+        with Subscriber(endpoint, on_event=told, security=client) as subscriber:
+            told.wait_for(kind, 2)
             assert {event.kind for event in told.events} == {kind}
             assert all(text in event.text for event in told.events)
             assert subscriber.statistics().connections == 0
@@ -182,9 +173,9 @@ def test_a_publisher_of_libzmq_refuses_it(
     told = Told()
     with (
         libzmq(mechanism) as (_, endpoint),
-        Subscriber(endpoint, on_event=told.events.append, security=client),
+        Subscriber(endpoint, on_event=told, security=client),
     ):
-        wait_until(lambda: len(told.of(REFUSED)) >= 2, "it has tried twice")
+        told.wait_for(REFUSED, 2)
     assert all(text in event.text for event in told.of(REFUSED))
 
 
@@ -194,11 +185,9 @@ def test_who_is_allowed_later_is_served_then() -> None:
     check: Callable[[auth.Request], bool] = lambda request: request.username in users  # noqa: E731
     with (
         Publisher(ANY, security=auth.Plain(check), **OPTIONS) as publisher,
-        Subscriber(
-            publisher.endpoints[0], on_event=told.events.append, security=AS_USER
-        ) as subscriber,
+        Subscriber(publisher.endpoints[0], on_event=told, security=AS_USER) as subscriber,
     ):
-        wait_until(lambda: told.of(REFUSED), "it is refused")
+        told.wait_for(REFUSED)
         users.add("desk7")
         publisher.wait_for_subscribers(1, timeout=S)
         publisher.publish("A", b"")

@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 import fanout.asyncio
 from fanout import ConfigError, EventKind, Publisher, Reason, auth
 from fanout.security.verdicts import CHECK_TIMEOUT
 from fanout.zmtp.mechanisms import Credentials
 from tests.helpers.happenings import Happenings
+from tests.helpers.stock import Seen
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.helpers.stock import Stock
 
@@ -37,49 +37,22 @@ HASH = auth.hash_password(SECRET)
 PASSWORDS = auth.Passwords({"desk7": HASH})
 
 
-class Seen:
+class PlainSeen(Seen):
     """A stock SUB with PLAIN, and what its monitor says."""
 
     def __init__(self, stock: Stock, user: str | None, password: str = SECRET) -> None:
-        self.socket = stock.socket(zmq.SUB)
+        super().__init__(stock)
         if user is not None:
             self.socket.plain_username = user.encode()
             self.socket.plain_password = password.encode()
-        self.socket.set(zmq.RECONNECT_IVL, 20)
-        self._monitor = self.socket.get_monitor_socket()
-        self.events: list[zmq.Event] = []
-        self.socket.subscribe(b"")
-
-    def connect(self, endpoint: str) -> Seen:
-        self.socket.connect(endpoint)
-        return self
-
-    def saw(self, *kinds: zmq.Event) -> bool:
-        """Whether it has seen one of these by now."""
-        while self._monitor.poll(0):
-            self.events.append(zmq.Event(recv_monitor_message(self._monitor)["event"]))
-        return any(kind in self.events for kind in kinds)
-
-    def close(self) -> None:
-        self.socket.disable_monitor()
-        self._monitor.close(linger=0)
-        self.socket.close(linger=0)
 
 
 FAILED = zmq.Event.HANDSHAKE_FAILED_AUTH, zmq.Event.HANDSHAKE_FAILED_PROTOCOL
 
 
 @pytest.fixture
-def make(stock: Stock) -> Iterator[Callable[..., Seen]]:
-    made: list[Seen] = []
-
-    def one(*args: Any) -> Seen:
-        made.append(Seen(stock, *args))
-        return made[-1]
-
-    yield one
-    for each in made:
-        each.close()
+def make(stock: Stock) -> Callable[..., PlainSeen]:
+    return partial(PlainSeen, stock)
 
 
 def opened(security: auth.Security, **options: Any) -> tuple[Publisher, Happenings]:
@@ -89,7 +62,7 @@ def opened(security: auth.Security, **options: Any) -> tuple[Publisher, Happenin
     return made, happenings
 
 
-def test_a_user_is_served_and_named(make: Callable[..., Seen]) -> None:
+def test_a_user_is_served_and_named(make: Callable[..., PlainSeen]) -> None:
     publisher, happenings = opened(auth.Plain(PASSWORDS))
     with publisher:
         subscriber = make("desk7").connect(publisher.endpoints[0])
@@ -105,7 +78,7 @@ def test_a_user_is_served_and_named(make: Callable[..., Seen]) -> None:
 
 @pytest.mark.parametrize(("user", "password"), [("desk7", "wrong"), ("desk8", SECRET), (None, "")])
 def test_who_is_refused_stops_for_good(
-    make: Callable[..., Seen], user: str | None, password: str
+    make: Callable[..., PlainSeen], user: str | None, password: str
 ) -> None:
     """Also who has no password at all, and so speaks NULL."""
     publisher, happenings = opened(auth.Plain(PASSWORDS))
@@ -156,7 +129,7 @@ class Moody:
 
 
 @pytest.mark.parametrize("mood", ["later", "raises", "forgets"])
-def test_our_fault_stops_nobody_for_good(make: Callable[..., Seen], mood: str) -> None:
+def test_our_fault_stops_nobody_for_good(make: Callable[..., PlainSeen], mood: str) -> None:
     check = Moody(mood)
     publisher, happenings = opened(auth.Plain(check))
     with publisher:
@@ -171,7 +144,7 @@ def test_our_fault_stops_nobody_for_good(make: Callable[..., Seen], mood: str) -
     assert all(SECRET not in str(one) for one in happenings.events)
 
 
-def test_a_check_that_hangs_keeps_nobody_from_closing(make: Callable[..., Seen]) -> None:
+def test_a_check_that_hangs_keeps_nobody_from_closing(make: Callable[..., PlainSeen]) -> None:
     check = Moody("hangs")
     publisher, happenings = opened(auth.Plain(check))
     with publisher:
@@ -191,7 +164,7 @@ def test_a_check_that_hangs_keeps_nobody_from_closing(make: Callable[..., Seen])
     )
 
 
-def test_an_awaited_check_that_hangs_is_cancelled(make: Callable[..., Seen]) -> None:
+def test_an_awaited_check_that_hangs_is_cancelled(make: Callable[..., PlainSeen]) -> None:
     cancelled = []
 
     async def check(request: auth.Request) -> bool:
@@ -214,7 +187,7 @@ def test_an_awaited_check_that_hangs_is_cancelled(make: Callable[..., Seen]) -> 
         assert one.user == "desk7"
 
 
-def test_closing_cancels_a_check_that_is_awaited(make: Callable[..., Seen]) -> None:
+def test_closing_cancels_a_check_that_is_awaited(make: Callable[..., PlainSeen]) -> None:
     times: list[float] = []
 
     async def check(_request: auth.Request) -> bool:
@@ -233,7 +206,7 @@ def test_closing_cancels_a_check_that_is_awaited(make: Callable[..., Seen]) -> N
     assert ended - began < CHECK_TIMEOUT, "it had all its time"
 
 
-def test_an_awaited_check_asks_in_the_loop_of_the_publisher(make: Callable[..., Seen]) -> None:
+def test_an_awaited_check_asks_in_the_loop_of_the_publisher(make: Callable[..., PlainSeen]) -> None:
     async def run() -> str:
         loop = asyncio.get_running_loop()
 
@@ -258,7 +231,7 @@ def test_an_awaited_check_asks_in_the_loop_of_the_publisher(make: Callable[..., 
     assert asyncio.run(run()) == "DESK7"
 
 
-def test_one_mechanism_for_each_endpoint(make: Callable[..., Seen]) -> None:
+def test_one_mechanism_for_each_endpoint(make: Callable[..., PlainSeen]) -> None:
     with Publisher("tcp://127.0.0.1:*", **SMALL) as publisher:
         secured = publisher.bind("tcp://127.0.0.1:*", security=auth.Plain(PASSWORDS))
         make(None).connect(publisher.endpoints[0])
@@ -268,7 +241,7 @@ def test_one_mechanism_for_each_endpoint(make: Callable[..., Seen]) -> None:
         assert users == {publisher.endpoints[0]: "", secured: "desk7"}
 
 
-def test_a_user_goes_on_with_another_worker(make: Callable[..., Seen]) -> None:
+def test_a_user_goes_on_with_another_worker(make: Callable[..., PlainSeen]) -> None:
     """Nothing of PLAIN is needed after the handshake: its streams are taken over as any."""
     publisher, happenings = opened(auth.Plain(PASSWORDS), workers=2)
     with publisher:
@@ -344,7 +317,7 @@ class TestRefusals:
                 Publisher("tcp://127.0.0.1:*", security=made, **SMALL)
 
 
-def test_asyncio_has_the_same(make: Callable[..., Seen]) -> None:
+def test_asyncio_has_the_same(make: Callable[..., PlainSeen]) -> None:
     async def run() -> tuple[str, str]:
         plain = auth.Plain(PASSWORDS)
         async with fanout.asyncio.Publisher(
@@ -376,7 +349,9 @@ def test_a_stranger_who_speaks_before_it_was_judged_is_closed() -> None:
 
 
 def test_a_password_is_nowhere(
-    make: Callable[..., Seen], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    make: Callable[..., PlainSeen],
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     """Not in arguments, environment, shared memory, events and logs; nor is what is stored."""
     caplog.set_level("DEBUG")
@@ -445,7 +420,7 @@ def test_names_and_passwords_of_any_length_and_bytes(size: int) -> None:
         happenings.wait_for(EventKind.HANDSHAKE_FAILED)
 
 
-def test_what_a_check_quotes_breaks_nothing(make: Callable[..., Seen]) -> None:
+def test_what_a_check_quotes_breaks_nothing(make: Callable[..., PlainSeen]) -> None:
     """A stranger chooses the name, and so may choose what is in a reason and in a `user`."""
 
     def check(request: auth.Request) -> Any:
@@ -470,7 +445,7 @@ def test_what_a_check_quotes_breaks_nothing(make: Callable[..., Seen]) -> None:
         publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
 
 
-def test_who_comes_and_goes_keeps_nobody_waiting(make: Callable[..., Seen]) -> None:
+def test_who_comes_and_goes_keeps_nobody_waiting(make: Callable[..., PlainSeen]) -> None:
     """Who has left is not judged any more: a flood of them leaves nothing to be done."""
     gate = threading.Event()
     asked: list[str] = []
@@ -495,7 +470,7 @@ def test_who_comes_and_goes_keeps_nobody_waiting(make: Callable[..., Seen]) -> N
     assert subscriber.saw(zmq.Event.HANDSHAKE_SUCCEEDED)
 
 
-def test_an_endpoint_is_unbound_while_somebody_is_judged(make: Callable[..., Seen]) -> None:
+def test_an_endpoint_is_unbound_while_somebody_is_judged(make: Callable[..., PlainSeen]) -> None:
     check = Moody("hangs")
     publisher, _ = opened(auth.Plain(check))
     with publisher:

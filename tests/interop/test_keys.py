@@ -50,5 +50,3 @@ def test_who_has_a_certificate_is_served_and_nobody_else(tmp_path: Path, stock: 
         told = [*command.error_lines, command.process.args]
     assert not stranger.saw(zmq.Event.HANDSHAKE_SUCCEEDED)
     assert not any(keys.secret in str(told) for keys in (feed, desk))
-    for one in (stranger, friend):
-        one.close()

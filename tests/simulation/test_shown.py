@@ -11,6 +11,7 @@ from unittest import mock
 import pytest
 
 from tests.helpers.pages import ROOT
+from tests.helpers.waiting import DEADLINE_S
 from tests.simulation.shown.due import Due
 from tests.simulation.shown.feed import Feed, Message
 from tests.simulation.shown.mistakes import MISTAKES
@@ -172,7 +173,10 @@ def test_one_seed_is_one_run_in_any_process() -> None:
     )
     said = {
         subprocess.check_output(
-            [sys.executable, "-c", script], cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": number}
+            [sys.executable, "-c", script],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": number},
+            timeout=DEADLINE_S,
         )
         for number in "123"
     }

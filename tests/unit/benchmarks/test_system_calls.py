@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import stat
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from benchmarks.system_calls import SystemCalls, count_of
-from tests.helpers.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,9 +63,7 @@ def test_without_the_right_or_the_program_nothing_is_counted(
     else:
         _put_perf(tmp_path, monkeypatch, text)
     before = len(os.listdir("/proc/self/fd"))
-    began = time.monotonic()
     with SystemCalls([os.getpid()]) as calls:
         pass
     assert calls.counted is None
-    assert time.monotonic() - began < DEADLINE_S
     assert len(os.listdir("/proc/self/fd")) == before

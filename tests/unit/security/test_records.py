@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from fanout.security.records import HANDSHAKE_BYTES_MAX, RECORD_BYTES, SAID_BYTES_MAX, Records
-from fanout.security.tls import GROUP, _file_of, context_of
+from fanout.security.tls import GROUP, context_of
 from fanout.security.tls_client import TlsClient
 from fanout.security.tls_error import TlsError
 from fanout.subscriber.feed import Feed
@@ -17,7 +17,7 @@ from fanout.zmtp import Violation
 from fanout.zmtp.errors import Refusal, RemoteProtocolError
 from tests.helpers.certificates import AUTHORITY, OTHER_AUTHORITY, SERVER, SERVER_KEY
 from tests.helpers.tls import NAME, ask_for_new_keys, client_context
-from tests.helpers.tls_server import have_it
+from tests.helpers.tls_server import have_it, stock_context
 
 PARTS = [SERVER, SERVER_KEY, b"", b""]
 ALERT = 21  # the kind of a record
@@ -261,9 +261,7 @@ def test_who_would_have_us_work_for_long_is_refused(version: ssl.TLSVersion, gro
 
 def test_a_server_that_wants_another_handshake_gets_none() -> None:
     """By TLS 1.2 it may ask at any time; the answer is a warning, and what has come counts."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with _file_of(SERVER + SERVER_KEY) as path:
-        context.load_cert_chain(path)
+    context = stock_context()
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     client = TlsClient(ca=AUTHORITY).wrapping(NAME)()
     client.begin()

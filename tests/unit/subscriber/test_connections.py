@@ -1,13 +1,14 @@
-"""The sockets of a subscriber: what is told of a connection that ends within its handshakes."""
+"""The sockets of a subscriber, by TLS: what ends a connection, by the clock of the test."""
 
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
 
-from fanout.security.records import Records
+from fanout import ReceiverEventKind
 from fanout.security.tls import context_of
 from fanout.security.tls_client import TlsClient
 from fanout.security.tls_error import TlsError
@@ -15,47 +16,151 @@ from fanout.subscriber import connections
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.connections import Connections
 from fanout.subscriber.core import Core
-from fanout.subscriber.events import ReceiverEvent, ReceiverEventKind
+from fanout.subscriber.line import CONNECT_TIMEOUT_S, LOST_AFTER_S, PING_EACH_S, SILENT
 from fanout.transport.endpoints import TcpEndpoint
+from fanout.zmtp import encode_message
 from tests.helpers.certificates import AUTHORITY, SERVER, SERVER_KEY
+from tests.helpers.happenings import Told
+from tests.helpers.tls_server import TlsTalk, serving_context
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterator
 
 HERE = TcpEndpoint("localhost", 5556, is_encrypted=True)
-NOW = 1.0
+FAILED, REFUSED = ReceiverEventKind.FAILED, ReceiverEventKind.REFUSED
 
 
-def _shake(made: Connections, server: Records, theirs: socket.socket) -> None:
-    """The handshake, as far as it goes."""
-    while not server.is_ready:
-        server.receive(theirs.recv(65536))
-        theirs.sendall(server.take_output())
-        made.readable(0, NOW)
+class Both:
+    """A subscriber with one line, and the publisher that it is connected to. Owns the sockets.
+
+    Attributes:
+        now: what the subscriber takes for the time, which begins with the line.
+        topics: of the messages that have come.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, context: ssl.SSLContext) -> None:
+        self.ours, theirs = socket.socketpair()
+        self.ours.setblocking(False)
+        monkeypatch.setattr(connections, "connected_to", lambda _family, _address: self.ours)
+        self.told = Told()
+        self.now = 0.0
+        self.topics: list[bytes] = []
+        self.subscriber = Connections(
+            *(Core([BackOff(lambda: 0.5)], [b""]), [HERE], mock.Mock()),
+            on_event=self.told,
+            read_bytes=65536,
+            wrappings=[TlsClient(ca=AUTHORITY).wrapping("localhost")],
+        )
+        self.subscriber.turn(self.now)
+        self.subscriber.connect(0, [(socket.AF_UNIX, "")], self.now)
+        self.subscriber.writable(0, self.now)
+        self.talk = TlsTalk(theirs, context)
+
+    def read(self) -> None:
+        """Have the subscriber read what is there."""
+        self.topics += [one.topic for one in self.subscriber.readable(0, self.now)]
+
+    def shake(self) -> None:
+        """The handshake of TLS, as far as it goes."""
+        while not self.talk.records.is_ready:
+            self.talk.hear()
+            self.talk.flush()
+            self.read()
+
+    def serve(self) -> None:
+        """Both handshakes, until it has subscribed."""
+        self.shake()
+        while not self.talk.session.subscriptions:
+            self.talk.say(self.talk.session.data_to_send())
+            self.read()
+            self.talk.hear()
+
+    def drip(self, data: bytes, pieces: int, seconds: float) -> None:
+        """Say this in so many pieces, and take so long, unless the subscriber ends it before."""
+        step = -(-len(data) // pieces)
+        for at in range(0, len(data), step):
+            self.talk.socket.sendall(data[at : at + step])
+            self.read()
+            self.now += seconds / pieces
+            self.subscriber.turn(self.now)
+            if self.told.of(FAILED):
+                return
+
+    def close(self) -> None:
+        self.ours.close()
+        self.talk.socket.close()
+
+
+@pytest.fixture
+def connected(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Both]]:
+    made: list[Both] = []
+
+    def one(context: ssl.SSLContext | None = None) -> Both:
+        made.append(Both(monkeypatch, context or serving_context()))
+        return made[-1]
+
+    yield one
+    for both in made:
+        both.close()
 
 
 def test_what_was_said_last_counts_though_nothing_can_be_written_any_more(
-    monkeypatch: pytest.MonkeyPatch,
+    connected: Callable[..., Both],
 ) -> None:
     """With TLS 1.3 a subscriber is done before the publisher has seen its certificate."""
-    ours, theirs = socket.socketpair()
-    ours.setblocking(False)
-    monkeypatch.setattr(connections, "connected_to", lambda _family, _address: ours)
-    told: list[ReceiverEvent] = []
-    made = Connections(
-        *(Core([BackOff(lambda: 0.5)], [b""]), [HERE], mock.Mock()),
-        on_event=told.append,
-        read_bytes=65536,
-        wrappings=[TlsClient(ca=AUTHORITY).wrapping("localhost")],
-    )
-    made.turn(NOW)
-    made.connect(0, [(socket.AF_UNIX, "")], NOW)
-    made.writable(0, NOW)
-    server = Records(context_of([SERVER, SERVER_KEY, AUTHORITY, b""]))
-    with ours, theirs:
-        with pytest.raises(TlsError, match="has shown no certificate"):
-            _shake(made, server, theirs)
-        theirs.sendall(server.take_output())
-        theirs.close()
-        made.writable(0, NOW)  # its greeting
-    [event] = told
-    assert event.kind is ReceiverEventKind.REFUSED
+    both = connected(context_of([SERVER, SERVER_KEY, AUTHORITY, b""]))
+    with pytest.raises(TlsError, match="has shown no certificate"):
+        both.shake()
+    both.talk.flush()
+    both.talk.socket.close()
+    both.subscriber.writable(0, both.now)  # its greeting
+    [event] = both.told.events
+    assert event.kind is REFUSED
     assert "serves only who shows a certificate" in event.text
-    assert "certificate" in made.violation
+    assert "certificate" in both.subscriber.violation
+
+
+def test_who_drips_his_handshake_has_his_time(connected: Callable[..., Both]) -> None:
+    both = connected()
+    both.talk.hear()
+    pieces = 100
+    both.drip(both.talk.records.take_output(), pieces, 2 * CONNECT_TIMEOUT_S)
+    [event] = both.told.events
+    assert (event.kind, event.text) == (FAILED, SILENT)
+    assert both.now == pytest.approx(CONNECT_TIMEOUT_S, abs=3 * CONNECT_TIMEOUT_S / pieces)
+
+
+def test_the_handshakes_of_tls_and_of_zmtp_have_theirs_together(
+    connected: Callable[..., Both],
+) -> None:
+    """Each takes three quarters of what both may."""
+    both = connected()
+    both.talk.hear()
+    pieces, long = 20, 0.75 * CONNECT_TIMEOUT_S
+    both.drip(both.talk.records.take_output(), pieces, long)
+    both.shake()
+    both.drip(both.talk.sealed(both.talk.session.data_to_send()), pieces, long)
+    [event] = both.told.events
+    assert (event.kind, event.text) == (FAILED, SILENT)
+    assert both.now == pytest.approx(CONNECT_TIMEOUT_S, abs=2 * long / pieces)
+
+
+def test_who_is_slow_within_a_record_is_not_silent(connected: Callable[..., Both]) -> None:
+    """As without TLS, where each byte counts that comes."""
+    both = connected()
+    both.serve()
+    both.talk.say(b"\x04\x0d\x04PONG" + b"anything")  # it answers, so its silence counts
+    both.read()
+    before = len(both.told.events)
+    pieces = 100
+    data = both.talk.sealed(encode_message((b"A", b"x" * 1_000)))
+    both.drip(data, pieces, pieces * PING_EACH_S)
+    assert both.topics == [b"A"]
+    assert both.told.events[before:] == []
+    assert both.now > 10 * LOST_AFTER_S
+
+    both.now += LOST_AFTER_S
+    both.subscriber.turn(both.now)
+    [event] = both.told.of(ReceiverEventKind.LOST)
+    assert event.text == SILENT
