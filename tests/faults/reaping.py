@@ -18,6 +18,7 @@ import time
 from fanout import EventKind, Publisher
 from tests.helpers.collecting import Collector
 from tests.helpers.happenings import Happenings
+from tests.helpers.nursery import loaded_workers
 from tests.helpers.programs import holdings, is_alive
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
@@ -153,15 +154,16 @@ def one_that_hangs(how: str) -> None:
 
 def main(how: str) -> None:
     prepare(how)
-    first = Publisher(ENDPOINT, workers=1, log_bytes=1 << 22)
-    first.close()  # what is imported late is imported now
-    before = holdings()[0]
-    if "one hangs" in how:
-        one_that_hangs(how)
-    else:
-        for _ in range(ROUNDS):
-            one_life()
-    wait_until(lambda: holdings()[0] == before, f"{before}, not {holdings()[0]}")
+    with loaded_workers():
+        first = Publisher(ENDPOINT, workers=1, log_bytes=1 << 22)
+        first.close()  # what is imported late is imported now
+        before = holdings()[0]
+        if "one hangs" in how:
+            one_that_hangs(how)
+        else:
+            for _ in range(ROUNDS):
+                one_life()
+        wait_until(lambda: holdings()[0] == before, f"{before}, not {holdings()[0]}")
     print("done", flush=True)
 
 
