@@ -394,6 +394,7 @@ def test_who_is_no_asker_is_refused() -> None:
         assert (figures(publisher).accepted, figures(publisher).questions) == (0, 0)
 
 
+@pytest.mark.unmeasured
 def test_publish_is_not_held_up(publisher: Publisher) -> None:
     """By who asks for all there is, as often as may be: it has the interpreter half of the time."""
     for number in range(5_000):
@@ -417,14 +418,18 @@ def test_publish_is_not_held_up(publisher: Publisher) -> None:
         os._exit(1)
     try:
         wait_until(lambda: figures(publisher).questions > 20, "it asks")
-        worst = 0.0
-        for number in range(2_000):
-            begun = time.thread_time()
-            publisher.publish(b"topic.%d" % (number % 5_000), b"y" * 50)
-            worst = max(worst, time.thread_time() - begun)
+        worst, before = 0.0, figures(publisher).questions
+
+        def have_been_answered_meanwhile() -> bool:
+            nonlocal worst
+            for number in range(500):
+                begun = time.thread_time()
+                publisher.publish(b"topic.%d" % number, b"y" * 50)
+                worst = max(worst, time.thread_time() - begun)
+            return figures(publisher).questions >= before + 3
+
+        wait_until(have_been_answered_meanwhile, "each question is answered")
         assert worst < 0.1
-        before = figures(publisher).questions
-        wait_until(lambda: figures(publisher).questions > before, "and it is answered meanwhile")
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
