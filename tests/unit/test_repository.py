@@ -70,6 +70,7 @@ ABOUT_SEVERAL = {
     "shm/test_records.py": "header, slots, cards, clock and ends",
     "workers/connections/test_releasing_sealed.py": "who is in boxes: releasing.py and resuming.py",
     "workers/connections/test_resuming_slow.py": "who loses messages: resuming.py and records.py",
+    "workers/stream/test_beside_sealed.py": "what waits for who is sealed: sealed_turns.py",
     "workers/stream/test_changing.py": "changes of wants: members.py and cohorts.py",
     "workers/stream/test_marks.py": "marks and gaps: backlog.py and telling.py",
     "zmtp/test_corpus.py": "streams that were recorded",

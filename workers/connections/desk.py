@@ -88,7 +88,7 @@ class Desk:
         self.peers: dict[int, Peer] = {}
         self.by_descriptor: dict[int, Peer] = {}
         self._newcomers: list[Peer] = []
-        self.sealing = Sealing()
+        self.sealing = Sealing(pump.sealed_turns.is_over)
         self._write_set = write_set
         self.watchers: tuple[Watcher, ...] = ()
         self.slow_reports = SlowReports(around.channel)

@@ -41,6 +41,10 @@ LAYOUTS_KEPT = 8  # members in step need one; some are a little behind others
 TURN_BYTES = 64 * 1024  # for one in a turn: some 2 ms of CPU for small messages; then come others
 
 
+def _never() -> bool:
+    return False
+
+
 class Layouts:
     """What was cut lately, for all who are sent the same. Its mutable state: that."""
 
@@ -111,6 +115,7 @@ class SealedSend:
         sealer: of this connection.
         rest: where it begins: behind a handshake, or where another worker has left it.
         layouts: of all who may be sent the same; None = it shares none.
+        is_over: is asked after each send: whether others wait for their turn.
 
     Attributes:
         more: whether a call has ended since `let()` though the socket is not known to be full.
@@ -118,8 +123,9 @@ class SealedSend:
         kept_from: see `Sealed`; of what is kept here, the cursor is in the middle.
     """
 
-    __slots__ = ("_layouts", "_left", "_owed", "_partial", "_pending", "_raw", "_sealer", "_send",
-                 "_skip", "_waiting", "kept_from", "more", "wire_bytes")  # fmt: skip
+    __slots__ = ("_is_over", "_layouts", "_left", "_owed", "_partial", "_pending", "_raw",
+                 "_sealer", "_send", "_skip", "_waiting", "kept_from", "more",
+                 "wire_bytes")  # fmt: skip
 
     def __init__(
         self,
@@ -127,8 +133,10 @@ class SealedSend:
         sealer: Sealer,
         rest: KeptBoxes = NOTHING_KEPT,
         layouts: Layouts | None = None,
+        is_over: Callable[[], bool] = _never,
     ) -> None:
         self._send = send
+        self._is_over = is_over
         self._sealer = sealer
         self._raw = rest.raw
         self._pending = rest.pending
@@ -206,7 +214,7 @@ class SealedSend:
                 done = len(view)
                 break
             taken, size = self._try(boxes.wire), len(boxes.wire)
-            self._left -= size
+            self._left = 0 if self._is_over() else self._left - size
             is_full = taken < size
             done += self._account(boxes, taken)
         if not done and is_full:
@@ -300,14 +308,19 @@ class SealedSend:
 
 
 class Sealing:
-    """Puts boxes into what members are sent. Its mutable state: what all of them share."""
+    """Puts boxes into what members are sent. Its mutable state: what all of them share.
 
-    def __init__(self) -> None:
+    Args:
+        is_over: see `SealedSend`.
+    """
+
+    def __init__(self, is_over: Callable[[], bool] = _never) -> None:
         self._layouts = Layouts()
+        self._is_over = is_over
 
     def under(self, sealer: Sealer, rest: KeptBoxes) -> Callable[[Send], SealedSend]:
         """What is to be put before the `send` of a socket; see `SealedSend`."""
-        return lambda send: SealedSend(send, sealer, rest, self._layouts)
+        return lambda send: SealedSend(send, sealer, rest, self._layouts, self._is_over)
 
 
 def _refuse(_data: bytes | memoryview) -> int:

@@ -40,6 +40,7 @@ VERDICTS_MAX = 2  # on one member at once: by the log, and by what is left then
 # Who is thinned at half of the log may be so much more of it behind before all that waits for it is
 # looked through; beyond that it loses what the log cannot keep without being thinned.
 THIN_PART = 8
+JUDGED_NS = 500_000  # for which something new waits that comes while many are judged
 STUCK_PART = 16  # who is over a limit and loses nothing by it is looked at again after 1/16 of it
 
 
@@ -155,14 +156,15 @@ class Judging(Resting):
         """Judge the members that may be too far behind.
 
         Returns:
-            Whether somebody is still to be judged: the time was over, or one is to be again.
+            Whether somebody is still to be judged: there was no time for all, or one is again.
         """
         self.move_tail()
         targets: Targets = {}
-        more = False
+        more, part = False, self._part
+        was_calm, enough = not self.has_news(), part.in_time(JUDGED_NS)
         for member in self._due(now):
             self._judge(member, now, targets)
-            if self._part.is_over():
+            if part.is_over() or (was_calm and self.has_news() and part.is_past(enough)):
                 more = True
                 break
         if targets:
@@ -322,9 +324,8 @@ class Judging(Resting):
         member.watch = next(self._watches)
         limits = member.policy.limits if member.slow else member.policy.soft
         front, end = self.front, self._log.start_of(self.front)
-        left = min(
-            _left(limits.messages, lag.messages), _left(limits.log_messages, lag.log_messages)
-        )
+        messages = _left(limits.messages, lag.messages)
+        left = min(messages, _left(limits.log_messages, lag.log_messages))
         left = min(left, self.lags.uncounted_most(member))
         if left != NONE:
             self._by_sequence.add(front + left, member)

@@ -56,7 +56,8 @@ class Pump(Restoring):
         self._control_bytes_max = tuning.control_bytes_max
         self._bytes_per_look = tuning.bytes_per_look
         self._bytes_per_serve = tuning.bytes_per_look // tuning.sends_per_look
-        self._sealed_turns = SealedTurns(self._part, tuning.others_ns, tuning.behind_ns)
+        times = tuning.others_ns, tuning.behind_ns
+        self.sealed_turns = SealedTurns(self._part, *times, self.has_news)
         self._late: Late = {}  # what to send these was looked for in the last turn
         self._unseen_bytes = 0  # sent since the last look at the clock, or what takes as long
 
@@ -287,10 +288,9 @@ class Pump(Restoring):
             self._serve_plain(self.runnable, now, limit)
             return
         self._serve_plain(plain_of(self.runnable), now, limit)
-        self._sealed_turns.serve(
-            *(self.runnable, self.steady, limit),
-            *(partial(self.serve, now=now), lambda: self.totals.sent_bytes),
-        )
+        are_ready = self._subscribed > len(self.blocked)
+        who = self.runnable, self.steady, limit, partial(self.serve, now=now)
+        self.sealed_turns.serve(*who, lambda: self.totals.sent_bytes, are_ready=are_ready)
 
     def _serve_plain(self, runnable: Late, now: int, limit: int) -> None:
         """Continue with these; neighbours in the log share its work.

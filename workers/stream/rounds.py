@@ -79,6 +79,10 @@ class Rounds(RoundSends):
         """Whether a round was interrupted, and is not over yet."""
         return self._round is not None
 
+    def has_news(self) -> bool:
+        """Whether somebody waits for the next turn: for something new, or in a round."""
+        return self._log.head() != self.front or bool(self.waiting)
+
     def _advance(self, head: int, now: int) -> bool:
         """See `Judging.advance()`."""
         self._now = now

@@ -9,9 +9,11 @@ from fanout.control.messages import Adopt, Closed
 from fanout.options import Options
 from fanout.reasons import Reason
 from fanout.shm import layout as at
+from fanout.workers.connections.sealed import NOTHING_KEPT
 from fanout.workers.worker import Worker
 from fanout.zmtp import SubscriberSession
 from tests.helpers.around import Around
+from tests.helpers.boxes import Kernel
 from tests.helpers.log import SMALL
 
 
@@ -95,6 +97,15 @@ def test_who_has_left_by_the_time_of_its_greeting_is_not_spoken_to() -> None:
     (closed,) = around.channel.sent
     assert isinstance(closed, Closed)
     assert (closed.cause, worker.desk.peers) == (Reason.LEFT.number, {})
+    around.close()
+
+
+def test_who_is_sealed_for_stops_when_the_pump_says_so() -> None:
+    around = Around(SMALL)
+    worker = Worker(Options(), around)
+    kernel = Kernel(1 << 20)
+    send = worker.desk.sealing.under(kernel.sealer, NOTHING_KEPT)(kernel.send)
+    assert send._is_over == worker.pump.sealed_turns.is_over
     around.close()
 
 
