@@ -124,11 +124,13 @@ def test_isolation_has_medians_of_the_laps_and_the_most_of_all() -> None:
 def test_plain_beside_sealed_has_medians_and_what_they_are_of_a_fair_share() -> None:
     alone = [Lap(10.0, 1.0, 4.0), Lap(30.0, 3.0, 6.0), Lap(20.0, 2.0, 5.0)]
     beside = [Lap(12.0, 2.0, 8.0), Lap(9.0, 2.0, 9.0), Lap(6.0, 2.0, 10.0)]
-    figures = curve_beside.figures_of(alone, beside, [1.0, 7.0, 2.0])
+    apart = [curve_beside.Times(1.0, 7.5), curve_beside.Times(1.0, 5.0)]
+    figures = curve_beside.figures_of(alone, beside, [1.0, 7.0, 2.0], apart)
 
     assert (figures["rate_alone"], figures["rate_beside"], figures["rate_sealed"]) == (20, 9, 2)
     assert figures["share"] == pytest.approx(0.9)
-    assert figures["p99_growth"] == pytest.approx(1.8)
+    assert figures["p99_of_alone"] == pytest.approx(1.8)
+    assert figures["p99_growth"] == pytest.approx(9 / 6.25)
     assert {metric.name for metric in WORKLOADS["curve-beside"].metrics} == {*figures}
     assert _subscribers("curve-beside", Settings()) == [100]
 
