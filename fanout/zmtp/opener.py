@@ -75,8 +75,8 @@ class Opener:
         """Take what has come next; return the plain frames of what is whole by that.
 
         Raises:
-            RemoteProtocolError: a frame is no MESSAGE, was changed, repeated or out of order, or
-                is too large; what was before it is lost as well.
+            RemoteProtocolError: a frame is no MESSAGE, was changed, repeated or out of order, is
+                too large, or a command without anything; what was before it is lost as well.
         """
         self._reader.feed(data)
         return b"".join([self._open(body) for _, body in self._reader.frames()])
@@ -91,5 +91,7 @@ class Opener:
         except ForgedError:
             raise RemoteProtocolError("CURVE: a MESSAGE that does not open") from None
         flags = plain[0]
+        if len(plain) == 1 and flags & INNER_COMMAND:  # else it is waited for what follows for ever
+            raise RemoteProtocolError("CURVE: an empty command")
         outer = (MORE if flags & INNER_MORE else 0) | (COMMAND if flags & INNER_COMMAND else 0)
         return frame_header(len(plain) - 1, outer) + plain[1:]

@@ -31,6 +31,7 @@ def sealer(count: int = 0) -> Sealer:
 @pytest.mark.parametrize("size", [0, 1, 221, 222, 223, 255, 256, 1000])
 @pytest.mark.parametrize("flags", [0, 1, 4, 5])
 def test_what_was_sealed_comes_out_as_it_was(size: int, flags: int) -> None:
+    size = size or flags >> 2  # there is no command without anything
     data = b"x" * size
     sealed = sealer().seal(flags, data)
     assert sealed[0] == (2 if size + MESSAGE_OVERHEAD > 255 else 0)  # no MORE, no COMMAND outside
@@ -71,6 +72,13 @@ def test_a_frame_again_or_out_of_order() -> None:
 def test_what_is_no_message(body: bytes) -> None:
     with pytest.raises(RemoteProtocolError, match="no MESSAGE"):
         opener().open(short_frame(body))
+
+
+@pytest.mark.parametrize("flags", [4, 5])
+def test_an_empty_command_is_refused_and_not_waited_for(flags: int) -> None:
+    """Outside of boxes it may be a long one with a broken header, of which the rest is to come."""
+    with pytest.raises(RemoteProtocolError, match="empty command"):
+        opener().open(sealer().seal(flags, b""))
 
 
 def test_an_empty_box() -> None:
