@@ -25,7 +25,7 @@ from fanout.workers.stream.resting import Resting
 from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from fanout.shm.reader import LogReader
     from fanout.workers.policy.base import Policy, Verdict
@@ -40,7 +40,9 @@ VERDICTS_MAX = 2  # on one member at once: by the log, and by what is left then
 # Who is thinned at half of the log may be so much more of it behind before all that waits for it is
 # looked through; beyond that it loses what the log cannot keep without being thinned.
 THIN_PART = 8
-JUDGED_NS = 500_000  # for which something new waits that comes while many are judged
+# Sealed ones that are judged in a turn while there is something new for others: some 0.3 ms. They
+# come to their limits together; who is plain does not wait for all of them.
+SEALED_JUDGED = 16
 STUCK_PART = 16  # who is over a limit and loses nothing by it is looked at again after 1/16 of it
 
 
@@ -115,19 +117,6 @@ class Judging(Resting):
             self.ages.note(head, now)
         return self._advance(head, now)
 
-    def have_room(self, members: Sequence[Member]) -> None:
-        """The sockets of these have room again."""
-        if self.rests:
-            for member in members:
-                self.writable(member)
-        else:  # as mostly
-            self.runnable.update(dict.fromkeys([one for one in members if one.blocked]))
-
-    def writable(self, member: Member) -> None:
-        """The socket of this member has room again."""
-        if member.blocked and (member.control or member not in self.rests or _has_begun(member)):
-            self.runnable[member] = None
-
     def release(self, member: Member, prefixes: Iterable[bytes], since: int, now: int) -> None:
         super().release(member, prefixes, since, now)
         self._look_anew(member)
@@ -156,17 +145,24 @@ class Judging(Resting):
         """Judge the members that may be too far behind.
 
         Returns:
-            Whether somebody is still to be judged: there was no time for all, or one is again.
+            Whether somebody is still to be judged: the time was over, or one is to be again.
         """
         self.move_tail()
         targets: Targets = {}
-        more, part = False, self._part
-        was_calm, enough = not self.has_news(), part.in_time(JUDGED_NS)
+        later: list[Member] = []
+        more, sealed = False, 0
         for member in self._due(now):
+            if member.sealed is not None:
+                if sealed >= SEALED_JUDGED and self.has_news():
+                    later.append(member)
+                    continue
+                sealed += 1
             self._judge(member, now, targets)
-            if part.is_over() or (was_calm and self.has_news() and part.is_past(enough)):
+            if self._part.is_over():
                 more = True
                 break
+        for member in later:
+            self._look_anew(member)
         if targets:
             self.move_tail()
         if self.backlog.spills.are_too_many:
@@ -335,12 +331,6 @@ class Judging(Resting):
         left = _left(limits.age_ns, lag.age_ns)
         if left != NONE:
             self._by_time.add(now + left, member)
-
-
-def _has_begun(member: Member) -> bool:
-    """Whether one that rests gets something all the same: what it has missed, or the rest of it."""
-    kept = 0 if member.sealed is None else member.sealed.kept_bytes
-    return bool(kept or member.spill) or member.replay is not None
 
 
 def _left(limit: int, lag: int) -> int:

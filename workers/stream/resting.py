@@ -13,6 +13,8 @@ from fanout.workers.stream.throttling import Throttles
 from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fanout.shm.reader import LogReader
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.totals import Totals
@@ -63,6 +65,19 @@ class Resting(Rounds):
         """Whether it is us who do not send this member anything for a while."""
         return member in self.rests or self.throttles.waits(member)
 
+    def have_room(self, members: Sequence[Member]) -> None:
+        """The sockets of these have room again."""
+        if self.rests:
+            for member in members:
+                self.writable(member)
+        else:  # as mostly
+            self.runnable.update(dict.fromkeys([one for one in members if one.blocked]))
+
+    def writable(self, member: Member) -> None:
+        """The socket of this member has room again."""
+        if member.blocked and (member.control or member not in self.rests or _has_begun(member)):
+            self.runnable[member] = None
+
     def rest(self, member: Member, until: int) -> None:
         """A blocked member has everything, and is sent nothing before that."""
         self.runnable.pop(member, None)
@@ -87,3 +102,9 @@ class Resting(Rounds):
     def remove(self, member: Member) -> None:
         self.rests.end(member)
         super().remove(member)
+
+
+def _has_begun(member: Member) -> bool:
+    """Whether one that rests gets something all the same: what it has missed, or the rest of it."""
+    kept = 0 if member.sealed is None else member.sealed.kept_bytes
+    return bool(kept or member.spill) or member.replay is not None

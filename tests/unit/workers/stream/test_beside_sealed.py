@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from fanout.shm.layout import PAGE, Layout
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.connections.sealed import NOTHING_KEPT, Sealing
 from fanout.workers.policy.choice import policy_of
 from fanout.workers.policy.drop_oldest import DropOldest
+from fanout.workers.stream.judging import SEALED_JUDGED
 from fanout.workers.stream.member import Member
 from fanout.workers.stream.turn_part import TurnPart
 from fanout.workers.tuning import TUNING
@@ -135,7 +134,7 @@ def test_who_is_sealed_loses_nothing_by_that() -> None:
 
 
 class PublishedMeanwhile(DropOldest):
-    """While such are judged, something new comes for others."""
+    """While the third of these is judged, something new comes for others."""
 
     __slots__ = ()
     worker: Worker
@@ -148,32 +147,27 @@ class PublishedMeanwhile(DropOldest):
         return super().judge(lag)
 
 
-@pytest.mark.parametrize("is_late", [False, True])
-def test_something_new_does_not_wait_until_all_who_lose_are_judged(*, is_late: bool) -> None:
-    """Not longer than some time: else many would never be."""
-    times = iter(range(0, 1 << 40, 10_000 if is_late else 1))
-    part = TurnPart(times.__next__)
-    worker = Worker(LARGE, part=part)
-    policy = _losing(worker)
-    for _ in range(100):
+def test_something_new_does_not_wait_until_all_sealed_ones_who_lose_are_judged() -> None:
+    """They come to their limits together."""
+    worker = Worker(LARGE)
+    log, losing = worker.log.reader, SlowPolicy("drop_oldest", limit_messages=4)
+    PublishedMeanwhile.worker, PublishedMeanwhile.judged = worker, 0
+    policy = PublishedMeanwhile(policy_of(losing, log.size, log.entries).limits)
+    sealing = Sealing(worker.pump.sealed_turns.is_over)
+    for number in range(100):
         member, _ = worker.member(b"", room=0)
         member.policy = policy
+        if number >= 10:
+            make: Any = sealing.under(Sealer(NoBoxes(), KEY, b"%016d" % number, 1), NOTHING_KEPT)
+            worker.pump.throttles.put_under(member, make)
     for _ in range(8):
         worker.log.publish(b"topic", PAYLOAD)
     worker.advance()
-    part.begin()
-    assert worker.pump.enforce(0) is is_late
-    assert policy.judged == 100 if not is_late else 3 <= policy.judged < 60
+    assert worker.pump.enforce(0)
+    assert policy.judged == 10 + SEALED_JUDGED
+    assert worker.pump.enforce(0)
+    assert policy.judged == 10 + 2 * SEALED_JUDGED
     worker.advance()
-    part.begin()
-    while worker.pump.enforce(0):
-        continue
-    assert policy.judged >= 100
+    assert not worker.pump.enforce(0)
+    assert policy.judged == 100
     assert all(member.queued <= 4 for member in worker.pump.blocked)
-
-
-def _losing(worker: Worker) -> PublishedMeanwhile:
-    PublishedMeanwhile.worker, PublishedMeanwhile.judged = worker, 0
-    log = worker.log.reader
-    losing = SlowPolicy("drop_oldest", limit_messages=4)
-    return PublishedMeanwhile(policy_of(losing, log.size, log.entries).limits)
