@@ -12,6 +12,7 @@ for before the cancellation goes on.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn, Unpack
 
 from fanout import engine as engines
@@ -136,8 +137,8 @@ class Publisher(
         engine, queue = self._running(), self._started()
         assert self._own is not None, "it is made with the engine"
         engine.gate.check()
-        rules, own = engine.batches, self._own
-        return make_batch(Batch, rules, own, lambda attempt: queue.send(attempt, timeout))
+        commit = partial(queue.send, timeout=timeout)
+        return make_batch(Batch, engine.batches, self._own, commit)
 
     # Queries.
 

@@ -35,13 +35,11 @@ from fanout.refusals import refuse_others
 from fanout.send.batch import BatchRules
 from fanout.send.gate import BROKEN
 from fanout.send.making import make_path
-from fanout.send.verbs import no_room
 from fanout.send.wire import Encoder
 from fanout.shm.bells import Bells, ring_all
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.header import Header, State
 from fanout.shm.layout import MESSAGE_PART, WORKERS_MAX, Layout
-from fanout.shm.log import NO_SPACE
 from fanout.shm.segment import Segment
 from fanout.slow_options import as_policy, check_limits
 from fanout.system_calls import explain
@@ -57,7 +55,6 @@ if TYPE_CHECKING:
     from fanout.options import Options
     from fanout.security.endpoints import Security
     from fanout.security.tls import Tls
-    from fanout.send.attempt import Attempt
     from fanout.statistics import InTheWay, Undelivered
     from fanout.transport.listener import Listener
 
@@ -211,32 +208,6 @@ class Engine:
         """
         if self._finalizer.alive and not self.gate.forked:
             warnings.warn(f"unclosed {owner!r}", ResourceWarning, source=owner, stacklevel=3)
-
-    # Sending.
-
-    def send(self, attempt: Attempt, timeout: float | None) -> int:
-        """Append, and wait for room if there is none; returns the sequence.
-
-        Args:
-            timeout: seconds; None = for ever.
-
-        Raises:
-            As `fanout.Publisher.publish()`.
-        """
-        seconds = as_timeout(timeout)
-        sequence = attempt.append()
-        if sequence != NO_SPACE:
-            return sequence
-        deadline = None if seconds is None else time.monotonic() + seconds
-        while True:
-            if self.path.make_room(attempt.size, attempt.count):
-                sequence = attempt.append()
-                if sequence != NO_SPACE:
-                    return sequence
-            remaining = 1.0 if deadline is None else deadline - time.monotonic()
-            if remaining <= 0:
-                raise no_room(timeout, self.in_the_way())
-            self.path.wait_for_room(remaining)
 
     # Endpoints.
 

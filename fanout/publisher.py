@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn, Unpack
 
 from fanout.answering import Answering
@@ -16,6 +17,7 @@ from fanout.send.batch import Batch
 from fanout.send.making import make_batch, with_compiled_verbs
 from fanout.send.own_batches import OwnBatches
 from fanout.send.publishing import Publishing
+from fanout.send.waiting import Waiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from fanout.refusals import NotHere
     from fanout.security.endpoints import Security
     from fanout.security.tls import Tls
-    from fanout.send.attempt import Attempt
     from fanout.send.path import SendPath
     from fanout.send.wire import Encoder
     from fanout.statistics import Undelivered
@@ -62,7 +63,7 @@ class Publisher(Publishing, Binding, Audience, Intake, Answering):
         After any of them nothing is left running.
     """
 
-    __slots__ = ("__weakref__", "_own", "_path")
+    __slots__ = ("__weakref__", "_own", "_path", "_waiter")
 
     def __init__(
         self,
@@ -76,6 +77,7 @@ class Publisher(Publishing, Binding, Audience, Intake, Answering):
     ) -> None:
         self._engine = engine = start(endpoint, on_event, keywords, options, security, tls)
         self._path: SendPath | OwnBatches = engine.path
+        self._waiter = Waiter(engine.path, engine.in_the_way)
         self._own = OwnBatches(engine.path.append, threading.get_ident, self._switch)
 
     def __repr__(self) -> str:
@@ -100,7 +102,8 @@ class Publisher(Publishing, Binding, Audience, Intake, Answering):
         as_timeout(timeout)  # before anything is added to it
         engine, own = self._engine, self._own
         engine.gate.check()
-        return make_batch(Batch, engine.batches, own, lambda attempt: engine.send(attempt, timeout))
+        commit = partial(self._waiter.send, timeout=timeout)
+        return make_batch(Batch, engine.batches, own, commit)
 
     # Queries.
 
@@ -245,6 +248,3 @@ class Publisher(Publishing, Binding, Audience, Intake, Answering):
     def _switch(self, is_open: bool) -> None:
         """Send by the open batches while there are some."""
         self._path = self._own if is_open else self._engine.path
-
-    def _wait_and_send(self, attempt: Attempt, timeout: float | None) -> int:
-        return self._engine.send(attempt, timeout)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from fanout.refusals import name_as
+from fanout.refusals import name_as, refuse_arguments
 from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.last_verbs import AwaitedLastVerbs
 from fanout.send.verbs import SECONDS, Verbs
-from fanout.send.wire import ORDINARY
+from fanout.send.wire import ORDINARY, SEQUENCES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fanout.arguments import Bytes, TopicLike
     from fanout.refusals import NotHere
     from fanout.send.own_batches import OwnBatches
@@ -75,6 +77,33 @@ class AwaitedPublishing(AwaitedLastVerbs, Verbs[Coroutine[Any, Any, int]]):
             if sequence != NO_SPACE:
                 return sequence
         return await Verbs.send(self, frame, flags, copy, track, timeout=timeout)
+
+    async def send_multipart(
+        self,
+        frames: Iterable[Bytes],
+        flags: NotHere | None = None,
+        copy: NotHere | None = None,
+        track: NotHere | None = None,
+        *,
+        keyframe: bool = False,
+        timeout: float | None = None,
+    ) -> int:
+        """Publish a message of any frames, the first being the topic; see `publish()`."""
+        is_plain = type(frames) in SEQUENCES and not keyframe
+        if is_plain and flags is None and copy is None and track is None:
+            count = len(frames)  # type: ignore[arg-type]  # it is a sequence
+            if count == 2:
+                topic, payload = frames
+                if type(topic) is bytes and type(payload) is bytes:
+                    return await self.publish(topic, payload, timeout=timeout)
+            elif count == 1:
+                [frame] = frames
+                if type(frame) is bytes:
+                    return await self.send(frame, timeout=timeout)
+        if flags is not None or copy is not None or track is not None:
+            refuse_arguments("send_multipart", flags, copy, track)
+        message = self._encoding().frames(frames)
+        return await self._send(self._keyframe(*message) if keyframe else message, timeout)
 
     async def _send(self, message: tuple[Wire, Topic], timeout: float | None) -> int:
         wire, topic = message

@@ -14,7 +14,7 @@ from fanout.shm.valued_log import NumberedValuedLog, ValuedLog
 from fanout.zmtp.frames import split_message
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fanout.send.path import Demand
     from fanout.send.topics import Topic
@@ -64,14 +64,23 @@ class KeptPath(SendPath):
         def append() -> int:
             return self.log.append_parts(parts, topic.id)
 
-        return self._append_with(lambda: self.log.values.marking(append), (topic,))
+        return self._append_with(lambda: self._marking(append), (topic,))
 
     def append_batch(self, wires: Sequence[bytes], topics: Sequence[Topic]) -> int:
         def append() -> int:
             # Under the lock: one of them may have lost its place while there was no room.
             return self.log.append_batch(wires, [topic.id for topic in topics])
 
-        return self._append_with(lambda: self.log.values.marking(append), topics)
+        return self._append_with(lambda: self._marking(append), topics)
+
+    def _marking(self, append: Callable[[], int]) -> int:
+        """Call that, which marks keyframes when it asks for the ids of their topics."""
+        values = self.log.values
+        values.begin_marking()
+        try:
+            return append()
+        finally:
+            values.end_marking()
 
     def last(self, name: bytes) -> LastValue | None:
         """The last value of a topic; any thread."""

@@ -17,10 +17,10 @@ from fanout.send.wire import ORDINARY
 if TYPE_CHECKING:
     from fanout.arguments import Bytes, TopicLike
     from fanout.refusals import NotHere
-    from fanout.send.attempt import Attempt
     from fanout.send.own_batches import OwnBatches
     from fanout.send.path import SendPath
     from fanout.send.topics import Topic
+    from fanout.send.waiting import Waiter
     from fanout.send.wire import Wire
 
 
@@ -30,6 +30,7 @@ class Publishing(LastVerbs, Verbs[int]):
     __slots__ = ()
     _path: SendPath | OwnBatches
     _own: OwnBatches
+    _waiter: Waiter
 
     def publish(
         self,
@@ -109,11 +110,7 @@ class Publishing(LastVerbs, Verbs[int]):
             sequence = attempt_message(self._values_path(), wire, topic).append()
         if sequence != NO_SPACE:
             return sequence
-        return self._wait_and_send(attempt_message(self._values_path(), wire, topic), timeout)
-
-    def _wait_and_send(self, attempt: Attempt, timeout: float | None) -> int:
-        """Append, and wait for room if there is none; returns the sequence."""
-        raise NotImplementedError
+        return self._waiter.send(attempt_message(self._values_path(), wire, topic), timeout)
 
 
 name_as("Publisher", Publishing)

@@ -183,8 +183,9 @@ class Encoder:
         Raises:
             TypeError, ConfigError, MessageTooLarge: as `two_frames`.
         """
-        body = as_bytes(frame, "frame")
-        refuse_reserved(body)
+        body = frame if type(frame) is bytes else as_bytes(frame, "frame")
+        if body < ORDINARY:
+            refuse_reserved(body)
         return self._behind(UNKNOWN.head, body, "frame"), UNKNOWN
 
     def frames(self, frames: Iterable[Bytes]) -> tuple[Wire, Topic]:
@@ -220,7 +221,7 @@ class Encoder:
 
     def _behind(self, head: bytes, value: Bytes, name: str) -> Wire:
         """A message of these wire bytes and a last frame, the argument `name`."""
-        body = as_bytes(value, name)
+        body = value if type(value) is bytes else as_bytes(value, name)
         head += frame_header(len(body), self._flags)
         end = self._end
         size = len(head) + len(body) + len(end)

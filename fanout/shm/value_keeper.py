@@ -28,7 +28,7 @@ from fanout.shm.kept_values import ENTRY, KeptValues, entry_bytes
 from fanout.shm.value_layout import EVICTED, KEYFRAME, NO_VALUE, PLACE_BITS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from fanout.shm.segment import Segment
 
@@ -203,7 +203,7 @@ class ValueKeeper(KeptValues):
         Interrupted itself, it is to be called again.
         """
         self._make_stores()
-        self._end_marking()
+        self.end_marking()
 
     def note_keyframe(self, place: int, topic_id: int) -> None:
         """A message of this topic, which has the place, is about to be a keyframe.
@@ -216,18 +216,15 @@ class ValueKeeper(KeptValues):
             self._words[places.H_VALUES_KEYED] += 1
             self.ids[place] = topic_id | KEYFRAME
 
-    def marking(self, append: Callable[[], int]) -> int:
-        """Call that; topics that it marks by `note_keyframe()` stay so if it commits, only then.
+    def begin_marking(self) -> None:
+        """A send begins; topics that `note_keyframe()` marks for it stay so only if it commits.
 
         Of a topic that is marked, and has no keyframe, who subscribes is sent nothing.
         """
         self._marking = _Marking(self.log.head(), self._words[places.H_VALUES_KEYED], [])
-        try:
-            return append()
-        finally:
-            self._end_marking()
 
-    def _end_marking(self) -> None:
+    def end_marking(self) -> None:
+        """It has committed, or not; does nothing if none has begun."""
         marking = self._marking
         if marking is None:
             return

@@ -15,9 +15,6 @@ import pytest
 
 import fanout.asyncio
 from fanout import Publisher
-from fanout.send import making
-from fanout.send.wire import COPY_ONCE_BYTES, INTERN_BYTES_MAX
-from tests.unit.test_structure import modules, room_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,42 +71,6 @@ class Calls:
             self.of[code.co_qualname] += 1
 
 
-class Walk:
-    """The rooms that a payload enters, in order; a context manager.
-
-    A function of another room is called with it, with the message that has it in it, or with pieces
-    of which it is one.
-    """
-
-    def __init__(self, payload: bytes) -> None:
-        self.rooms: list[str] = []
-        self._payload = payload
-        self._names = {str(path.resolve()): name for name, path in modules().items()}
-
-    def __enter__(self) -> Walk:
-        sys.setprofile(self._note)
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        sys.setprofile(None)
-
-    def _room(self, frame: FrameType | None) -> str | None:
-        module = self._names.get(frame.f_code.co_filename) if frame is not None else None
-        return None if module is None else room_of(module)
-
-    def _has_payload(self, given: object) -> bool:
-        if isinstance(given, tuple | list):
-            return any(map(self._has_payload, given))
-        return isinstance(given, bytes | bytearray) and self._payload in given
-
-    def _note(self, frame: FrameType, what: str, _argument: object) -> None:
-        room = self._room(frame)
-        if what == "call" and room not in (None, self._room(frame.f_back)):
-            given = frame.f_locals.values()  # nothing but arguments is there yet
-            if any(map(self._has_payload, given)):
-                self.rooms.append(str(room))
-
-
 @pytest.fixture(scope="module")
 def publisher() -> Iterator[Publisher]:
     with Publisher(**SMALL) as made:
@@ -151,89 +112,3 @@ def test_a_message_of_a_batch_is_one_call(publisher: Publisher, add: Callable[[A
         return calls.count
 
     assert calls_for(60) - calls_for(10) <= 50 * 2, "send() has a look at its frame"
-
-
-PAYLOAD = b"walks through publish()"
-LARGE_PAYLOAD = PAYLOAD + bytes(COPY_ONCE_BYTES)
-LONG_TOPIC = b"t" * (INTERN_BYTES_MAX + 1)
-# Calls with a payload: the usual one, and all others that go another way round.
-WALKS: dict[str, Callable[[Any], Any]] = {
-    "usual": lambda p: p.publish(b"t", PAYLOAD),
-    "timeout": lambda p: p.publish(b"t", PAYLOAD, timeout=60),
-    "new topic": lambda p: p.publish(b"new", PAYLOAD),
-    "long topic": lambda p: p.publish(LONG_TOPIC, PAYLOAD),
-    "text": lambda p: p.publish("t", PAYLOAD),
-    "new text": lambda p: p.publish("new", PAYLOAD),
-    "bytearray": lambda p: p.publish(b"t", bytearray(PAYLOAD)),
-    "bytearray, timeout": lambda p: p.publish(b"t", bytearray(PAYLOAD), timeout=60),
-    "large": lambda p: p.publish(b"t", LARGE_PAYLOAD),
-    "large, new topic": lambda p: p.publish(b"new", LARGE_PAYLOAD),
-}
-# With asyncio these return what is awaited by who has called them, and begin there once more.
-FRAMES: dict[str, Callable[[Any], Any]] = {
-    "two frames": lambda p: p.send_multipart([b"t", PAYLOAD]),
-    "three frames": lambda p: p.send_multipart([b"t", b"x", PAYLOAD]),
-}
-
-
-def rooms_of(walk: Callable[[Any], Any]) -> list[str]:
-    """Those that the payload enters, in order; in Python: compiled code is one call."""
-    with Publisher(**SMALL) as made:
-        made.publish(b"t", b"makes it known")
-        with Walk(PAYLOAD) as seen:
-            walk(made)
-    return seen.rooms
-
-
-def awaited_rooms_of(walk: Callable[[Any], Any]) -> list[str]:
-    async def main() -> list[str]:
-        async with fanout.asyncio.Publisher(**SMALL) as made:
-            await made.publish(b"t", b"makes it known")
-            with Walk(PAYLOAD) as seen:
-                await walk(made)
-            return seen.rooms
-
-    return asyncio.run(main())
-
-
-@pytest.mark.parametrize("rooms_of", [rooms_of, awaited_rooms_of], ids=["blocking", "asyncio"])
-@pytest.mark.parametrize("walk", WALKS.values(), ids=WALKS)
-def test_a_payload_enters_no_room_twice(
-    walk: Callable[[Any], Any],
-    rooms_of: Callable[..., list[str]],
-    plain: None,
-) -> None:
-    """Whatever way it goes; one that finds no room waits outside, and comes back.
-
-    A keyframe is none of these: its mark is made in the memory between two steps of what keeps the
-    values, which calls the append.
-    """
-    _require_no_room_twice(rooms_of, walk)
-
-
-@pytest.mark.parametrize("walk", FRAMES.values(), ids=FRAMES)
-def test_nor_do_frames(walk: Callable[[Any], Any], plain: None) -> None:
-    _require_no_room_twice(rooms_of, walk)
-
-
-def _require_no_room_twice(rooms_of: Callable[..., list[str]], walk: Callable[[Any], Any]) -> None:
-    rooms = rooms_of(walk)
-
-    assert rooms[0] == "send"
-    assert rooms[-1] == "shm"
-    assert [room for room, times in Counter(rooms).items() if times > 1] == []
-
-
-@pytest.mark.parametrize("rooms_of", [rooms_of, awaited_rooms_of], ids=["blocking", "asyncio"])
-def test_the_usual_one_enters_two(rooms_of: Callable[..., list[str]], plain: None) -> None:
-    assert rooms_of(WALKS["usual"]) == ["send", "shm"]
-
-
-@pytest.fixture
-def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Publishers without compiled verbs and paths."""
-    monkeypatch.setattr(making, "is_compiled", lambda: False)
-    for kind in (Publisher, fanout.asyncio.Publisher):
-        for verb in ("publish", "send", "send_multipart"):
-            if verb in vars(kind):
-                monkeypatch.delattr(kind, verb)

@@ -157,7 +157,12 @@ class ShownPublishing:
                 return self.writer.append_batch([wire], [known.id])
             return self.writer.append(wire, known.id)
 
-        return self.writer.values.marking(append)
+        values = self.writer.values
+        values.begin_marking()
+        try:
+            return append()
+        finally:
+            values.end_marking()
 
     def _make_room(self, size: int) -> None:
         self.writing = True  # under the send lock, like an append

@@ -9,6 +9,7 @@ import fanout.asyncio
 from fanout import Publisher
 from fanout.send.batch import BatchRules
 from fanout.send.own_batches import OwnBatches
+from fanout.send.waiting import Waiter
 from fanout.send.wire import Encoder
 
 if TYPE_CHECKING:
@@ -34,10 +35,6 @@ class LineEngine:
         whole = Encoder(path.topics, path.intern, None, in_pieces=False, numbered=numbered)
         self.batches = BatchRules(path, whole, limit, COUNT_LIMIT)
 
-    def send(self, attempt: Attempt, _timeout: float | None) -> int:
-        """As it is without room: NO_SPACE."""
-        return attempt.append()
-
     def in_the_way(self) -> None:
         """Nobody is."""
 
@@ -45,10 +42,18 @@ class LineEngine:
         """It needs no end."""
 
 
+class Hasty(Waiter):
+    """It waits for nothing: without room it returns NO_SPACE."""
+
+    def send(self, attempt: Attempt, timeout: float | None) -> int:
+        return attempt.append()
+
+
 def blocking_face(engine: LineEngine) -> Publisher:
     face = Publisher.__new__(Publisher)
     face._engine = cast("Engine", engine)
     face._path = engine.path
+    face._waiter = Hasty(engine.path, engine.in_the_way)
     face._own = OwnBatches(engine.path.append, get_ident, face._switch)
     return face
 

@@ -1,0 +1,94 @@
+"""Threads that wait for room: until there is some, or their time is up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanout.errors import Again
+from fanout.send.attempt import NO_SPACE, Attempt
+from fanout.send.waiting import Waiter
+from fanout.shm.worker_slot import NO_TAIL
+from fanout.statistics import InTheWay
+from tests.unit.send.line import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SIZE = 1_000
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    with Line() as line:
+        yield line
+
+
+def message(line: Line) -> Attempt:
+    topic = line.path.intern(b"t")
+    return Attempt(lambda: line.path.append(b"x" * SIZE, topic), SIZE, 1)
+
+
+def fill(line: Line) -> int:
+    """Until the log is full of what the worker has not read; returns the next sequence."""
+    line.read_up_to(0)
+    topic = line.path.intern(b"t")
+    while line.path.append(b"-" * SIZE, topic) != NO_SPACE or line.path.make_room(SIZE):
+        pass
+    return line.reader.head()
+
+
+def test_with_room_nobody_waits(line: Line) -> None:
+    line.path.wait_for_room = None  # type: ignore[method-assign, assignment]  # it is not asked
+
+    assert Waiter(line.path, lambda: None).send(message(line), None) == 0
+
+
+@pytest.mark.parametrize("timeout", [None, 0, 60])
+def test_room_that_is_there_is_found_at_the_first_look(line: Line, timeout: float | None) -> None:
+    head = fill(line)
+    line.read_up_to(NO_TAIL)
+
+    assert Waiter(line.path, lambda: None).send(message(line), timeout) == head
+
+
+@pytest.mark.parametrize("timeout", [None, 60])
+def test_it_is_waited_for_until_there_is_room(line: Line, timeout: float | None) -> None:
+    head, waits = fill(line), []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            line.read_up_to(NO_TAIL)
+
+    line.path.wait_for_room = wait  # type: ignore[method-assign, assignment]
+    assert Waiter(line.path, lambda: None).send(message(line), timeout) == head
+    assert len(waits) == 3
+    assert all(0 < each <= (timeout or 1) for each in waits)
+
+
+def test_another_thread_may_take_the_room_that_was_found(line: Line) -> None:
+    """Then it is waited for again, and what was said is not lost."""
+    results = [NO_SPACE, NO_SPACE, 7]
+    attempt = Attempt(lambda: results.pop(0), SIZE, 1)
+
+    assert Waiter(line.path, lambda: None).send(attempt, 60) == 7
+    assert results == []
+
+
+def test_who_gives_up_has_sent_nothing_and_is_told_for_whom_it_waited(line: Line) -> None:
+    head = fill(line)
+    waiter = Waiter(line.path, lambda: InTheWay(7, "peer:1", "desk7"))
+
+    with pytest.raises(Again, match=r"within 0 s: subscriber 7 \(desk7, peer:1\)") as caught:
+        waiter.send(message(line), 0)
+    assert caught.value.subscriber == 7
+    assert line.reader.head() == head
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan"), "1", True])
+def test_what_is_no_time_is_refused_before_anything_is_sent(line: Line, timeout: object) -> None:
+    with pytest.raises((TypeError, ValueError), match="timeout must be"):
+        Waiter(line.path, lambda: None).send(message(line), timeout)  # type: ignore[arg-type]
+    assert line.reader.head() == 0
