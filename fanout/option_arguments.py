@@ -1,7 +1,7 @@
-"""The options as keyword arguments, for type checkers and editors; not loaded when it runs.
+"""The options as keyword arguments, for type checkers and editors.
 
-They read no tables, so the names and types of `fanout.options.Options` stand here once more. A test
-keeps both the same, and prints the lines that belong here.
+Written by `scripts/options` from `fanout/options.py`, and not by hand. Programs that make no
+mistake never load it.
 """
 
 from __future__ import annotations

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import Field, asdict, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 import fanout.asyncio
 from fanout import Publisher
 from fanout.errors import ConfigError
-from fanout.option_arguments import OptionArguments
 from fanout.options import Options, make_options
 
 if TYPE_CHECKING:  # each ignored error is one that type checkers must find, or mypy complains
@@ -104,22 +103,6 @@ def test_a_name_of_64_bytes_is_allowed(name: str) -> None:
 def test_a_name_that_cannot_be_shown_or_stored_is_refused(name: object, text: str) -> None:
     with pytest.raises(ConfigError, match=text):
         make_options({"name": name})
-
-
-def has_text(option: Field[Any]) -> bool:
-    """Whether a text such as "64M" is read, too."""
-    return "read" in option.metadata
-
-
-def test_type_checkers_know_every_option() -> None:
-    wanted = {
-        option.name: str(option.type).replace("int", "int | str" if has_text(option) else "int")
-        for option in fields(Options)
-    }
-    known = {name: kind.__forward_arg__ for name, kind in OptionArguments.__annotations__.items()}
-    lines = "\n".join(f"    {name}: {kind}" for name, kind in wanted.items())
-    what = f"OptionArguments in fanout/option_arguments.py has to have these lines:\n{lines}"
-    assert list(known.items()) == list(wanted.items()), what
 
 
 SIZED = [option.name for option in fields(Options) if option.name.endswith("_bytes")]

@@ -1,0 +1,1 @@
+"""Writes source files of fanout that follow from others."""

@@ -1,0 +1,1 @@
+"""Tests of what writes source files that follow from others."""
