@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fanout.sockets.limits import Limits
     from fanout.sockets.role import Role
     from fanout.sockets.wiring import Watcher
+    from fanout.subscriber.changes import Change
 
 LINGER_S = 5.0  # how long `close()` sends what waits, if it is not told: a program wants to end
 
@@ -112,6 +113,15 @@ class Actor:
     def is_over(self) -> bool:
         """Whether somebody has had it end. Any thread."""
         return self._why is not None
+
+    @property
+    def waiting_orders(self) -> int:
+        """How much was ordered and is not done yet. Any thread."""
+        return 0
+
+    def waiting_changes(self) -> list[Change]:
+        """The changes of subscriptions among that. Any thread."""
+        return []
 
     def leave(self) -> None:
         """In a forked child: nothing here is of use. The copies of descriptors are closed."""

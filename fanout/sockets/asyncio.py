@@ -39,7 +39,7 @@ from fanout.sockets.loop import LoopActor
 from fanout.sockets.pipeline import Pull as PullRole
 from fanout.sockets.pipeline import Push as PushRole
 from fanout.sockets.pipeline import Sub as SubRole
-from fanout.subscriber.settings import topics_of
+from fanout.subscriber.settings import prefixes_of
 from fanout.transport.opening import open_listener
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ class Sub(SubscribingFace, Receiving):
     def __init__(
         self, topics: TopicLike | Iterable[TopicLike] = (), *, limits: Limits | None = None
     ) -> None:
-        prefixes = topics_of(topics)
+        prefixes = prefixes_of(topics)
         super().__init__(SubRole, limits)
         for prefix in prefixes:
             self.subscribe(prefix)

@@ -32,7 +32,7 @@ from fanout.sockets.pipeline import Pull as PullRole
 from fanout.sockets.pipeline import Push as PushRole
 from fanout.sockets.pipeline import Sub as SubRole
 from fanout.sockets.threads import ThreadActor
-from fanout.subscriber.settings import topics_of
+from fanout.subscriber.settings import prefixes_of
 from fanout.transport.opening import open_listener
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ class Sub(SubscribingFace, Receiving):
     def __init__(
         self, topics: TopicLike | Iterable[TopicLike] = (), *, limits: Limits | None = None
     ) -> None:
-        prefixes = topics_of(topics)
+        prefixes = prefixes_of(topics)
         super().__init__(SubRole, limits)
         for prefix in prefixes:
             self.subscribe(prefix)

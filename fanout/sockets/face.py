@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fanout.arguments import as_topic
 from fanout.sockets.errors import NotNowError
 from fanout.sockets.frames import frames_of
+from fanout.subscriber.changes import Change, check_room
 from fanout.subscriber.settings import endpoint_of
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from fanout.sockets.problems import Problem
     from fanout.sockets.threads import ThreadActor
     from fanout.subscriber.parsing import Frames
+    from fanout.subscriber.prefixes import Prefixes
 
 BACKLOG = 1024  # connections that the kernel holds until they are accepted; it allows 4,096
 NOTHING = "no message has come"
@@ -138,16 +140,21 @@ class SubscribingFace(ReceivingFace):
 
         Raises:
             TypeError: it is no topic.
-            ConfigError: a million changes are not made yet.
+            ConfigError: it has a million topics, or as many changes are not made yet.
             ClosedError, ForkedError: nothing has changed, whatever was raised.
         """
         prefix = as_topic(topic)
-        self._actor.order(lambda: self._role.subscribe(prefix))
+        actor, role = self._actor, self._role
+        actor.check()
+        wants: Prefixes = role.wants
+        there = wants.__len__, wants.__contains__
+        check_room(prefix, *there, actor.waiting_orders, actor.waiting_changes)
+        actor.order(Change(prefix, True, lambda: role.subscribe(prefix)))
 
     def unsubscribe(self, topic: TopicLike) -> None:
         """Take a subscription back; what waits in the inbox stays. Raises as `subscribe()`."""
-        prefix = as_topic(topic)
-        self._actor.order(lambda: self._role.unsubscribe(prefix))
+        prefix, role = as_topic(topic), self._role
+        self._actor.order(Change(prefix, False, lambda: role.unsubscribe(prefix)))
 
 
 class AskingFace(Face):

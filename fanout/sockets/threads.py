@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fanout.sockets.actor import Actor
 from fanout.sockets.errors import NotNowError
+from fanout.subscriber.changes import Change
 from fanout.subscriber.connections import addresses_of
 from fanout.subscriber.orders import Orders
 
@@ -126,6 +127,13 @@ class ThreadActor(Actor):
         self.check()
         self._orders.add(order)
         self.ring()
+
+    @property
+    def waiting_orders(self) -> int:
+        return len(self._orders)
+
+    def waiting_changes(self) -> list[Change]:
+        return [order for order in self._orders.waiting() if isinstance(order, Change)]
 
     def attempt(self, gate: Gate, attempt: Callable[[], T], timeout: float | None, what: str) -> T:
         """Do something as soon as it is possible; nothing follows the doing.

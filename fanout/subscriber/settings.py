@@ -99,9 +99,7 @@ def settings_of(
         choices = ", ".join(map(repr, _POLICIES))
         hint = did_you_mean(queue_policy, _POLICIES)
         raise ConfigError(f"queue_policy must be one of {choices}, not {shown(queue_policy)}{hint}")
-    prefixes = frozenset(topics_of(topics))
-    if len(prefixes) > TOPICS_MAX:
-        raise ConfigError(f"a subscriber has up to {TOPICS_MAX:,} topics, not {len(prefixes):,}")
+    prefixes = prefixes_of(topics)
     endpoints = tuple(endpoint_of(text, may_encrypt=True) for text in texts)
     return Settings(
         endpoints,
@@ -227,15 +225,18 @@ def endpoint_of(text: str, *, may_encrypt: bool = False) -> Endpoint:
     return target
 
 
-def topics_of(topics: TopicLike | Iterable[TopicLike]) -> list[bytes]:
-    """One prefix or several, as bytes.
+def prefixes_of(topics: TopicLike | Iterable[TopicLike]) -> frozenset[bytes]:
+    """One topic or several, as bytes.
 
     Raises:
-        TypeError: it is neither.
+        TypeError: it is neither. ConfigError: they are too many.
     """
     if isinstance(topics, str | bytes | bytearray | memoryview):
         topics = [topics]
-    return [as_topic(topic) for topic in topics]  # type: ignore[union-attr]
+    prefixes = frozenset(as_topic(topic) for topic in topics)  # type: ignore[union-attr]
+    if len(prefixes) > TOPICS_MAX:
+        raise ConfigError(f"a subscriber has up to {TOPICS_MAX:,} topics, not {len(prefixes):,}")
+    return prefixes
 
 
 def telling(
