@@ -173,7 +173,7 @@ class Desks:
     def close(self, timeout: float) -> None:
         """Answer nobody any more, and end. Idempotent; nothing in a fork.
 
-        It returns some seconds after `timeout`, and after `REPLYING_S`, at the latest.
+        Each has `timeout`, and `REPLYING_S` at most, and more if it gets on, see `grace.py`.
         """
         if self._path.gate.forked:
             return

@@ -20,12 +20,12 @@ from fanout.coordinator import reports
 from fanout.coordinator.access_calls import AccessCalls
 from fanout.coordinator.announcer import Announcer
 from fanout.coordinator.coordinator import Coordinator
-from fanout.coordinator.grace import END_GRACE
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.spawn import check_python
 from fanout.desks import Desks
 from fanout.engine_parts import end, enlarge
 from fanout.errors import ConfigError, StartupError
+from fanout.grace import END_GRACE
 from fanout.ingress.ingress import Ingress
 from fanout.ingress.terms import Terms
 from fanout.observe.reader import Reader

@@ -12,6 +12,7 @@ from fanout.answers.replies import Replies
 from fanout.answers.role import Answering
 from fanout.answers.state import State
 from fanout.answers.survey import Surveyor
+from fanout.grace import wait_for_end
 from fanout.question_terms import MESSAGE_BYTES_MAX
 from fanout.sockets.limits import Limits
 from fanout.sockets.threads import ThreadActor
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from fanout.answers.replies import Answer
     from fanout.desks import DeskSettings
     from fanout.reasons import Reason
-
-END_GRACE_S = 2.0  # beyond what it was given; it ends in milliseconds
 
 
 class Desk(ThreadActor):
@@ -69,22 +68,21 @@ class Desk(ThreadActor):
         return AnswerStatistics(self.endpoint, askers, *counted, *answered)
 
     def leave_desk(self, cause: Reason, timeout: float) -> None:
-        """End it, and wait for that; answers on their way get so many seconds. Any thread.
+        """End it, and wait for that, see `grace.py`; answers on their way get so many seconds.
 
-        On its own thread, which may happen to collect a publisher as garbage, it does not wait.
+        Any thread. On its own, which may collect a publisher as garbage, it does not wait.
         """
         self.role.farewell = cause
         self.close(timeout)
         if self._thread is not threading.current_thread():
-            self._thread.join(timeout + END_GRACE_S)
+            wait_for_end(self._thread, lambda: self._turns, timeout)
 
     def abandon(self, cause: Reason) -> None:
         """End it, however far it was made: who has asked for it was interrupted."""
         if hasattr(self, "_thread"):  # it may be about to start: it ends at once, then
             self.role.farewell = cause
             self.close(0.0)
-            if self._thread.is_alive():
-                self._thread.join(END_GRACE_S)
+            wait_for_end(self._thread, lambda: self._turns, 0.0)
         self._listener.close()
 
     def fail(self, error: BaseException, now: float) -> None:

@@ -24,7 +24,6 @@ from fanout.coordinator import reports
 from fanout.coordinator.actions import Tell
 from fanout.coordinator.calls import CALL_TIMEOUT, Calls
 from fanout.coordinator.figures import Figures
-from fanout.coordinator.grace import wait_for_end
 from fanout.coordinator.hands import Hands
 from fanout.coordinator.judgements import due
 from fanout.coordinator.ledger import Ledger
@@ -36,6 +35,7 @@ from fanout.coordinator.surroundings import REAL
 from fanout.coordinator.telling import Telling
 from fanout.coordinator.untold import Untold
 from fanout.errors import StartupError
+from fanout.grace import wait_for_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

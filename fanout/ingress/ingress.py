@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fanout.allowed_topics import allowed_prefixes
 from fanout.errors import ClosedError, ConfigError
+from fanout.grace import wait_for_end
 from fanout.ingress.terms import PRODUCERS_LIMIT, PRODUCERS_MAX
 from fanout.transport.advice import own_endpoints_named
 
@@ -33,7 +34,6 @@ T = TypeVar("T")
 
 LOOK_EACH = 0.05  # seconds; whether our thread has died
 CALL_TIMEOUT = 10.0  # seconds for our thread to answer: it waits for nobody
-END_GRACE = 2.0  # seconds beyond what it was given; it ends in milliseconds
 
 
 def check_producers(max_producers: int) -> None:
@@ -131,8 +131,8 @@ class Ingress:
     def close(self, timeout: float) -> None:
         """Take nothing more, publish what is there, and end. Idempotent; nothing in a fork.
 
-        It returns at most END_GRACE after `timeout` seconds. On our own thread, which may happen to
-        collect a publisher as garbage, it does not wait.
+        It returns later than after `timeout` seconds if it gets on, see `grace.py`. On our own
+        thread, which may happen to collect a publisher as garbage, it does not wait.
         """
         if self._path.gate.forked:
             return
@@ -142,7 +142,7 @@ class Ingress:
             return
         loop.end(timeout)
         if loop.thread is not threading.current_thread():
-            loop.thread.join(min(timeout + END_GRACE, threading.TIMEOUT_MAX))
+            wait_for_end(loop.thread, lambda: loop.steps, timeout)
         if not loop.thread.is_alive():
             loop.bury()
             self._loop = None  # it refers to us

@@ -50,6 +50,7 @@ class Loop:
     Attributes:
         sources: the endpoints; only the thread changes them.
         thread: started by whoever made the loop.
+        steps: that it has taken: turns, reads, and looks for room.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Loop:
         self._waiting: deque[Piece] = deque()  # what was taken, and has no room yet
         self._is_refused = False  # the publisher takes nothing, room or not
         self._ends_at: float | None = None
+        self.steps = 0
         self._has_ended = False
         # Wrapped twice: if `_end` is interrupted (no memory), the outer one runs it again.
         ended = _ending(self._end)
@@ -144,6 +146,7 @@ class Loop:
             self._fail(error)
 
     def _turn(self) -> None:
+        self.steps += 1
         others, producers = self._poller.wait(self._timeout())
         for descriptor in producers:
             connection = self._door.connections.get(descriptor)
@@ -194,6 +197,7 @@ class Loop:
         Only while nothing waits for room. All that was read is `taken`, or in a piece that waits,
         or counted: whatever interrupts this, it can be told.
         """
+        self.steps += 1
         if not connection.is_open:
             return 0
         intake, share = connection.intake, connection.share
@@ -271,6 +275,7 @@ class Loop:
     def _waiting_until(self, until: float) -> bool:
         """Wait for room for what has none; returns whether there was none in time."""
         while self._waiting:
+            self.steps += 1
             self._publish_waiting()
             left = min(until, self._ends_at or until) - time.monotonic()
             if self._waiting:

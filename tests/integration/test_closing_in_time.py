@@ -12,9 +12,8 @@ from unittest import mock
 
 import pytest
 
-from fanout import BrokenError, Event, EventKind, Publisher, Undelivered
+from fanout import BrokenError, Event, EventKind, Publisher, Undelivered, grace
 from fanout.asyncio import Publisher as AsyncPublisher
-from fanout.coordinator import grace
 from fanout.questions import Outstanding
 from tests.helpers.happenings import Happenings
 from tests.helpers.programs import pause

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import pytest
 
-from fanout import event_queue, peer_budget, reserved, slow_options
+from fanout import event_queue, grace, peer_budget, reserved, slow_options
 from fanout.control import channel, messages
 from fanout.coordinator import (
     addresses,
     announcer,
     balance,
     changes,
-    grace,
     handing_on,
     interest,
     lost,

@@ -28,6 +28,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
             "fanout.event_queue",
             "fanout.events",
             "fanout.exits",
+            "fanout.grace",
             "fanout.introduction",
             "fanout.last_values",
             "fanout.loop_callback",

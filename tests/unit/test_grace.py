@@ -2,35 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 
-from fanout.coordinator.grace import END_GRACE, END_GRACES, wait_for_end
-
-
-class Ending:
-    """A thread that takes steps up to a time, and ends at another.
-
-    Args:
-        each: seconds from one step to the next.
-    """
-
-    def __init__(self, ends: float, *, each: float = 0.1, until: float = math.inf) -> None:
-        self.now = 0.0
-        self._ends = ends
-        self._each = each
-        self._until = until
-
-    def join(self, timeout: float) -> None:
-        self.now = min(self.now + timeout, max(self.now, self._ends))
-
-    def is_alive(self) -> bool:
-        return self.now < self._ends
-
-    @property
-    def steps(self) -> int:
-        return int(min(self.now, self._until) / self._each)
+from fanout.grace import END_GRACE, END_GRACES, wait_for_end
+from tests.helpers.ending import Ending
 
 
 def waited(thread: Ending, seconds: float) -> tuple[bool, float]:

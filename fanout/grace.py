@@ -1,5 +1,8 @@
 """Grace: how long `close()` waits beyond the time that it was given. Pure, but for the waiting.
 
+It does so for each thread of ours that is to end: the coordinator, and those of `ingest()` and
+`answer()`.
+
 That time is the user's. What comes on top of it is for a thread that hangs, so it is counted from
 the last sign that it gets on: on a machine that is three times slower the end takes three times as
 long, and what was delivered is told all the same.
@@ -13,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # Seconds without a step of our thread, past its timeout, after which close() returns. More than the
-# end needs if its workers hang: to be killed (1 s), to go (1 s), to be counted (0.5 s) and reaped
-# (1 s), each of which is a step.
+# end of a coordinator needs if its workers hang: to be killed (1 s), to go (1 s), to be counted
+# (0.5 s) and reaped (1 s), each of which is a step. Others end in milliseconds.
 END_GRACE = 5.0
 END_GRACES = 3  # of these at most, while it takes steps
 LOOKS = 10  # in one of them
