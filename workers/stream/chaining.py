@@ -93,9 +93,13 @@ class Chaining:
     def missed(self, member: Member, snapshot: Snapshot, place: int) -> None:
         """Of a topic there was only its keyframe, and that is gone before it was sent."""
         snapshot.alone.discard(place)
+        name, snapshots = self._names.name(place), member.snapshots
+        assert snapshots is not None
+        if snapshots.has_cancelled and snapshots.is_covered(snapshot, name):
+            return  # its member wants it no more, or gets it without this snapshot
         finding = Finding(0, member.sequence, 0)
         finding.lose(member.sequence)
-        self._want(self._names.name(place))
+        self._want(name)
         self._tell(member, finding)
 
     def _begin(self, member: Member, snapshot: Snapshot) -> Finding:

@@ -330,6 +330,18 @@ def test_one_that_is_kept_and_gone_before_it_is_sent_is_told_of(is_forgotten: bo
     feed.segment.close()
 
 
+def test_one_that_is_gone_is_not_told_of_if_its_topic_was_cancelled_meanwhile() -> None:
+    feed = KeyedFeed(SMALL)
+    feed.publish_key(b"xp0")
+    one = with_one_alone(feed)
+    feed.cancels(one, b"xp0")
+    feed.publish(b"xp0")
+    feed.settle()
+    assert (sequences(one), feed.asked, marks(one, GAP_TOPIC)) == ({}, [], [])
+    assert feed.pump.totals.keyframes_lost == 0
+    feed.segment.close()
+
+
 def test_a_delta_that_was_jumped_over_is_not_sent_for_a_keyframe_that_was_alone() -> None:
     feed = KeyedFeed(SMALL)
     feed.policy = SlowPolicy("drop_oldest")
