@@ -22,6 +22,7 @@ from fanout.workers.stream.lags import Lags
 from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY
 from fanout.workers.stream.newest import Newest
 from fanout.workers.stream.resting import Resting
+from fanout.workers.stream.sealed_turns import SealedTurns
 from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ VERDICTS_MAX = 2  # on one member at once: by the log, and by what is left then
 THIN_PART = 8
 # Sealed ones that are judged in a turn while there is something new for others: some 0.3 ms. They
 # come to their limits together; who is plain does not wait for all of them.
-SEALED_JUDGED = 16
+SEALED_JUDGED = 8
 STUCK_PART = 16  # who is over a limit and loses nothing by it is looked at again after 1/16 of it
 
 
@@ -67,6 +68,8 @@ class Judging(Resting):
         self._conflating = Conflating(self.backlog, log, newest, self.totals, piece, self._part)
         self.backlog.conflate = self._conflating.conflate
         self.lags = Lags(log, self.backlog, self.ages, piece, self._part)
+        times = tuning.others_ns, tuning.behind_ns
+        self.sealed_turns = SealedTurns(self._part, *times, self.has_news)
         self.jumped: list[Member] = []  # members whose streams go on otherwise than before
         self._watches = count(1)
         self._anew: deque[tuple[int, Member]] = deque()
@@ -151,6 +154,7 @@ class Judging(Resting):
         targets: Targets = {}
         later: list[Member] = []
         more, sealed = False, 0
+        began = self._part.in_time(0) if self.throttles.seals else 0
         for member in self._due(now):
             if member.sealed is not None:
                 if sealed >= SEALED_JUDGED and self.has_news():
@@ -168,6 +172,8 @@ class Judging(Resting):
         if self.backlog.spills.are_too_many:
             self.lose_spilled()
         self._tidy()
+        if self.throttles.seals:
+            self.sealed_turns.leave_out(began)
         return more or bool(self._anew)
 
     def is_in_the_way(self, member: Member, now: int) -> bool:

@@ -21,7 +21,7 @@ from fanout.workers.stream.effects import broken
 from fanout.workers.stream.member import BLOCKED, LOST
 from fanout.workers.stream.members import position_of
 from fanout.workers.stream.restoring import Restoring
-from fanout.workers.stream.sealed_turns import SealedTurns, plain_of
+from fanout.workers.stream.sealed_turns import plain_of
 from fanout.workers.stream.snapshot import Snapshots
 from fanout.workers.stream.steps import Step, is_plain
 from fanout.workers.tuning import TUNING, Tuning
@@ -56,8 +56,6 @@ class Pump(Restoring):
         self._control_bytes_max = tuning.control_bytes_max
         self._bytes_per_look = tuning.bytes_per_look
         self._bytes_per_serve = tuning.bytes_per_look // tuning.sends_per_look
-        times = tuning.others_ns, tuning.behind_ns
-        self.sealed_turns = SealedTurns(self._part, *times, self.has_news)
         self._late: Late = {}  # what to send these was looked for in the last turn
         self._unseen_bytes = 0  # sent since the last look at the clock, or what takes as long
 

@@ -100,6 +100,14 @@ class SealedTurns:
         self._ended, self._sent = part.in_time(0), sent()
         self._owed = self._within(self._owed + began - self._ended)
 
+    def leave_out(self, began: int) -> None:
+        """What was done since then counts for nobody: sealed ones were judged, among others.
+
+        Args:
+            began: when, by the clock of the parts.
+        """
+        self._ended += self._part.in_time(0) - began
+
     def is_over(self) -> bool:
         """Whether those who are served in this turn have had their time; not between turns."""
         if not self._is_under_way:

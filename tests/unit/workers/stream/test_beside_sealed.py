@@ -6,7 +6,7 @@ it, whatever the pump is about. So who does what while others wait is exact.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fanout.shm.layout import PAGE, Layout
 from fanout.slow_policy import SlowPolicy
@@ -21,6 +21,9 @@ from fanout.zmtp.sealer import Sealer
 from tests.helpers.boxes import KEY, NoBoxes
 from tests.helpers.log import Worker
 
+if TYPE_CHECKING:
+    from fanout.workers.policy.base import Policy
+
 SEAL_NS = 300_000  # one send of boxes
 PLAIN_NS = 4_000  # one send to somebody plain
 TURN_NS = 20_000  # what a turn takes besides
@@ -32,7 +35,7 @@ LARGE = Layout(256 * PAGE, 8_192, 4)
 class Model:
     """A worker's turns, with some who are sealed and far behind, and some who keep up."""
 
-    def __init__(self, plain_ns: int = PLAIN_NS) -> None:
+    def __init__(self, plain_ns: int = PLAIN_NS, judge_ns: int = 0) -> None:
         self.now = 0
         self.plain_ns = plain_ns
         self.part = TurnPart(lambda: self.now)
@@ -44,6 +47,8 @@ class Model:
         self.waits: list[int] = []
         self.boxes = NoBoxes()
         self.sealing = Sealing(self.pump.sealed_turns.is_over)
+        self.judged = 0
+        self.policy: Policy = Slowly(self, judge_ns) if judge_ns else self.worker.policy
         self.behind = [self._sealed(number) for number in range(SEALED)]
         for _ in range(WAITING):
             self._publish()
@@ -57,7 +62,7 @@ class Model:
         self.next_at, self.every_ns = self.now + nanoseconds, nanoseconds
 
     def turn(self) -> None:
-        self._pass(TURN_NS)
+        self.pass_by(TURN_NS)
         self.part.begin()
         self.worker.advance(self.now)
         self.part.begin()
@@ -65,7 +70,7 @@ class Model:
         self.part.begin()
         self.pump.enforce(self.now)
 
-    def _pass(self, nanoseconds: int) -> None:
+    def pass_by(self, nanoseconds: int) -> None:
         self.now += nanoseconds
         while self.now >= self.next_at:
             self._publish()
@@ -81,14 +86,14 @@ class Model:
 
     def _sealed(self, number: int) -> Member:
         sealer = Sealer(self.boxes, KEY, b"%016d" % number, 1)
-        member = self._subscribe(Member(number, self._takes_boxes, self.worker.policy))
+        member = self._subscribe(Member(number, self._takes_boxes, self.policy))
         make: Any = self.sealing.under(sealer, NOTHING_KEPT)
         self.pump.throttles.put_under(member, make)
         return member
 
     def _takes_boxes(self, data: bytes | memoryview) -> int:
         self.sealed_ns += SEAL_NS
-        self._pass(SEAL_NS)
+        self.pass_by(SEAL_NS)
         return len(data)
 
     def _takes(self, data: bytes | memoryview) -> int:
@@ -97,7 +102,7 @@ class Model:
             self.waits += [self.now - at for at in self.published[self.had : self.pump.front]]
             self.had = self.pump.front
         self.plain_sends_ns += self.plain_ns
-        self._pass(self.plain_ns)
+        self.pass_by(self.plain_ns)
         return len(data)
 
 
@@ -131,6 +136,33 @@ def test_who_is_sealed_loses_nothing_by_that() -> None:
         model.pump.settle(member)
         assert member.sent == model.pump.front
     assert max(model.waits) <= SEAL_NS + TURN_NS
+
+
+class Slowly(DropOldest):
+    """It takes time to judge who is behind, and who is has a low limit."""
+
+    __slots__ = ("_model", "_nanoseconds")
+
+    def __init__(self, model: Model, nanoseconds: int) -> None:
+        losing, log = SlowPolicy("drop_oldest", limit_messages=100), model.worker.log.reader
+        super().__init__(policy_of(losing, log.size, log.entries).limits)
+        self._model, self._nanoseconds = model, nanoseconds
+
+    def judge(self, lag: Any) -> Any:
+        self._model.judged += 1
+        self._model.pass_by(self._nanoseconds)
+        return super().judge(lag)
+
+
+def test_to_judge_them_counts_for_nobody() -> None:
+    """Or sealed ones would have as long again, while others wait for both."""
+    model = Model(judge_ns=40_000)
+    turns, before = model.pump.sealed_turns, model.now
+    ended = turns._ended
+    model.part.begin()
+    model.pump.enforce(model.now)
+    assert model.judged == SEALED
+    assert turns._ended - ended == model.now - before == SEALED * 40_000
 
 
 class PublishedMeanwhile(DropOldest):

@@ -117,6 +117,15 @@ def test_while_there_are_no_others_they_have_a_whole_part(*, are_ready: bool) ->
     assert len(turns.turn()) == 1
 
 
+def test_what_counts_for_nobody_they_are_not_owed() -> None:
+    turns = Turns()
+    turns.turn()
+    began = turns.now
+    turns.now += 5 * EACH_NS
+    turns.turns.leave_out(began)
+    assert len(turns.turn(others_ns=2 * EACH_NS)) == 2
+
+
 def test_between_two_turns_nobody_is_told_to_stop() -> None:
     turns = Turns()
     turns.turn()
