@@ -38,7 +38,7 @@ from fanout.send.making import make_path
 from fanout.send.wire import Encoder
 from fanout.shm.bells import Bells, ring_all
 from fanout.shm.doorbell import Doorbell
-from fanout.shm.header import Header, State
+from fanout.shm.header import Header, PublisherState
 from fanout.shm.layout import MESSAGE_PART, WORKERS_MAX, Layout
 from fanout.shm.segment import Segment
 from fanout.slow_options import as_policy, check_limits
@@ -107,8 +107,8 @@ class Engine:
         header.name = options.name
         header.workers = workers = options.worker_count
         header.started = time.time_ns()
-        header.state = State.STARTING
-        resources.callback(setattr, header, "state", State.ENDED)
+        header.state = PublisherState.STARTING
+        resources.callback(setattr, header, "state", PublisherState.ENDED)
         room = Doorbell()
         resources.callback(room.close)
         bells = Bells(segment)
@@ -189,7 +189,7 @@ class Engine:
                 for listener in listeners:
                     self._coordinator.reception.add(listener)
                 undo.pop_all()
-            self._header.state = State.SERVING
+            self._header.state = PublisherState.SERVING
         except BaseException:
             with suppress(TimeoutError):
                 self.close(0.0)

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from fanout.send.gate import CLOSED, Gate
-from fanout.shm.header import Header, State
+from fanout.shm.header import Header, PublisherState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ def end(
     desks.close(max(0.0, until - time.monotonic()))
     timeout = min(timeout, max(0.0, until - time.monotonic()))  # infinity stays
     if gate.shut(CLOSED):
-        header.state = State.ENDING
+        header.state = PublisherState.ENDING
     return coordinator.close(timeout, spread)
 
 

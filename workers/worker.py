@@ -29,7 +29,7 @@ from fanout.workers.connections.reading import ReadSide
 from fanout.workers.connections.releasing import Releasing
 from fanout.workers.connections.resuming import Resuming
 from fanout.workers.connections.self_service import self_service_for
-from fanout.workers.connections.standing import Standing
+from fanout.workers.connections.standing import StandingWatch
 from fanout.workers.connections.stopwatch import Stopwatch
 from fanout.workers.deliveries import Deliveries
 from fanout.workers.figures import Figures, totals_in
@@ -91,7 +91,7 @@ class Worker:
             *(self._channel, around.poll_set(), Stopwatch(around.now, around.cpu_ns), around.now()),
             self_service_for(options, self._channel),
         )
-        self.standing = Standing(self.pump.steady, self.desk.taken, self.desk.widen)
+        self.standing = StandingWatch(self.pump.steady, self.desk.taken, self.desk.widen)
         self.desk.watchers = (self.deadlines, self.reads, self.standing)
         self.figures = Figures(around, self.pump)
         sending = self.pump, self._log, self._write_set, self.desk.by_descriptor

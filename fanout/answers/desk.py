@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from fanout.answers.pace import Pace
 from fanout.answers.replies import Replies
-from fanout.answers.role import Answering
-from fanout.answers.state import State
+from fanout.answers.role import AnsweringRole
+from fanout.answers.state import SegmentView
 from fanout.answers.survey import Surveyor
 from fanout.grace import wait_for_end
 from fanout.question_terms import MESSAGE_BYTES_MAX
@@ -31,19 +31,19 @@ class Desk(ThreadActor):
         endpoint: with its real port.
     """
 
-    role: Answering
+    role: AnsweringRole
 
     def __init__(self, settings: DeskSettings) -> None:
         self._listener = listener = settings.listener
         settings.made(self)
         self.endpoint = listener.endpoint
         self._complain = settings.complain
-        view = State(settings.segment, settings.topics, numbered=settings.numbered)
+        view = SegmentView(settings.segment, settings.topics, numbered=settings.numbered)
         self._pace = Pace(time.monotonic, time.sleep)
         surveyor = Surveyor(view, time.monotonic)
         self._replies = Replies(view, surveyor, settings.allowed)
         make_role = partial(
-            Answering,
+            AnsweringRole,
             answer=self._answer,
             clock=time.monotonic,
             tell=settings.tell,

@@ -37,7 +37,7 @@ _CAUSES = {
 _FAULTS = {Reason.VIOLATION, Reason.UNREAD_ANSWERS}
 
 
-class Answering(Role):
+class AnsweringRole(Role):
     """Owned by the actor's thread; its figures are read by any.
 
     Args:

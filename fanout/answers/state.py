@@ -30,7 +30,7 @@ LOOK_AGAIN_S = 0.001  # a send under way has got its core back by then, mostly
 SECOND_NS = 1_000_000_000
 
 
-class State:
+class SegmentView:
     """Reads one publisher; owned by one thread of its process.
 
     Args:

@@ -58,7 +58,7 @@ class Leave:
 
 
 @record
-class Release:
+class FreeTail:
     """Give up, in shared memory, what its ended process held back: the log above all."""
 
     worker: int
@@ -235,7 +235,7 @@ class Mend:
 
 
 OfALife: TypeAlias = (
-    Start | Abort | Kill | Leave | Release | NoteWorker | Serve | FailStart | Break | Mend
+    Start | Abort | Kill | Leave | FreeTail | NoteWorker | Serve | FailStart | Break | Mend
 )
 OfAConnection: TypeAlias = (
     HandOver | NoteConnected | NoteSubscriptions | NoteChoice | NoteUser | Shut | Cut | Hold | Book

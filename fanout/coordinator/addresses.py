@@ -40,7 +40,7 @@ FORGIVEN_AFTER = 300.0  # seconds without an offence
 REFUSAL_HOLD = 5.0
 
 
-class Refusal(NamedTuple):
+class AddressRefusal(NamedTuple):
     """Why a connection is not served: the reason, and in words with the figures of this case."""
 
     cause: Reason
@@ -95,7 +95,7 @@ class Addresses:
     def __len__(self) -> int:
         return len(self._present) + len(self._remembered)
 
-    def refusal(self, peer: str, now: float) -> Refusal | None:
+    def refusal(self, peer: str, now: float) -> AddressRefusal | None:
         """Why a connection of this peer is not taken; None = `entered()` it.
 
         Args:
@@ -109,17 +109,17 @@ class Addresses:
         limits = self._limits
         if address.connections >= limits.subscribers:
             text = f"{name} has {address.connections} connections (max_subscribers_per_address)"
-            return Refusal(Reason.ADDRESS_FULL, text)
+            return AddressRefusal(Reason.ADDRESS_FULL, text)
         if address.half_open >= limits.half_open:
             text = f"{name} has {address.half_open} in their handshake (max_half_open_per_address)"
-            return Refusal(Reason.ADDRESS_HALF_OPEN, text)
+            return AddressRefusal(Reason.ADDRESS_HALF_OPEN, text)
         self._recover(address, now)
         if address.spent + 1 > self._burst:
             text = (
                 f"{name} connects more than {limits.connects:g} times a second, and has used up "
                 f"its burst of {self._burst:,} (max_connects_per_address)"
             )
-            return Refusal(Reason.ADDRESS_RATE, text)
+            return AddressRefusal(Reason.ADDRESS_RATE, text)
         return None
 
     def entered(self, peer: str, now: float) -> int:

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 SCHEME = "tls://"
 
 
-class Asked(NamedTuple):
+class EndpointTerms(NamedTuple):
     """Both of them; see `of()`."""
 
     security: Security
     tls: Tls | None
 
     @classmethod
-    def of(cls, endpoint: object, security: object, tls: object) -> Asked:
+    def of(cls, endpoint: object, security: object, tls: object) -> EndpointTerms:
         """What users pass, for this endpoint.
 
         Raises:

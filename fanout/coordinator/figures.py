@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fanout._units import NS
 from fanout.control.messages import Closed
 from fanout.coordinator.expiring import Expiring
-from fanout.coordinator.lost import NOTHING_LATER, Later
+from fanout.coordinator.lost import NOTHING_LATER, Unreported
 from fanout.reasons import Reason
 from fanout.shm.cards import CHOSEN_BY, Card, Cards, Identity
 from fanout.shm.clock import Clock, Note, is_due
@@ -181,7 +181,7 @@ def final_of(
     segment: Segment,
     connection: Accepted,
     cause: Reason,
-    later: Later = NOTHING_LATER,
+    later: Unreported = NOTHING_LATER,
     *,
     evicted: bool,
 ) -> Closed:

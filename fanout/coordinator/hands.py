@@ -142,7 +142,7 @@ class Hands:
                 self.carry_out(pool.kill(worker))
             case do.Leave(worker, problem):
                 self.carry_out(pool.leave(worker, problem))
-            case do.Release(worker, moved):
+            case do.FreeTail(worker, moved):
                 pool.links[worker].slot.release(moved)
             case do.NoteWorker(worker):
                 life = self._state.supervision.lives[worker]

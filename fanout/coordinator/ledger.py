@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
-from fanout.shm.header import Totals, reason_counters
+from fanout.shm.header import SharedTotals, reason_counters
 from fanout.shm.layout import PAGE
 from fanout.statistics import Undelivered
 
@@ -26,7 +26,7 @@ _ACCOUNTS = (  # of a connection; the publisher's are their sums
 )
 
 
-class Ledger(Totals):
+class Ledger(SharedTotals):
     """Counters that only grow; one owner, the coordinator's thread.
 
     They are words of the shared memory, so that others can read them whatever the publisher does.

@@ -46,7 +46,7 @@ UNSURE = "; what was published last is counted by its last subscriptions, they c
 UNCOUNTED = "; what it was still to be sent of the past is not counted"
 
 
-class Later(NamedTuple):
+class Unreported(NamedTuple):
     """What has come for a subscriber after its last checkpoint; bytes as they lie in the log."""
 
     matched: int
@@ -57,7 +57,7 @@ class Later(NamedTuple):
     complete: bool = True  # False = some was sent and is overwritten: it is in neither
 
 
-NOTHING_LATER = Later(0, 0)
+NOTHING_LATER = Unreported(0, 0)
 
 
 class TooLateError(Exception):
@@ -165,7 +165,7 @@ class Loss:
         # are too many topics for one.
         self._whole: dict[int, Census | None] = {}
 
-    def since_checkpoint(self, connection: Accepted) -> Generator[None, None, Later]:
+    def since_checkpoint(self, connection: Accepted) -> Generator[None, None, Unreported]:
         """What was published for this subscriber since its last checkpoint; yields after a step."""
         tail = connection.lost_from
         if tail is None:
@@ -193,14 +193,14 @@ class Loss:
                     found = yield from self._count(key, max(low, kept), stop)
                 matched = matched.plus(found)
         except TooLateError:
-            return Later(0, 0, NO_TIME, complete=False)
+            return Unreported(0, 0, NO_TIME, complete=False)
         except OverwrittenError:
-            return Later(0, 0, GONE, complete=False)
+            return Unreported(0, 0, GONE, complete=False)
         known = self._changes.are_known(connection.subscriber, first)
         known = known and not connection.over_limit  # of those it is not kept what they wanted
         sent = NOTHING if last.blocked_since else passed
         matched = matched.plus(passed)
-        return Later(
+        return Unreported(
             *(matched.messages, sent.messages, "" if known else UNSURE),
             *(matched.bytes, sent.bytes, complete),
         )

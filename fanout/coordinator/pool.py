@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from fanout.control.messages import Closed, Message
     from fanout.coordinator.actions import Action
     from fanout.coordinator.lives import Sight
-    from fanout.coordinator.lost import Later
+    from fanout.coordinator.lost import Unreported
     from fanout.coordinator.roster import Accepted
     from fanout.coordinator.state import State
     from fanout.coordinator.surroundings import Surroundings
@@ -345,6 +345,6 @@ def _say(
     return []
 
 
-def _final_of(segment: Segment, connection: Accepted, cause: Reason, later: Later) -> Closed:
+def _final_of(segment: Segment, connection: Accepted, cause: Reason, later: Unreported) -> Closed:
     evicted = cause is not Reason.PUBLISHER_CLOSED
     return final_of(segment, connection, cause, later, evicted=evicted)

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 
 from fanout.control.judging import Secure
 from fanout.coordinator.actions import HandOver, Tell
-from fanout.coordinator.addresses import Refusal
-from fanout.coordinator.asked import Asked
+from fanout.coordinator.addresses import AddressRefusal
+from fanout.coordinator.asked import EndpointTerms
 from fanout.coordinator.moment import Moment, allowed_descriptors
 from fanout.descriptors import duplicate, standard_taken
 from fanout.errors import ConfigError
@@ -133,7 +133,7 @@ class Reception:
         Raises:
             TypeError, ConfigError, BindError: nothing has changed.
         """
-        options, asked = self._options, Asked.of(endpoint, security, tls)
+        options, asked = self._options, EndpointTerms.of(endpoint, security, tls)
         if options.require_security and not asked.asks:
             raise ConfigError(
                 f"require_security: {endpoint!r} asks nobody who he is; give it security=, as "
@@ -274,13 +274,13 @@ class Reception:
             try:
                 moment.leave_reserve(sock.fileno())
             except OSError as full:
-                refusal = Refusal(Reason.NO_RESOURCES, f"{full.strerror}{_MORE_FILES}")
+                refusal = AddressRefusal(Reason.NO_RESOURCES, f"{full.strerror}{_MORE_FILES}")
                 return [self._refuse(peer, refusal), *self._exhausted(full)]
             of_listener = listener.endpoint, listener.protocol
             admitted = state.roster.admit(
                 peer, *of_listener, moment.ready, moment.loads, moment.now
             )
-            if isinstance(admitted, Refusal):
+            if isinstance(admitted, AddressRefusal):
                 if admitted.cause in _OF_ADDRESS:
                     self.hold(sock.detach(), REFUSED_HELD)
                 return [self._refuse(peer, admitted)]
@@ -290,7 +290,7 @@ class Reception:
             self._queues.fit(sock, len(state.duplicates) + 1)
             return self._hand_over(sock, admitted, moment)
 
-    def _refuse(self, peer: str, refusal: Refusal) -> Action:
+    def _refuse(self, peer: str, refusal: AddressRefusal) -> Action:
         self._state.ledger.refuse(refusal.cause)
         kind = EventKind.CONNECTION_REFUSED
         return Tell(Event(kind, refusal.text, peer=peer, cause=refusal.cause))
@@ -307,7 +307,7 @@ class Reception:
             self._state.roster.addresses.owes(connection.peer, connection.debt, self._now())
             self._state.roster.remove(connection.subscriber)
             self._state.judging.end(connection.subscriber)
-            refusal = Refusal(Reason.NO_RESOURCES, error.strerror or str(error))
+            refusal = AddressRefusal(Reason.NO_RESOURCES, error.strerror or str(error))
             return [self._refuse(connection.peer, refusal), *self._exhausted(error)]
         self._state.duplicates[connection.subscriber] = ours
         return [

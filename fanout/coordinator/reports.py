@@ -26,10 +26,10 @@ from fanout.coordinator import permits
 from fanout.coordinator.actions import (
     Answer,
     Book,
+    FreeTail,
     Hold,
     NoteConnected,
     NoteSubscriptions,
-    Release,
     Say,
     Shut,
     Tell,
@@ -110,7 +110,7 @@ def let_go(worker: int, moved: Amount = NOTHING) -> list[Action]:
     Args:
         moved: what others deliver in its place.
     """
-    return [Release(worker, moved)]
+    return [FreeTail(worker, moved)]
 
 
 def cleared(state: State, worker: int) -> list[Action]:

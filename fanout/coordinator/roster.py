@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fanout.control.judging import is_by_tls, is_sealed
-from fanout.coordinator.addresses import Addresses, Refusal, left_of
+from fanout.coordinator.addresses import Addresses, AddressRefusal, left_of
 from fanout.peer_budget import PEER_BURST_NS
 from fanout.reasons import Reason
 
@@ -113,7 +113,7 @@ class Roster:
         ready: Collection[int],
         loads: Sequence[int],
         now: float,
-    ) -> Accepted | Refusal:
+    ) -> Accepted | AddressRefusal:
         """Give a new connection a slot and the least loaded worker, or say why it is refused.
 
         Args:
@@ -123,12 +123,12 @@ class Roster:
         """
         if self.half_open >= self._max_half_open:
             text = f"{self.half_open} connections are in their handshake (max_half_open)"
-            return Refusal(Reason.HALF_OPEN, text)
+            return AddressRefusal(Reason.HALF_OPEN, text)
         if not self._free_slots:
             text = f"{len(self.connections)} connections are open (max_subscribers)"
-            return Refusal(Reason.FULL, text)
+            return AddressRefusal(Reason.FULL, text)
         if not ready:
-            return Refusal(Reason.NO_WORKER, Reason.NO_WORKER.text)
+            return AddressRefusal(Reason.NO_WORKER, Reason.NO_WORKER.text)
         refusal = self.addresses.refusal(peer, now)
         if refusal is not None:
             return refusal

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     from fanout.control.messages import Closed
     from fanout.coordinator.actions import Action
-    from fanout.coordinator.lost import Later, Loss, Losses
+    from fanout.coordinator.lost import Loss, Losses, Unreported
     from fanout.coordinator.roster import Accepted
     from fanout.coordinator.state import State
     from fanout.reasons import Reason
     from fanout.shm.census import Amount
 
     Clearing: TypeAlias = Generator[list[Action], None, None]
-    FinalOf: TypeAlias = Callable[[Accepted, Reason, Later], Closed]
+    FinalOf: TypeAlias = Callable[[Accepted, Reason, Unreported], Closed]
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class Wrecks:
         self._final_of = final_of
         self._now = now
         self._left: deque[Clearing] = deque()
-        self._counted: dict[int, Later] = {}  # of those who have not been ended yet
+        self._counted: dict[int, Unreported] = {}  # of those who have not been ended yet
 
     @property
     def pending(self) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from fanout.descriptors import standard_taken
 from fanout.events import Event, EventKind
 from fanout.ingress.admission import ForbiddenTopicError
-from fanout.ingress.intake import Intake
+from fanout.ingress.intake import ProducerHalf
 from fanout.ingress.leftovers import COUNT_SECONDS, left_of
 from fanout.ingress.poller import HANGUP
 from fanout.ingress.sources import Connection
@@ -134,7 +134,7 @@ class Door:
 
     def _welcome(self, source: Source, sock: socket.socket, peer: str, now: float) -> None:
         terms = self._terms
-        intake = Intake(source.admission, self._message_limit, terms.max_command_bytes)
+        intake = ProducerHalf(source.admission, self._message_limit, terms.max_command_bytes)
         connection = Connection(source, sock, peer, intake)
         try:
             never_block(sock)

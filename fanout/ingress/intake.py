@@ -17,12 +17,12 @@ from fanout.zmtp.half import Half
 
 if TYPE_CHECKING:
     from fanout.ingress.admission import Admission
-    from fanout.ingress.splitting import Found
+    from fanout.ingress.splitting import FoundMessages
     from fanout.zmtp import SessionEvent
     from fanout.zmtp.cutting import Mark
 
 
-class Intake(Half):
+class ProducerHalf(Half):
     """The PULL half of one connection, without its socket. Owned by one thread.
 
     Args:
@@ -67,7 +67,7 @@ class Intake(Half):
         """Where its stream of messages is."""
         return self._splitter.mark
 
-    def receive(self, data: bytes, found: Found) -> list[SessionEvent]:
+    def receive(self, data: bytes, found: FoundMessages) -> list[SessionEvent]:
         """Take bytes of the producer after the handshake; adds its whole messages to `found`.
 
         Returns:

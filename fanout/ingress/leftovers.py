@@ -24,7 +24,7 @@ COUNT_SECONDS = 1.0  # of all connections that end at once; sockets may hold gig
 _ANY = 1 << 63  # nothing is kept of what is counted, and nothing refused
 
 
-class Tally(StreamCutter[None]):
+class MessageCount(StreamCutter[None]):
     """Counts the messages of a stream from any place on, and keeps none. Pure.
 
     Attributes:
@@ -101,7 +101,9 @@ def left_of(connection: Connection, until: float) -> tuple[int, int]:
         until: when no more is read; then the bytes are exact, and one message stands for them.
     """
     intake, taken = connection.intake, connection.taken
-    tally = Tally(connection.mark if taken else intake.mark, has_commands=intake.has_commands)
+    tally = MessageCount(
+        connection.mark if taken else intake.mark, has_commands=intake.has_commands
+    )
     held = taken or intake.rest
     size = (connection.begun if taken else intake.part_bytes) + len(held)
     unread = _unread(connection.sock) if until and intake.violation is None else 0

@@ -20,7 +20,7 @@ from fanout.ingress.door import Door
 from fanout.ingress.poller import Poller
 from fanout.ingress.shares import next_share
 from fanout.ingress.sources import Piece
-from fanout.ingress.splitting import Found
+from fanout.ingress.splitting import FoundMessages
 from fanout.reasons import Reason
 from fanout.send.attempt import NO_SPACE
 from fanout.send.path import ROOM_POLL
@@ -212,7 +212,7 @@ class Loop:
             self._door.end(connection, Reason.LEFT, LEFT)
             return 0
         began_ns = time.thread_time_ns()
-        found = Found()
+        found = FoundMessages()
         intake.receive(data, found)
         pieces = deque(Piece(connection, attempt) for attempt in self._portions.of(found))
         self._waiting, connection.taken = pieces, b""

@@ -16,7 +16,7 @@ from fanout.zmtp.frames import LONG, LONG_HEADER_BYTES, MORE, SHORT_HEADER_BYTES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fanout.ingress.splitting import Found
+    from fanout.ingress.splitting import FoundMessages
     from fanout.ingress.terms import Terms
     from fanout.send.path import SendPath
     from fanout.shm.log import Buffer
@@ -34,7 +34,7 @@ class Portions(NamedTuple):
         limit = self.terms.limit
         return limit - len(NUMBER_FRAME) if self.terms.numbered else limit
 
-    def of(self, found: Found) -> Iterator[Attempt]:
+    def of(self, found: FoundMessages) -> Iterator[Attempt]:
         """All that was found, in order."""
         data: Buffer = found.pieces[0] if len(found.pieces) == 1 else b"".join(found.pieces)
         ends, topics = found.ends, found.topics

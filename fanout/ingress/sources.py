@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import socket
 
     from fanout.ingress.admission import Admission
-    from fanout.ingress.intake import Intake
+    from fanout.ingress.intake import ProducerHalf
     from fanout.send.attempt import Attempt
     from fanout.transport.listener import Listener
 
@@ -68,7 +68,7 @@ class Connection:
     source: Source
     sock: socket.socket
     peer: str
-    intake: Intake
+    intake: ProducerHalf
     is_ready: bool = False  # its handshake was done
     is_open: bool = True
     is_due: bool = False  # its socket has something, and it waits for its turn

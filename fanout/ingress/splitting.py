@@ -37,7 +37,7 @@ RUN_MIN = 16  # messages of one size in a row that are found together: with fewe
 
 
 @dataclass(slots=True)
-class Found:
+class FoundMessages:
     """Whole messages back to back, in the order in which they came."""
 
     pieces: list[Buffer] = field(default_factory=list)  # together all of them
@@ -46,7 +46,7 @@ class Found:
     topics: list[Topic] = field(default_factory=list)
 
 
-class Splitter(StreamCutter[Found]):
+class Splitter(StreamCutter[FoundMessages]):
     """Takes bytes of a producer in traffic. Owned by one thread.
 
     Args:
@@ -83,7 +83,7 @@ class Splitter(StreamCutter[Found]):
                 return 0  # that is no message
         return len(self._message) + len(self._rest) + len(self._gathered or b"")
 
-    def _cut_fast(self, data: bytes, offset: int, found: Found) -> int:
+    def _cut_fast(self, data: bytes, offset: int, found: FoundMessages) -> int:
         """Find messages of up to three short frames, of which the second of two may be long."""
         self._admission.refresh()
         if self._size_max < 0:
@@ -94,7 +94,7 @@ class Splitter(StreamCutter[Found]):
             found.size += end - offset
         return end
 
-    def _find(self, data: bytes, offset: int, found: Found) -> int:
+    def _find(self, data: bytes, offset: int, found: FoundMessages) -> int:
         """Add ends and topics of these; returns where the first other message begins."""
         begin = offset
         # Once a read, behind what began before: it looks at all of it, and may find nothing.
@@ -139,7 +139,7 @@ class Splitter(StreamCutter[Found]):
             pass
         return offset
 
-    def _cut_run(self, data: bytes, offset: int, found: Found) -> int:
+    def _cut_run(self, data: bytes, offset: int, found: FoundMessages) -> int:
         """Find messages in a row of two short frames that are as long as those of the first.
 
         They stand at equal distances. So each of their four header bytes is one slice with a step,
@@ -182,7 +182,7 @@ class Splitter(StreamCutter[Found]):
         self._message += frame_header(len(body), MORE)
         self._message += body
 
-    def _end(self, body: bytes, found: Found) -> None:
+    def _end(self, body: bytes, found: FoundMessages) -> None:
         is_alone = not self._message
         name, self._topic = body if is_alone else self._topic, b""
         wire = b"".join((self._message, frame_header(len(body)), body))

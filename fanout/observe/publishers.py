@@ -23,7 +23,7 @@ PROC = Path("/proc")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundPublisher:
     """A publisher: its figures, or why they cannot be read."""
 
     pid: int  # of its process; of one of its workers, if that is gone
@@ -37,7 +37,7 @@ class Found:
         return self.reader.name if self.reader else ""
 
 
-def publishers(pids: Iterable[int] | None = None) -> list[Found]:
+def publishers(pids: Iterable[int] | None = None) -> list[FoundPublisher]:
     """Every publisher that this user may look at, by process id.
 
     Args:
@@ -79,7 +79,7 @@ def _all() -> list[int]:
     return sorted(int(name) for name in os.listdir(PROC) if name.isdigit())
 
 
-def _found(paths: Mapping[int, Path]) -> Found | None:
+def _found(paths: Mapping[int, Path]) -> FoundPublisher | None:
     """What is known of one file; None if its publisher has ended."""
     reader, problem = None, ""
     for pid, path in paths.items():
@@ -96,4 +96,4 @@ def _found(paths: Mapping[int, Path]) -> Found | None:
         return None
     parents = {pid: parent_of(pid) for pid in paths}
     pid = main_of(parents, reader.pid if reader else 0)
-    return Found(pid, reader, problem, frozenset(paths))
+    return FoundPublisher(pid, reader, problem, frozenset(paths))

@@ -22,7 +22,7 @@ from fanout.shm.cards import Card, Cards
 from fanout.shm.clock import Clock
 from fanout.shm.closed import ClosedRing
 from fanout.shm.fence import keep_order
-from fanout.shm.header import Header, State, Totals, reason_counters
+from fanout.shm.header import Header, PublisherState, SharedTotals, reason_counters
 from fanout.shm.layout import CLOSED_ENTRIES, WORKERS_MAX
 from fanout.shm.reader import LogReader
 from fanout.shm.subscriber_slot import SubscriberSlot, SubscriberSlots
@@ -69,7 +69,7 @@ class Reader:
         self._segment = segment
         self._pause = pause
         self._header = Header(segment)
-        self._totals = Totals(segment.words)
+        self._totals = SharedTotals(segment.words)
         self._reasons = reason_counters(segment.words)
         self._cards = Cards(segment)
         self._slots = SubscriberSlots(segment)
@@ -83,12 +83,12 @@ class Reader:
     # What the publisher is.
 
     @property
-    def state(self) -> State:
+    def state(self) -> PublisherState:
         """Where the publisher is in its life; NONE = it has ended. It never raises.
 
         A publisher that was killed is in the state that it was in: see `heartbeat`, and its `pid`.
         """
-        return State(self._header.state)
+        return PublisherState(self._header.state)
 
     @property
     def name(self) -> str:
@@ -302,7 +302,7 @@ class Reader:
         return found
 
 
-def _dropped(totals: Totals, live: Checkpoint) -> tuple[dict[str, int], dict[str, int]]:
+def _dropped(totals: SharedTotals, live: Checkpoint) -> tuple[dict[str, int], dict[str, int]]:
     """What was dropped of those who have left and of those who are there, in messages and bytes."""
     messages = by_reason(
         totals.dropped + live.dropped,

@@ -23,7 +23,7 @@ class OverdueError(Exception):
     """A check was not over in its time, and was cancelled."""
 
 
-class Ending:
+class ChecksEnd:
     """Cancels all checks that are awaited, and each that comes later; any thread may call it.
 
     Its mutable state, under a lock: the tasks that are awaited, each on a thread and a loop of its
@@ -58,7 +58,10 @@ class Ending:
 
 
 def found_by(
-    check: Callable[[Request], Any], request: Request, seconds: float, ending: Ending | None = None
+    check: Callable[[Request], Any],
+    request: Request,
+    seconds: float,
+    ending: ChecksEnd | None = None,
 ) -> object:
     """What a check returns, and if that is a coroutine, what this does.
 
@@ -81,7 +84,7 @@ def found_by(
             # What it leaves running is cancelled. What that raises would be logged, with a text in
             # which a password may be.
             runner.get_loop().set_exception_handler(_tell_nobody)
-            return runner.run(_in_time(found, seconds, ending or Ending()))
+            return runner.run(_in_time(found, seconds, ending or ChecksEnd()))
     finally:
         found.close()  # it has not begun if the system gives no loop
 
@@ -90,7 +93,7 @@ def _tell_nobody(*_: object) -> None:
     pass
 
 
-async def _in_time(found: Coroutine[Any, Any, object], seconds: float, ending: Ending) -> object:
+async def _in_time(found: Coroutine[Any, Any, object], seconds: float, ending: ChecksEnd) -> object:
     import asyncio
 
     limit = asyncio.timeout(seconds)

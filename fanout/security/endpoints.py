@@ -11,7 +11,7 @@ from fanout.security.verdicts import CHECK_TIMEOUT, Allow, Request, Verdict, as_
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from fanout.security.awaited import Ending
+    from fanout.security.awaited import ChecksEnd
 
     Check = Callable[[Request], Verdict | bool | Coroutine[Any, Any, Verdict | bool]]
 
@@ -34,7 +34,7 @@ class Security:
         self,
         request: Request,
         seconds: float = CHECK_TIMEOUT,
-        ending: Ending | None = None,
+        ending: ChecksEnd | None = None,
     ) -> Verdict:
         """Say whether this one may subscribe; on a thread of its own, may take its time.
 
@@ -86,7 +86,7 @@ class Checking(Security):
         self,
         request: Request,
         seconds: float = CHECK_TIMEOUT,
-        ending: Ending | None = None,
+        ending: ChecksEnd | None = None,
     ) -> Verdict:
         if self._check is None:
             return Allow()

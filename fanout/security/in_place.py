@@ -17,7 +17,7 @@ from fanout.zmtp.layout import OneByOne, lay_out
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fanout.zmtp.batches import Batch, Layout
+    from fanout.zmtp.batches import Layout, SealingBatch
 
 _TRIED_KEY = bytes(range(KEY_BYTES))
 _TRIED_SIZES = (0, 1, 31, 32, 33, 63, 64, 65, 255, 256, 1000)  # around the cipher's blocks
@@ -25,7 +25,7 @@ _TRIED_COUNTS = (1, 1 << 40)
 
 
 class InPlace:
-    """Seals the frames of a layout into one buffer; see `Batch`. It reuses what it returns.
+    """Seals the frames of a layout into one buffer; see `SealingBatch`. It reuses what it returns.
 
     Args:
         ffi: of PyNaCl.
@@ -48,7 +48,7 @@ class InPlace:
         ]
 
     def seal(self, text: bytes, first: int, key: bytes) -> memoryview:
-        """See `Batch`."""
+        """See `SealingBatch`."""
         out, seal, count = self._out, self._seal, first
         for where, box, inner, size in self._boxes:
             short = count.to_bytes(SHORT_NONCE_BYTES, "big")
@@ -61,7 +61,7 @@ class InPlace:
 
 def sealing_in_place(
     seal: Callable[[bytes, bytes, bytes], bytes],
-) -> Callable[[Layout], Batch] | None:
+) -> Callable[[Layout], SealingBatch] | None:
     """What seals layouts in place; None: it cannot be done with this PyNaCl.
 
     Args:
@@ -74,14 +74,14 @@ def sealing_in_place(
     except (ImportError, AttributeError):
         return None
 
-    def made(layout: Layout) -> Batch:
+    def made(layout: Layout) -> SealingBatch:
         return InPlace(layout, ffi, call)
 
     return made if does_the_same(made, seal) else None
 
 
 def does_the_same(
-    made: Callable[[Layout], Batch], seal: Callable[[bytes, bytes, bytes], bytes]
+    made: Callable[[Layout], SealingBatch], seal: Callable[[bytes, bytes, bytes], bytes]
 ) -> bool:
     """Whether it makes the same boxes as the public function."""
     text = bytes(range(256)) * 4

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from fanout.security.awaited import Ending, OverdueError
+from fanout.security.awaited import ChecksEnd, OverdueError
 from fanout.security.fair_line import FairLine
 from fanout.security.verdicts import CHECK_TIMEOUT, OVERDUE, Later
 
@@ -52,7 +52,7 @@ class Judges:
         self._busy: dict[int, threading.Thread] = {}  # by subscriber
         self._threads: set[threading.Thread] = set()  # those that count
         self._hung: set[threading.Thread] = set()
-        self._ending = Ending()  # of checks that are awaited
+        self._ending = ChecksEnd()  # of checks that are awaited
         self._is_over = False
 
     @property
@@ -139,7 +139,7 @@ class Judges:
 
 
 def _judged(
-    security: Security, request: Request, seconds: float, ending: Ending
+    security: Security, request: Request, seconds: float, ending: ChecksEnd
 ) -> tuple[Verdict, str]:
     """The verdict, and what has failed. Not the text of an error: a secret may be in it."""
     try:

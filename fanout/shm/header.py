@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fanout.shm.segment import Segment
 
 
-class State(enum.IntEnum):
+class PublisherState(enum.IntEnum):
     """Where a publisher is in its life; a segment that was given back reads as NONE."""
 
     NONE = 0
@@ -24,7 +24,7 @@ class State(enum.IntEnum):
     ENDED = 4
 
     @classmethod
-    def _missing_(cls, value: object) -> State:
+    def _missing_(cls, value: object) -> PublisherState:
         return cls.NONE  # what is none of these was written by no publisher
 
 
@@ -46,7 +46,7 @@ class Header(Record):
     pid = Word(at.H_PID, "of the publisher's process")
     epoch = Word(at.H_EPOCH, "another number for each run of a publisher")
     started = Word(at.H_STARTED, "wall clock when it started, ns since 1970")
-    state = Word(at.H_STATE, "see `State`")
+    state = Word(at.H_STATE, "see `PublisherState`")
     heartbeat = Word(at.H_HEARTBEAT, "monotonic ns of the coordinator's last turn")
     floor = Word(at.H_FLOOR, "nothing from there on is overwritten for now; the writer's")
     expired = Word(places.H_VALUES_EXPIRED, "what is older than this message is no last value")
@@ -80,7 +80,7 @@ class Header(Record):
 _ACCOUNTS = at.H_ACCOUNTS - at.H_LEDGER
 
 
-class Totals(Record):
+class SharedTotals(Record):
     """What became of connections, and of the messages of those that have ended; only grows.
 
     Args:

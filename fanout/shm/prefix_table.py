@@ -114,7 +114,7 @@ class _Level(Generic[V]):
 Below: TypeAlias = "tuple[bytes, V] | _Level[V]"
 
 
-class Found(NamedTuple, Generic[V]):
+class FoundPrefixes(NamedTuple, Generic[V]):
     """Prefixes and their values, in the same order: two lists can be gone through at once."""
 
     prefixes: list[bytes]
@@ -227,7 +227,7 @@ class PrefixTable(Generic[V]):
             above.deeper[key] = alone
             level = above
 
-    def put_new(self, prefixes: Collection[bytes], value: V) -> Found[V]:
+    def put_new(self, prefixes: Collection[bytes], value: V) -> FoundPrefixes[V]:
         """Set the value of all of these that have none; returns those that have one.
 
         As `put()` for each, in a tenth of the time for short ones: long lists are what takes long.
@@ -248,7 +248,7 @@ class PrefixTable(Generic[V]):
                         names.append(prefix)
                         values.append(there)
             if is_few:
-                return Found(names, values)
+                return FoundPrefixes(names, values)
             prefixes = [prefix for prefix in prefixes if len(prefix) <= SHORT_MAX]
         short = self._root.short
         prefixes = list(prefixes)
@@ -262,9 +262,9 @@ class PrefixTable(Generic[V]):
             short.update(dict.fromkeys(prefixes, value))  # one step: no other thread sees a part
             self._size += len(prefixes)
             self._root.count(Counter(map(len, prefixes)), 1)
-        return Found(names, values)
+        return FoundPrefixes(names, values)
 
-    def remove_own(self, prefixes: Collection[bytes], value: V) -> Found[V]:
+    def remove_own(self, prefixes: Collection[bytes], value: V) -> FoundPrefixes[V]:
         """Forget all of these that have this very value; returns those that have another one.
 
         Args:
@@ -283,7 +283,7 @@ class PrefixTable(Generic[V]):
                         names.append(prefix)
                         values.append(there)
             if is_few:
-                return Found(names, values)
+                return FoundPrefixes(names, values)
             prefixes = [prefix for prefix in prefixes if len(prefix) <= SHORT_MAX]
         short = self._root.short
         found = list(map(short.get, prefixes))
@@ -300,7 +300,7 @@ class PrefixTable(Generic[V]):
             deque(map(short.__delitem__, prefixes), maxlen=0)
             self._size -= len(prefixes)
             self._root.count(Counter(map(len, prefixes)), -1)
-        return Found(names, values)
+        return FoundPrefixes(names, values)
 
     def matching(self, topic: bytes) -> list[V]:
         """The values of all prefixes that this topic begins with, the shortest first."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fanout.sockets.inbox import Inbox
     from fanout.sockets.limits import Limits
     from fanout.sockets.role import Role
-    from fanout.sockets.wiring import Watcher
+    from fanout.sockets.wiring import PlugWatcher
     from fanout.subscriber.changes import Change
 
 LINGER_S = 5.0  # how long `close()` sends what waits, if it is not told: a program wants to end
@@ -79,7 +79,7 @@ class Actor:
     """
 
     def __init__(
-        self, make_role: Callable[[Limits, Problems], Role], limits: Limits, watcher: Watcher
+        self, make_role: Callable[[Limits, Problems], Role], limits: Limits, watcher: PlugWatcher
     ) -> None:
         self.problems = Problems()
         self.role = make_role(limits, self.problems)

@@ -28,7 +28,7 @@ def part_with(plugs: Iterable[Plug], watch: Callable[..., None]) -> None:
     """Say that nothing more comes.
 
     Args:
-        watch: that of a `Watcher`.
+        watch: that of a `PlugWatcher`.
     """
     for plug in plugs:
         plug.is_parting = True

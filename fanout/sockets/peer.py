@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from fanout.sockets.limits import Limits
     from fanout.subscriber.parsing import Frames
-    from fanout.zmtp.greeting import Role
+    from fanout.zmtp.greeting import SocketType
 
 NO_HANDSHAKE = "the handshake was not done in time"
 RECEIVERS = (b"PULL", b"SUB")  # send no messages: nothing of ours can be in the way of a PING
@@ -69,7 +69,7 @@ class Peer:
     def __init__(
         self,
         name: str,
-        role: Role,
+        role: SocketType,
         properties: Mapping[bytes, bytes],
         limits: Limits,
         now: float,

@@ -1,6 +1,6 @@
 """The sockets below a socket: listens, accepts, connects, reads and writes. Shell around `Core`.
 
-What waits for them differs, a thread's poll or an event loop; it is handed in as a `Watcher`.
+What waits for them differs, a thread's poll or an event loop; it is handed in as a `PlugWatcher`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ CLOSED, CLOSED_BY_PEER = "closed", "the peer has closed the connection"
 OUT_OF_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
-class Watcher(Protocol):
+class PlugWatcher(Protocol):
     """Waits for sockets."""
 
     def watch(self, plug: Plug, *, read: bool, write: bool) -> None:
@@ -55,7 +55,7 @@ class Watcher(Protocol):
 class Wiring:
     """All descriptors of one socket. Owned by the actor."""
 
-    def __init__(self, core: Core, watcher: Watcher) -> None:
+    def __init__(self, core: Core, watcher: PlugWatcher) -> None:
         self._core = core
         self._watcher = watcher
         self._listening: dict[Listener, Plug] = {}

@@ -1,6 +1,7 @@
 """The sockets of a subscriber: connects, reads, writes, and connects again. Shell around `Core`.
 
-What waits for sockets differs, a thread's poll or an event loop; it is handed in as a `Watcher`.
+What waits for sockets differs, a thread's poll or an event loop; it is handed in as a
+`SocketWatcher`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from fanout.subscriber.blame import CUT_SHORT_TEXT, why_no_tls
 from fanout.subscriber.events import ReceiverEvent, ReceiverEventKind
-from fanout.subscriber.line import State
+from fanout.subscriber.line import LineState
 from fanout.subscriber.plug import Plug
 from fanout.system_calls import RefusedError
 from fanout.transport.connecting import connected_to
@@ -36,7 +37,7 @@ ANSWERS_BYTES_MAX = 64 * 1024
 Subscriptions that it does not read are not counted: these are of our own making."""
 
 
-class Watcher(Protocol):
+class SocketWatcher(Protocol):
     """Waits for sockets."""
 
     def watch(self, sock: socket.socket, number: int, *, read: bool, write: bool) -> None:
@@ -79,7 +80,7 @@ class Connections:
         self,
         core: Core,
         endpoints: Sequence[Endpoint],
-        watcher: Watcher,
+        watcher: SocketWatcher,
         *,
         on_event: Callable[[ReceiverEvent], None],
         read_bytes: int,
@@ -111,12 +112,12 @@ class Connections:
     @property
     def is_over(self) -> bool:
         """Whether no line comes back."""
-        return all(line.state is State.CLOSED for line in self._core.lines)
+        return all(line.state is LineState.CLOSED for line in self._core.lines)
 
     def connect(self, number: int, addresses: Sequence[Address], now: float) -> None:
         """Connect a line to the first of these that can be connected to."""
         plug = self._plugs[number]
-        if self._core.lines[number].state is not State.CONNECTING or plug.sock is not None:
+        if self._core.lines[number].state is not LineState.CONNECTING or plug.sock is not None:
             return  # it has been closed meanwhile
         problem = "the host has no address"
         rest, plug.others = list(addresses), []
@@ -136,7 +137,7 @@ class Connections:
 
     def failed(self, number: int, problem: str, now: float) -> None:
         """A line cannot be connected now."""
-        if self._core.lines[number].state is State.CONNECTING:
+        if self._core.lines[number].state is LineState.CONNECTING:
             self._lose(number, problem, now)
 
     def writable(self, number: int, now: float) -> None:
@@ -144,7 +145,7 @@ class Connections:
         line, plug = self._core.lines[number], self._plugs[number]
         if plug.sock is None:
             return
-        if line.state is not State.CONNECTING:
+        if line.state is not LineState.CONNECTING:
             self.flush(number, now)
             return
         code = plug.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -161,7 +162,7 @@ class Connections:
         plug = self._plugs[number]
         if plug.sock is None:
             return []
-        if self._core.lines[number].state is State.CONNECTING:
+        if self._core.lines[number].state is LineState.CONNECTING:
             self.writable(number, now)  # an error is told to who waits for reading as well
             return []
         data = self._received(number, plug, plug.sock, now)
@@ -220,7 +221,7 @@ class Connections:
     def flush(self, number: int, now: float) -> None:
         """Send what a line has to say, as far as the socket takes it."""
         line, plug = self._core.lines[number], self._plugs[number]
-        if plug.sock is None or line.state is State.CONNECTING:
+        if plug.sock is None or line.state is LineState.CONNECTING:
             return
         was_unsent = plug.has_unsent()
         plug.unsent += line.data_to_send()
@@ -259,7 +260,7 @@ class Connections:
         self._core.resume(now)
         for number, plug in enumerate(self._plugs):
             line = self._core.lines[number]
-            if plug.sock is not None and line.state is not State.CONNECTING:
+            if plug.sock is not None and line.state is not LineState.CONNECTING:
                 self._watcher.watch(plug.sock, number, read=not paused, write=plug.has_unsent())
 
     def give_up(self, reason: str, now: float) -> None:

@@ -14,7 +14,7 @@ from fanout.reserved import RESERVED
 from fanout.subscriber.asks import Asks
 from fanout.subscriber.blame import LostError
 from fanout.subscriber.changes import check_room
-from fanout.subscriber.line import Line, State
+from fanout.subscriber.line import Line, LineState
 from fanout.subscriber.merger import Merger
 from fanout.subscriber.message import RECONNECTED, Gap
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
@@ -308,7 +308,7 @@ class Core:
 
     def next_at(self) -> float | None:
         """When `due` and `silent` are to be asked next, at the latest; None: not by the clock."""
-        if any(line.state is State.IDLE for line in self.lines):
+        if any(line.state is LineState.IDLE for line in self.lines):
             return 0.0
         times = [line.next_at() for line in self.lines]
         if self._merger is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fanout.introduction import PROPERTY, Introduction, introduction_of
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX, MessageParser
 from fanout.zmtp import RemoteProtocolError, SessionState, commands
-from fanout.zmtp.greeting import ROLES, Role
+from fanout.zmtp.greeting import ROLES, SocketType
 from fanout.zmtp.half import Half
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Feed(Half):
     def __init__(
         self,
         max_message_bytes: int = MESSAGE_BYTES_MAX,
-        role: Role = ROLES[b"SUB"],
+        role: SocketType = ROLES[b"SUB"],
         mechanism: Mechanism | None = None,
     ) -> None:
         super().__init__(role, max_message_bytes, mechanism=mechanism)

@@ -40,7 +40,7 @@ CONFIRM = b"topics"  # as ASKED, behind subscriptions that ask for nothing of th
 GAP_CHOICES = (GAP_TOPIC, GAP_TOPIC + b"=all")  # to be told of what is missing
 
 
-class State(Enum):
+class LineState(Enum):
     """Where a line stands."""
 
     IDLE = "idle"
@@ -80,7 +80,7 @@ class Line:
         last: bool = False,
         mechanism: Callable[[], Mechanism] | None = None,
     ) -> None:
-        self.state = State.IDLE
+        self.state = LineState.IDLE
         self.connections = 0
         self.introduction: Introduction | None = None
         self.asked = b""
@@ -108,22 +108,22 @@ class Line:
     @property
     def is_up(self) -> bool:
         """Whether messages may come."""
-        return self.state in (State.LIVE, State.PLAIN)
+        return self.state in (LineState.LIVE, LineState.PLAIN)
 
     def is_due(self, now: float) -> bool:
         """Whether it is to be connected now."""
-        return self.state is State.IDLE or (
-            self.state is State.BACK_OFF and self._until is not None and now >= self._until
+        return self.state is LineState.IDLE or (
+            self.state is LineState.BACK_OFF and self._until is not None and now >= self._until
         )
 
     def connecting(self, now: float) -> None:
         """Somebody connects it from now on."""
-        self.state = State.CONNECTING
+        self.state = LineState.CONNECTING
         self._until = now + CONNECT_TIMEOUT_S
 
     def connected(self, now: float) -> None:
         """There is a connection: the signature waits in `data_to_send`."""
-        self.state = State.HANDSHAKE
+        self.state = LineState.HANDSHAKE
         mechanism = None if self._mechanism is None else self._mechanism()
         self._feed = Feed(self._max_message_bytes, mechanism=mechanism)
         self._ours = self._feed.our_mechanism
@@ -137,13 +137,13 @@ class Line:
 
     def lost(self, now: float) -> None:
         """The connection, or the attempt, has ended."""
-        if self.state is not State.CLOSED:
-            self.state = State.BACK_OFF
+        if self.state is not LineState.CLOSED:
+            self.state = LineState.BACK_OFF
             self._until = now + self._back_off.failed()
 
     def close(self) -> None:
         """It is not to come back."""
-        self.state = State.CLOSED
+        self.state = LineState.CLOSED
         self._until = None
 
     def receive(
@@ -202,7 +202,7 @@ class Line:
     def _begin(self, wants: Collection[bytes], since: Callable[[Introduction], bytes]) -> None:
         """Say all that there is to say, in one piece."""
         self.introduction = self._feed.introduction
-        self.state = State.PLAIN if self.introduction is None else State.LIVE
+        self.state = LineState.PLAIN if self.introduction is None else LineState.LIVE
         self._until = None
         self.connections += 1
         self._back_off.succeeded()
@@ -313,9 +313,9 @@ class Line:
         Raises:
             LostError: it was silent for too long.
         """
-        if self._until is not None and self.state in (State.CONNECTING, State.HANDSHAKE):
+        if self._until is not None and self.state in (LineState.CONNECTING, LineState.HANDSHAKE):
             if now >= self._until:
-                if self.state is State.CONNECTING:
+                if self.state is LineState.CONNECTING:
                     raise LostError("no answer to the connection attempt")
                 raise LostError(SILENT)
         elif self.is_up:
@@ -333,7 +333,7 @@ class Line:
     @property
     def _is_judged(self) -> bool:
         """Whether it answers PINGs: one of fanout's does, and others once they have."""
-        return self._answers or self.state is State.LIVE
+        return self._answers or self.state is LineState.LIVE
 
     def next_at(self) -> float | None:
         """When `tick` or `is_due` is to be asked next, at the latest; None: not by the clock."""

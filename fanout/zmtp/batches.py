@@ -24,7 +24,7 @@ class Layout(NamedTuple):
     places: list[Place]
 
 
-class Batch(Protocol):
+class SealingBatch(Protocol):
     """Seals the frames of a layout, for one connection after another.
 
     Attributes:

@@ -44,7 +44,7 @@ _V1_IDENTITY_BYTES_MAX = 256  # with its flags byte; RFC 13: an identity has up 
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
+class SocketType:
     """A socket type and what it may talk to; the numbers are those of ZMTP 2.0 (RFC 15)."""
 
     socket_type: bytes
@@ -63,17 +63,17 @@ _REQ, _REP, _DEALER, _ROUTER = {3: b"REQ"}, {4: b"REP"}, {5: b"DEALER"}, {6: b"R
 ROLES = {
     role.socket_type: role
     for role in (
-        Role(b"PUB", 1, _SUBSCRIBERS),
-        Role(b"XPUB", 9, _SUBSCRIBERS),
-        Role(b"SUB", 2, _PUBLISHERS),
-        Role(b"XSUB", 10, _PUBLISHERS),
+        SocketType(b"PUB", 1, _SUBSCRIBERS),
+        SocketType(b"XPUB", 9, _SUBSCRIBERS),
+        SocketType(b"SUB", 2, _PUBLISHERS),
+        SocketType(b"XSUB", 10, _PUBLISHERS),
         # RFC 28 (request and reply) and RFC 30 (pipeline).
-        Role(b"REQ", 3, _REP | _ROUTER),
-        Role(b"REP", 4, _REQ | _DEALER),
-        Role(b"DEALER", 5, _REP | _DEALER | _ROUTER),
-        Role(b"ROUTER", 6, _REQ | _DEALER | _ROUTER),
-        Role(b"PULL", 7, {8: b"PUSH"}),
-        Role(b"PUSH", 8, {7: b"PULL"}),
+        SocketType(b"REQ", 3, _REP | _ROUTER),
+        SocketType(b"REP", 4, _REQ | _DEALER),
+        SocketType(b"DEALER", 5, _REP | _DEALER | _ROUTER),
+        SocketType(b"ROUTER", 6, _REQ | _DEALER | _ROUTER),
+        SocketType(b"PULL", 7, {8: b"PUSH"}),
+        SocketType(b"PUSH", 8, {7: b"PULL"}),
     )
 }
 
@@ -104,7 +104,7 @@ class Greeting:
 
     def __init__(
         self,
-        role: Role,
+        role: SocketType,
         output: bytearray,
         *,
         allow_zmtp_1: bool = False,

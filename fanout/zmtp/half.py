@@ -37,7 +37,7 @@ from fanout.zmtp.metadata import WrongSocketTypeError
 from fanout.zmtp.states import SessionState
 
 if TYPE_CHECKING:
-    from fanout.zmtp.greeting import Role
+    from fanout.zmtp.greeting import SocketType
     from fanout.zmtp.mechanisms import Mechanism
 
 PENDING_PONG_BYTES_MAX = 64 * 1024  # a peer that sends PINGs and never reads is cut off here
@@ -58,7 +58,7 @@ class Half(Handshake):
 
     def __init__(
         self,
-        role: Role,
+        role: SocketType,
         max_frame_bytes: int,
         *,
         allow_zmtp_1: bool = False,

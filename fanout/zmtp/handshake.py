@@ -22,12 +22,12 @@ from fanout.zmtp.frames import MORE, SHORT_BODY_MAX, FrameReader
 from fanout.zmtp.greeting import NULL, Greeting, GreetingStage
 from fanout.zmtp.mechanisms import DENIED, HANDSHAKE_FRAME_BYTES_MAX, refused_by
 from fanout.zmtp.metadata import IDENTITY, SOCKET_TYPE, parse_metadata, properties, ready
-from fanout.zmtp.states import SessionState, Step, advance
+from fanout.zmtp.states import SessionState, SessionStep, advance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fanout.zmtp.greeting import Role
+    from fanout.zmtp.greeting import SocketType
     from fanout.zmtp.mechanisms import Mechanism, Progress
     from fanout.zmtp.opener import Opener
     from fanout.zmtp.sealer import Sealer
@@ -41,7 +41,7 @@ class Handshake:
 
     def __init__(
         self,
-        role: Role,
+        role: SocketType,
         max_frame_bytes: int,
         *,
         allow_zmtp_1: bool = False,
@@ -89,7 +89,7 @@ class Handshake:
         if self._reader.kept_bytes:
             return [self._fail(RemoteProtocolError("a frame before the peer was judged"))]
         events: list[SessionEvent] = []
-        self.state = advance(self.state, Step.ALLOWED)
+        self.state = advance(self.state, SessionStep.ALLOWED)
         self._on_progress(mechanism, mechanism.allow(), events)
         return events
 
@@ -134,9 +134,9 @@ class Handshake:
         self._greeting = None
         self.version = greeting.version
         if self.version == "1.0":
-            self._on_traffic(Step.UNFRAMED, events)
+            self._on_traffic(SessionStep.UNFRAMED, events)
             return
-        self.state = advance(self.state, Step.GREETED)
+        self.state = advance(self.state, SessionStep.GREETED)
         if self._mechanism is not None:
             if not self._speaks_commands:
                 raise RemoteProtocolError("ZMTP 2.0, which has no mechanisms: one is needed here")
@@ -169,7 +169,7 @@ class Handshake:
             if name != commands.READY:
                 raise RemoteProtocolError("a frame before READY")
             self.metadata = parse_metadata(data, self._role.peer_types)
-        self._on_traffic(Step.PEER_READY, events)
+        self._on_traffic(SessionStep.PEER_READY, events)
         return b""
 
     def _on_secured(self, mechanism: Mechanism, body: bytes, events: list[SessionEvent]) -> bytes:
@@ -190,16 +190,16 @@ class Handshake:
         self._output += progress.output
         self._reader.max_frame_bytes = mechanism.frame_bytes_max
         if progress.credentials is not None:
-            self.state = advance(self.state, Step.ASKED)
+            self.state = advance(self.state, SessionStep.ASKED)
             events.append(VerdictWanted(progress.credentials))
         elif progress.is_done:
             channel = mechanism.channel(self._max_frame_bytes)
             if channel is not None:
                 self.opener, self.sealer = channel
             self._mechanism = None
-            self._on_traffic(Step.PEER_READY, events)
+            self._on_traffic(SessionStep.PEER_READY, events)
 
-    def _on_traffic(self, step: Step, events: list[SessionEvent]) -> None:
+    def _on_traffic(self, step: SessionStep, events: list[SessionEvent]) -> None:
         self.state = advance(self.state, step)
         assert self.version is not None  # it is known since the greeting
         self._reader.max_frame_bytes = self._max_frame_bytes
@@ -214,16 +214,16 @@ class Handshake:
         self._output.clear()
         self.version = version
         if version == "1.0":
-            self._on_traffic(Step.UNFRAMED, [])
+            self._on_traffic(SessionStep.UNFRAMED, [])
             return
-        self.state = advance(self.state, Step.GREETED)
-        self._on_traffic(Step.PEER_READY, [])
+        self.state = advance(self.state, SessionStep.GREETED)
+        self._on_traffic(SessionStep.PEER_READY, [])
 
     def _on_ready(self, events: list[SessionEvent]) -> None:
         """Do what the half does first."""
 
     def _fail(self, error: RemoteProtocolError) -> Violation:
-        self.state = advance(self.state, Step.FAILED)
+        self.state = advance(self.state, SessionStep.FAILED)
         self._greeting = None
         self._mechanism = self.opener = self.sealer = None
         self._reader = FrameReader(0)  # lets go of what was kept

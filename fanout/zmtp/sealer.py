@@ -14,7 +14,7 @@ from fanout.zmtp.frames import frame_header
 from fanout.zmtp.layout import INNER
 
 if TYPE_CHECKING:
-    from fanout.zmtp.batches import Batch, Layout
+    from fanout.zmtp.batches import Layout, SealingBatch
     from fanout.zmtp.boxes import Primitives
 
 
@@ -50,11 +50,11 @@ class Sealer:
         body = MESSAGE_HEAD + short + box
         return frame_header(len(body)) + body
 
-    def batch(self, layout: Layout) -> Batch:
+    def batch(self, layout: Layout) -> SealingBatch:
         """What `seal_all()` takes: it is for whoever has the same primitives, one after another."""
         return self._primitives.batch(layout)
 
-    def seal_all(self, batch: Batch) -> memoryview:
+    def seal_all(self, batch: SealingBatch) -> memoryview:
         """Seal all frames of a layout; returns what is sent, which the next call overwrites.
 
         Raises:

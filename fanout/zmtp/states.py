@@ -31,7 +31,7 @@ class SessionState(Enum):
     CLOSED = "closed"
 
 
-class Step(Enum):
+class SessionStep(Enum):
     """What moves a connection on."""
 
     GREETED = "greeted"
@@ -42,29 +42,29 @@ class Step(Enum):
     FAILED = "failed"
 
 
-TRANSITIONS: dict[SessionState, dict[Step, SessionState]] = {
+TRANSITIONS: dict[SessionState, dict[SessionStep, SessionState]] = {
     SessionState.GREETING: {
-        Step.GREETED: SessionState.HANDSHAKE,
-        Step.UNFRAMED: SessionState.TRAFFIC,
-        Step.FAILED: SessionState.CLOSED,
+        SessionStep.GREETED: SessionState.HANDSHAKE,
+        SessionStep.UNFRAMED: SessionState.TRAFFIC,
+        SessionStep.FAILED: SessionState.CLOSED,
     },
     SessionState.HANDSHAKE: {
-        Step.ASKED: SessionState.AUTHENTICATING,
-        Step.PEER_READY: SessionState.TRAFFIC,
-        Step.FAILED: SessionState.CLOSED,
+        SessionStep.ASKED: SessionState.AUTHENTICATING,
+        SessionStep.PEER_READY: SessionState.TRAFFIC,
+        SessionStep.FAILED: SessionState.CLOSED,
     },
     SessionState.AUTHENTICATING: {
-        Step.ALLOWED: SessionState.HANDSHAKE,
-        Step.FAILED: SessionState.CLOSED,
+        SessionStep.ALLOWED: SessionState.HANDSHAKE,
+        SessionStep.FAILED: SessionState.CLOSED,
     },
     SessionState.TRAFFIC: {
-        Step.FAILED: SessionState.CLOSED,
+        SessionStep.FAILED: SessionState.CLOSED,
     },
     SessionState.CLOSED: {},
 }
 
 
-def advance(state: SessionState, step: Step) -> SessionState:
+def advance(state: SessionState, step: SessionStep) -> SessionState:
     """Return the state after `step`.
 
     Raises:

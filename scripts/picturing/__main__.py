@@ -23,7 +23,7 @@ from fanout.cli.top.screen import picture
 from fanout.cli.top.view import View
 from fanout.cli.top.watching import Wanted, Watcher
 from fanout.observe.attach import attach
-from fanout.observe.publishers import Found
+from fanout.observe.publishers import FoundPublisher
 from soaking.crowds.wire import GREETING, READY, subscribe
 
 WIDTH, HEIGHT = 160, 25
@@ -93,7 +93,7 @@ def main(path: Path) -> None:
                 threading.Thread(target=read_for_ever, args=(peer, pace), daemon=True).start()
         publisher.wait_for_subscribers(len(peers), timeout=30)
         watcher = Watcher(
-            Found(os.getpid(), attach(os.getpid())),
+            FoundPublisher(os.getpid(), attach(os.getpid())),
             interval_s=1.0,
             clock=time.monotonic_ns,
             wall=time.time,

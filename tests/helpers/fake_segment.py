@@ -9,7 +9,7 @@ from fanout.observe.reader import Reader
 from fanout.reasons import Reason
 from fanout.shm.cards import Card, Identity
 from fanout.shm.closed import ClosedRing, End
-from fanout.shm.header import Header, State
+from fanout.shm.header import Header, PublisherState
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot, WorkerState
@@ -62,7 +62,7 @@ class FakeSegment:
         self.header = Header(self.segment)
         self.header.workers = 2
         self.header.name = "ticks"
-        self.header.state = State.SERVING
+        self.header.state = PublisherState.SERVING
         self.workers = [WorkerSlot(self.segment, index) for index in range(2)]
         for worker in self.workers:
             worker.release()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.coordinator.lost import NOTHING_LATER, Later, Loss, Losses
+from fanout.coordinator.lost import NOTHING_LATER, Loss, Losses, Unreported
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -28,7 +28,7 @@ class NoLoss(Loss):
     def __init__(self) -> None:
         pass
 
-    def since_checkpoint(self, connection: Accepted) -> Generator[None, None, Later]:
+    def since_checkpoint(self, connection: Accepted) -> Generator[None, None, Unreported]:
         del connection
         yield
         return NOTHING_LATER

@@ -14,7 +14,7 @@ import pytest
 from fanout.errors import ClosedError
 from fanout.observe.attach import AttachError, NotFound, OtherVersion, attach, attach_all, find
 from fanout.reasons import Reason
-from fanout.shm.header import State
+from fanout.shm.header import PublisherState
 from fanout.shm.worker_slot import WorkerState
 from tests.helpers.collecting import Collector
 from tests.helpers.programs import Program
@@ -115,7 +115,7 @@ def test_a_reader_outside_says_what_the_publisher_says(served: Served) -> None:
 
         assert as_answered(reader) == answer
         assert [one["sent"] for one in answer[0]].count(100) == 2
-        assert (reader.pid, reader.state, reader.head) == (served.pid, State.SERVING, 100)
+        assert (reader.pid, reader.state, reader.head) == (served.pid, PublisherState.SERVING, 100)
         assert [row.state for row in reader.workers()] == [WorkerState.READY] * 2
         workers = {worker["pid"] for worker in answer[1]["workers"]}
         assert workers == {row.pid for row in reader.workers()}
@@ -175,7 +175,7 @@ def test_who_has_closed_is_no_publisher_any_more(served: Served) -> None:
 
     with pytest.raises(ClosedError):
         reader.totals()
-    assert reader.state is State.NONE
+    assert reader.state is PublisherState.NONE
     with pytest.raises(NotFound, match="has no publisher"):
         attach(served.pid)
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanout.ingress.admission import Admission
-from fanout.ingress.intake import Intake
-from fanout.ingress.splitting import Found
+from fanout.ingress.intake import ProducerHalf
+from fanout.ingress.splitting import FoundMessages
 from fanout.send.topics import TopicTable
 from fanout.zmtp import SessionState, Violation, encode_message, split_message
 from tests.helpers.raw import command, frame, greeting_3
@@ -24,22 +24,24 @@ messages = st.lists(st.lists(bodies, min_size=1, max_size=6), max_size=30)
 cuts = st.lists(st.integers(1, 400), min_size=1, max_size=50)
 
 
-def ready() -> Intake:
+def ready() -> ProducerHalf:
     table = TopicTable(16)
-    intake = Intake(Admission(table, table.intern, None), LIMIT, 256)
+    intake = ProducerHalf(Admission(table, table.intern, None), LIMIT, 256)
     assert intake.receive_data(greeting_3(1) + READY_PUSH)
     assert intake.is_ready
     return intake
 
 
-def received(intake: Intake, data: bytes, sizes: list[int]) -> tuple[list[bytes], list[bytes]]:
+def received(
+    intake: ProducerHalf, data: bytes, sizes: list[int]
+) -> tuple[list[bytes], list[bytes]]:
     """The messages, and the names of their topics, however the data is cut."""
     wires: list[bytes] = []
     names: list[bytes] = []
     start, index = 0, 0
     while start < len(data):
         size = sizes[index % len(sizes)]
-        found = Found()
+        found = FoundMessages()
         events = intake.receive(data[start : start + size], found)
         whole = b"".join(found.pieces)
         assert len(whole) == found.size == (found.ends[-1] if found.ends else 0)
@@ -122,4 +124,4 @@ def test_any_bytes_are_messages_or_a_violation(data: bytes, sizes: list[int]) ->
 @given(st.binary(max_size=300), cuts)
 def test_any_greeting_is_one_or_a_violation(data: bytes, sizes: list[int]) -> None:
     table = TopicTable(16)
-    received(Intake(Admission(table, table.intern, None), LIMIT, 256), data, sizes)
+    received(ProducerHalf(Admission(table, table.intern, None), LIMIT, 256), data, sizes)

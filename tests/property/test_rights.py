@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanout.workers.connections.rights import Rights
+from fanout.workers.connections.rights import SubscriberRights
 
 PREFIXES = st.text("ab", max_size=4).map(str.encode)
 SETS = st.frozensets(PREFIXES, max_size=6)
@@ -24,7 +24,7 @@ def test_what_is_wanted_is_what_is_asked_for_and_allowed(
     allowed: frozenset[bytes] | None, steps: list[tuple[object, object]]
 ) -> None:
     asked: set[bytes] = set()
-    rights = Rights(allowed, asked)
+    rights = SubscriberRights(allowed, asked)
     reported: set[bytes] = set()
     for first, second in steps:
         if first == "renew":
@@ -58,8 +58,8 @@ def test_who_goes_on_with_it_comes_to_the_same(
     allowed: frozenset[bytes] | None, asked: frozenset[bytes], wants: frozenset[bytes]
 ) -> None:
     """Whatever the worker before had reported of it."""
-    fresh = Rights(allowed, asked)
+    fresh = SubscriberRights(allowed, asked)
     fresh.renew(allowed)
-    again = Rights(None, asked, wants)
+    again = SubscriberRights(None, asked, wants)
     granted = again.renew(allowed)
     assert again.wants == fresh.wants == wants - set(granted.cancelled) | set(granted.added)

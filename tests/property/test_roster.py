@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from fanout.coordinator.actions import Start
-from fanout.coordinator.addresses import Refusal
+from fanout.coordinator.addresses import AddressRefusal
 from fanout.coordinator.roster import Accepted, Roster
 from fanout.coordinator.supervision import (
     AT_ONCE,
@@ -44,7 +44,7 @@ class RosterMachine(RuleBasedStateMachine):
         full = len(self.roster.connections) == SLOTS
         result = self.roster.admit("peer", "endpoint", "zmtp", ready, loads, self.now)
         if half_open == HALF_OPEN or full or not ready:
-            assert isinstance(result, Refusal)
+            assert isinstance(result, AddressRefusal)
             return
         assert isinstance(result, Accepted)
         assert result.subscriber not in self.ids, "an id was used again"

@@ -111,7 +111,7 @@ def leaves_out(name: str, owner: Any, attribute: str, kind: type) -> None:
     mistake(owner, attribute)(mutant)
 
 
-leaves_out("a lost worker holds the log back", reports, "let_go", do.Release)
+leaves_out("a lost worker holds the log back", reports, "let_go", do.FreeTail)
 leaves_out("no wake after a subscription", reports, "_subscriptions", do.Wake)
 leaves_out("a lost connection is not booked", reports, "end", do.Book)
 leaves_out("descriptors leak", reports, "end", do.Shut)

@@ -14,7 +14,7 @@ from fanout.engine import Engine
 from fanout.errors import BindError, ClosedError, StartupError
 from fanout.options import Options
 from fanout.shm.doorbell import Doorbell
-from fanout.shm.header import Header, State
+from fanout.shm.header import Header, PublisherState
 from fanout.shm.segment import Segment
 from tests.helpers.programs import descendants, descriptors
 
@@ -117,11 +117,11 @@ def test_its_header_says_where_it_is_in_its_life(monkeypatch: pytest.MonkeyPatch
     serving = header.state
     engine.close(0.0)
 
-    assert made == (State.STARTING, 2)
-    assert serving == State.SERVING
+    assert made == (PublisherState.STARTING, 2)
+    assert serving == PublisherState.SERVING
     assert header.started > 0
     assert header.name == "prices"
-    assert last == [State.ENDED]
+    assert last == [PublisherState.ENDED]
 
 
 def test_what_was_made_is_undone_in_reverse(monkeypatch: pytest.MonkeyPatch) -> None:

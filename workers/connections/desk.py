@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from fanout.workers.tail import Tail
 
 
-class Watcher(Protocol):
+class PeerWatcher(Protocol):
     """Wants to know of every peer."""
 
     def adopted(self, peer: Peer, now: int) -> None:
@@ -90,7 +90,7 @@ class Desk:
         self._newcomers: list[Peer] = []
         self.sealing = Sealing(pump.sealed_turns.is_over)
         self._write_set = write_set
-        self.watchers: tuple[Watcher, ...] = ()
+        self.watchers: tuple[PeerWatcher, ...] = ()
         self.slow_reports = SlowReports(around.channel)
         self.records = Records(around, pump, tail, self.peers)
         values = around.kept_values

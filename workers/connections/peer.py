@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fanout.shm.stream_record import StreamSlot
     from fanout.shm.subscriber_slot import Checkpoint, SubscriberSlot
     from fanout.workers.connections.question import Question
-    from fanout.workers.connections.rights import Rights
+    from fanout.workers.connections.rights import SubscriberRights
     from fanout.workers.policy.base import Policy
     from fanout.workers.stream.member import Send
     from fanout.workers.stream.spills import Copy
@@ -129,7 +129,7 @@ class Peer:
         self.last_received = now
         self.unread_until = 0
         self.ttl_ns = 0
-        self.rights: Rights | None = None
+        self.rights: SubscriberRights | None = None
         self.answers_pings = False
         self.asked = 0
         self.rate = 0

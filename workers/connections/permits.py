@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fanout.control.rights import Permit, Permitted, Refused
 from fanout.control.splitting import split_asked, split_subscriptions
 from fanout.reserved import DENIED_TOPIC
-from fanout.workers.connections.rights import Rights
+from fanout.workers.connections.rights import SubscriberRights
 from fanout.zmtp import encode_message
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Permits:
             return
         if peer.rights is None:
             asked = peer.session.subscriptions
-            peer.rights = Rights(None, asked, asked)
+            peer.rights = SubscriberRights(None, asked, asked)
             if peer.member.snapshots is not None:
                 peer.member.snapshots.follow(peer.rights.wants)
             if asked:
@@ -82,7 +82,7 @@ class Permits:
     ) -> None:
         """It comes from a worker that has served it by these wants, as far as is reported."""
         if message is not None:
-            peer.rights = Rights(None, peer.session.subscriptions, wants)
+            peer.rights = SubscriberRights(None, peer.session.subscriptions, wants)
 
     def go_on(self, peer: Peer, message: rights.Rights | None, now: int) -> None:
         """It goes on here; what the worker before has not reported, or was not told, is now."""

@@ -57,7 +57,7 @@ class Allowed:
         return known[first:last]
 
 
-class Rights:
+class SubscriberRights:
     """Those of one subscriber, and what it wants by them.
 
     Its mutable state: these, and for each prefix that it wants how many of what it asks for lead

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanout.workers.stream.member import Send
-    from fanout.zmtp.batches import Batch
+    from fanout.zmtp.batches import SealingBatch
     from fanout.zmtp.sealer import Sealer
 
 SEAL_BYTES = 16 * 1024  # for one send(2), or one frame: so much may wait for each who is full
@@ -51,9 +51,9 @@ class Layouts:
     __slots__ = ("_kept",)
 
     def __init__(self) -> None:
-        self._kept: deque[Batch] = deque(maxlen=LAYOUTS_KEPT)
+        self._kept: deque[SealingBatch] = deque(maxlen=LAYOUTS_KEPT)
 
-    def of(self, data: memoryview, sealer: Sealer) -> Batch | None:
+    def of(self, data: memoryview, sealer: Sealer) -> SealingBatch | None:
         """The frames that it begins with, for one send; None: there is no whole one."""
         window = bytes(data[:SHARED_BYTES])
         for batch in self._kept:

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 _NOTHING = Wishes()
 
 
-class Outlet(Protocol):
+class ChoiceOutlet(Protocol):
     """A channel to the coordinator."""
 
     def post(self, message: Chose | Declined, /) -> None: ...
 
 
-class Taken(NamedTuple):
+class Heard(NamedTuple):
     """What has become of what a subscriber has said."""
 
     reports: int  # that were made of it
@@ -48,7 +48,7 @@ class SelfService:
     """
 
     def __init__(
-        self, outlet: Outlet, *, allowed: bool, may_block: bool, may_replay: bool = True
+        self, outlet: ChoiceOutlet, *, allowed: bool, may_block: bool, may_replay: bool = True
     ) -> None:
         self._outlet = outlet
         self._allowed = allowed
@@ -57,7 +57,7 @@ class SelfService:
         self._said: dict[int, Reserved] = {}
         self._reported: dict[int, tuple[str, dict[str, Any]] | None] = {}  # None = nobody knows
 
-    def take(self, subscriber: int, said: Iterable[ReservedSubscription]) -> Taken:
+    def take(self, subscriber: int, said: Iterable[ReservedSubscription]) -> Heard:
         """It says this; what it chooses by that is reported."""
         reserved = self._said.get(subscriber)
         if reserved is None:
@@ -69,10 +69,10 @@ class SelfService:
         wishes = reserved.wishes
         chosen = wishes.name, wishes.settings
         if chosen == self._reported.get(subscriber, ("", {})):
-            return Taken(len(declined), wishes.gaps)
+            return Heard(len(declined), wishes.gaps)
         self._reported[subscriber] = chosen
         self._outlet.post(Chose(subscriber, *chosen))
-        return Taken(len(declined) + 1, wishes.gaps)
+        return Heard(len(declined) + 1, wishes.gaps)
 
     def said(self, subscriber: int) -> tuple[bytes, ...]:
         """The reserved subscriptions that it has, in the order in which they count."""
@@ -115,7 +115,7 @@ class SelfService:
         self._reported.pop(subscriber, None)
 
 
-def self_service_for(options: Options, outlet: Outlet) -> SelfService:
+def self_service_for(options: Options, outlet: ChoiceOutlet) -> SelfService:
     """What these options allow."""
     may_block = options.self_service_bound.action == "block"
     may_replay = options.replay_limit > 0

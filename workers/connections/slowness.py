@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 WAITING_EACH = 4  # reports of one subscriber: it recovered, stalls, became slow, and recovered
 
 
-class Outlet(Protocol):
+class SlowOutlet(Protocol):
     """A channel to the coordinator; `pending` messages wait there to be read."""
 
     @property
@@ -31,7 +31,7 @@ class SlowReports:
     Its mutable state: the reports that wait, by subscriber; and of whose trouble was heard.
     """
 
-    def __init__(self, outlet: Outlet) -> None:
+    def __init__(self, outlet: SlowOutlet) -> None:
         self._outlet = outlet
         self._waiting: dict[int, list[Slow]] = {}
         self._heard: set[int] = set()

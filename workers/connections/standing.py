@@ -67,7 +67,7 @@ class _Seen:
         self.kept_ns = 0
 
 
-class Standing:
+class StandingWatch:
     """Looks at all subscribers in turn; one of the desk's watchers. Times are monotonic ns.
 
     Its mutable state: what was seen of each, who was looked at longest ago first; those apart who

@@ -11,7 +11,7 @@ from fanout.errors import ClosedError, FanoutError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fanout.observe.publishers import Found
+    from fanout.observe.publishers import FoundPublisher
 
 LISTED_MAX = 20  # publishers that are listed; whoever has more of them names one
 
@@ -20,7 +20,9 @@ class NoPublisher(FanoutError):
     """There is none, or none that can be read."""
 
 
-def candidates(found: Sequence[Found], pid: int | None, name: str | None) -> list[Found]:
+def candidates(
+    found: Sequence[FoundPublisher], pid: int | None, name: str | None
+) -> list[FoundPublisher]:
     """Those that fit, and can be read; at least one.
 
     Args:
@@ -52,7 +54,7 @@ def candidates(found: Sequence[Found], pid: int | None, name: str | None) -> lis
     raise NoPublisher("no publisher runs here, as far as this user may look")
 
 
-def the_only_one(fitting: Sequence[Found]) -> Found:
+def the_only_one(fitting: Sequence[FoundPublisher]) -> FoundPublisher:
     """The one that fits.
 
     Raises:
@@ -66,7 +68,9 @@ def the_only_one(fitting: Sequence[Found]) -> Found:
     raise UsageError(f"there are {plural(len(fitting), 'publisher')}, {how}: {_listed(fitting)}")
 
 
-def ask(fitting: Sequence[Found], answers: TextIO, questions: TextIO) -> Found | None:
+def ask(
+    fitting: Sequence[FoundPublisher], answers: TextIO, questions: TextIO
+) -> FoundPublisher | None:
     """Has the user choose, if there are several; None if there is no answer."""
     if len(fitting) == 1:
         return fitting[0]
@@ -84,7 +88,7 @@ def ask(fitting: Sequence[Found], answers: TextIO, questions: TextIO) -> Found |
             return fitting[int(answer) - 1]
 
 
-def line_of(found: Found) -> str:
+def line_of(found: FoundPublisher) -> str:
     """A publisher in a line: process id, name, subscribers, messages."""
     try:
         assert found.reader is not None
@@ -96,7 +100,7 @@ def line_of(found: Found) -> str:
     return f"{found.pid:<8} {printable(found.name) or '(no name)':<20} {subscribers}, {published}"
 
 
-def _listed(found: Sequence[Found]) -> str:
+def _listed(found: Sequence[FoundPublisher]) -> str:
     shown = [
         f"{one.pid} ({printable(one.name)})" if one.name else str(one.pid)
         for one in found[:LISTED_MAX]

@@ -23,7 +23,7 @@ from fanout.cli.top.view import View
 from fanout.cli.top.watching import Wanted, Watcher
 from fanout.errors import ClosedError
 from fanout.observe.attach import files
-from fanout.observe.publishers import Found, parent_of, publishers
+from fanout.observe.publishers import FoundPublisher, parent_of, publishers
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         return LiveTable(watcher, view, keyboard, screen, stop=_stop).run()
 
 
-def find(arguments: argparse.Namespace) -> list[Found]:
+def find(arguments: argparse.Namespace) -> list[FoundPublisher]:
     """The publishers that are meant.
 
     Raises:
@@ -176,7 +176,7 @@ def _stop() -> None:
     os.kill(os.getpid(), signal.SIGSTOP)  # until SIGCONT comes
 
 
-def _watcher(found: Found, interval_s: float) -> Watcher:
+def _watcher(found: FoundPublisher, interval_s: float) -> Watcher:
     return Watcher(
         found,
         interval_s=interval_s,

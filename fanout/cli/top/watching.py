@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from fanout.cli.top.columns import Column
-    from fanout.observe.publishers import Found
+    from fanout.observe.publishers import FoundPublisher
     from fanout.observe.reader import Reader
     from fanout.observe.rows import WorkerRow
     from fanout.observe.survey import Survey
@@ -87,7 +87,7 @@ class Watcher:
 
     def __init__(
         self,
-        found: Found,
+        found: FoundPublisher,
         *,
         interval_s: float,
         clock: Callable[[], int],

@@ -75,7 +75,7 @@ class Obeying(Staff):
                 case do.Abort(worker):
                     self.processes[worker].aborted_for = 0.0
                     self.kill(worker, works=self.rng.random() < 0.5)
-                case do.Release(worker):
+                case do.FreeTail(worker):
                     self.holds_back.discard(worker)
                 case do.Say(worker, message):
                     self.hear(worker, message)

@@ -19,7 +19,7 @@ from tests.simulation.coordinator.promises import AT_ONCE, BACK_OFF
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fanout.coordinator.lost import Later
+    from fanout.coordinator.lost import Unreported
     from fanout.coordinator.roster import Accepted
     from tests.simulation.coordinator.orphans import Orphans
     from tests.simulation.processes import Flag, Peer, Process
@@ -109,7 +109,7 @@ class Staff:
         return self.rng.choice(found) if found else None
 
 
-def final_of(connection: Accepted, cause: Reason, later: Later) -> Closed:
+def final_of(connection: Accepted, cause: Reason, later: Unreported) -> Closed:
     del later
     return end_of(connection.subscriber, cause)
 

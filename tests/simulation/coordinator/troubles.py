@@ -5,7 +5,7 @@ from __future__ import annotations
 from fanout.control.messages import Finish, Slow, Subscriptions
 from fanout.coordinator import actions as do
 from fanout.coordinator import reports
-from fanout.coordinator.addresses import Refusal
+from fanout.coordinator.addresses import AddressRefusal
 from fanout.reasons import Reason
 from tests.simulation.coordinator.checking import PREFIXES, Checking
 from tests.simulation.coordinator.orphans import ENDPOINTS
@@ -61,7 +61,7 @@ class Troubles(Checking):
         half_open = sum(not peer.was_connected for peer in self.live.values())
         has_room = len(self.live) < SLOTS and half_open < HALF_OPEN
         serving = [one for one in self.processes.values() if one.served_since is not None]
-        if isinstance(admitted, Refusal):
+        if isinstance(admitted, AddressRefusal):
             self.refused += 1
             state.ledger.refuse(admitted.cause)
             require(not (has_room and serving), f"refused: {admitted.text}")

@@ -15,7 +15,7 @@ from fanout.control.messages import Adopt, Evict
 from fanout.control.takeover import Released, Resumed
 from fanout.coordinator import actions as do
 from fanout.coordinator import reports
-from fanout.coordinator.addresses import Refusal
+from fanout.coordinator.addresses import AddressRefusal
 from fanout.coordinator.areas import Areas
 from fanout.coordinator.figures import final_of
 from fanout.coordinator.handing_on import HandingOn
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from fanout.control.messages import Message
     from fanout.coordinator.actions import Action
-    from fanout.coordinator.lost import Later
+    from fanout.coordinator.lost import Unreported
     from fanout.coordinator.roster import Accepted
     from fanout.reasons import Reason
     from fanout.slow_policy import SlowPolicy
@@ -181,7 +181,7 @@ class Coordinator:
         admitted = state.roster.admit(
             "127.0.0.1:1", ENDPOINT, "zmtp", taking, [0] * self._world.seats, self.now()
         )
-        if isinstance(admitted, Refusal):
+        if isinstance(admitted, AddressRefusal):
             return
         subscriber: Subscriber = subscriber_of(admitted.subscriber)
         if isinstance(subscriber, SealedSubscriber):
@@ -239,7 +239,7 @@ class Coordinator:
                     self.processes[worker].is_condemned = True
                     self.processes[worker].fate.end()
                     self._world.died(self.processes[worker])
-                case do.Release(worker, moved):
+                case do.FreeTail(worker, moved):
                     self._slots[worker].release(moved)
                 case do.Say(worker, message):
                     self._say(worker, message, ())
@@ -282,5 +282,5 @@ class Coordinator:
         self._world.beside_the_coordinator(known)
 
 
-def _final_of(segment: Any, connection: Accepted, cause: Reason, later: Later) -> Any:
+def _final_of(segment: Any, connection: Accepted, cause: Reason, later: Unreported) -> Any:
     return final_of(segment, connection, cause, later, evicted=True)

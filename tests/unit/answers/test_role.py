@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.answers.replies import Answer
-from fanout.answers.role import Answering
+from fanout.answers.role import AnsweringRole
 from fanout.events import Event, EventKind
 from fanout.question_terms import QUESTION_S, QUESTIONS_BURST, QUESTIONS_PER_S, UNREAD_S
 from fanout.reasons import Reason
@@ -27,7 +27,7 @@ class Desk:
         self.clock = FakeClock()
         self.events: list[Event] = []
         self.takes = 0.0
-        self.role = Answering(
+        self.role = AnsweringRole(
             LIMITS, Problems(), self.answer, self.clock, self.events.append, "ipc://x"
         )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout.answers.state import HEAD_BYTES, LOOKS, State
+from fanout.answers.state import HEAD_BYTES, LOOKS, SegmentView
 from fanout.answers.view import UnsettledError
 from fanout.question_terms import ANSWER_BYTES_MAX
 from fanout.send.kept_path import KeptPath, NumberedKeptPath
@@ -33,7 +33,7 @@ class Published:
         assert isinstance(path, KeptPath)
         self.line, self.path = line, path
         self._encoder = Encoder(path.topics, path.intern, None, in_pieces=False, numbered=numbered)
-        self.state = State(line.segment, path.topics, numbered=numbered)
+        self.state = SegmentView(line.segment, path.topics, numbered=numbered)
 
     def publish(self, *frames: bytes) -> int:
         wire, topic = self._encoder.frames(frames)
@@ -181,7 +181,7 @@ def test_the_value_of_another_topic_is_not_told(
 
 def test_without_last_values() -> None:
     with Line() as line:
-        state = State(line.segment, None, numbered=False)
+        state = SegmentView(line.segment, None, numbered=False)
         assert not state.keeps_values
         assert state.places == 0
         assert state.topics_at(1, 10) == []

@@ -28,7 +28,7 @@ from tests.unit.coordinator.test_reports import NOW, admit, served, take
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from fanout.coordinator.lost import Later, Losses
+    from fanout.coordinator.lost import Losses, Unreported
     from fanout.coordinator.state import State
 
 HERE, THERE = "203.0.113.7:5", "198.51.100.2:5"
@@ -180,7 +180,7 @@ class NothingCounted:
     def begin(self) -> NothingCounted:
         return self
 
-    def since_checkpoint(self, connection: Accepted) -> Generator[None, None, Later]:
+    def since_checkpoint(self, connection: Accepted) -> Generator[None, None, Unreported]:
         del connection
         yield
         return NOTHING_LATER
@@ -229,7 +229,7 @@ def test_who_has_paid_until_its_worker_is_lost_leaves_nothing_behind(part: float
     one = over(state)
     later = NOW + PAID_AFTER * part
 
-    def last(connection: Accepted, cause: Reason, counted: Later) -> Closed:
+    def last(connection: Accepted, cause: Reason, counted: Unreported) -> Closed:
         del cause, counted
         return closed(connection)
 

@@ -11,7 +11,7 @@ from fanout.coordinator.ledger import NOBODY, Ledger
 from fanout.coordinator.roster import Accepted
 from fanout.options import Options
 from fanout.reasons import Reason
-from fanout.shm.header import Totals, reason_counters
+from fanout.shm.header import SharedTotals, reason_counters
 from fanout.shm.layout import PAGE
 from fanout.statistics import Undelivered
 
@@ -152,7 +152,7 @@ def test_totals_are_seen_by_who_maps_the_memory() -> None:
     ledger.close(connection(), closed(discarded=5))
     ledger.refuse(Reason.FULL)
 
-    seen = Totals(page)
+    seen = SharedTotals(page)
     counters = reason_counters(page)
     assert (seen.accepted, seen.refused, seen.disconnected) == (2, 1, 1)
     assert (seen.sent, seen.discarded) == (9, 5)

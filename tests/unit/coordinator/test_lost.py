@@ -10,7 +10,7 @@ from fanout.coordinator import lost as rules
 from fanout.coordinator.changes import Changes
 from fanout.coordinator.figures import final_of
 from fanout.coordinator.interest import Interest
-from fanout.coordinator.lost import GONE, NO_TIME, NOTHING_LATER, UNSURE, Later, Losses
+from fanout.coordinator.lost import GONE, NO_TIME, NOTHING_LATER, UNSURE, Losses, Unreported
 from fanout.coordinator.roster import Accepted
 from fanout.reasons import Reason
 from fanout.shm import layout as at
@@ -59,7 +59,7 @@ class Case:
         changed = self.interest.update(WHO, 0, added, cancelled)
         self.changes.add(WHO, sequence, *changed)
 
-    def later(self, now: Callable[[], float] = lambda: 0.0) -> Later:
+    def later(self, now: Callable[[], float] = lambda: 0.0) -> Unreported:
         losses = Losses(self.log.segment, self.interest, self.changes, now)
         return in_one_go(losses.begin().since_checkpoint(self.connection))[0]
 
@@ -71,12 +71,12 @@ class Case:
 def test_what_came_after_the_checkpoint_is_counted_once(
     wanted: tuple[bytes, ...], matched: int
 ) -> None:
-    assert Case(*wanted, tail=4, counted=4).later()[:3] == Later(matched, 0)[:3]
+    assert Case(*wanted, tail=4, counted=4).later()[:3] == Unreported(matched, 0)[:3]
 
 
 def test_what_the_tail_has_passed_was_sent_to_who_took_everything() -> None:
-    assert Case(b"A", tail=8, counted=4).later()[:3] == Later(3, 2)[:3]
-    assert Case(b"A", tail=8, counted=4, blocked_since=1).later()[:3] == Later(3, 0)[:3]
+    assert Case(b"A", tail=8, counted=4).later()[:3] == Unreported(3, 2)[:3]
+    assert Case(b"A", tail=8, counted=4, blocked_since=1).later()[:3] == Unreported(3, 0)[:3]
 
 
 def test_a_worker_that_held_nothing_back_owed_nothing() -> None:
@@ -86,8 +86,8 @@ def test_a_worker_that_held_nothing_back_owed_nothing() -> None:
 def test_counting_has_a_limit_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "COUNTING_MAX", 0.0)
 
-    assert Case(b"A", tail=4, counted=4).later()[:3] == Later(0, 0, NO_TIME)[:3]
-    assert Case(b"", tail=4, counted=4).later()[:3] == Later(6, 0)[:3], "that takes no time"
+    assert Case(b"A", tail=4, counted=4).later()[:3] == Unreported(0, 0, NO_TIME)[:3]
+    assert Case(b"", tail=4, counted=4).later()[:3] == Unreported(6, 0)[:3], "that takes no time"
 
 
 def test_counting_goes_on_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,8 +106,8 @@ def test_many_topics_are_counted_in_pieces_few_at_once(
     monkeypatch.setattr(rules, "TOPICS_MAX", most)
     monkeypatch.setattr(rules, "PIECE", 2)
 
-    assert Case(b"A", tail=4, counted=3).later()[:3] == Later(3, 0)[:3]
-    assert Case(b"A", b"B", tail=4, counted=6).later()[:3] == Later(4, 0)[:3]
+    assert Case(b"A", tail=4, counted=3).later()[:3] == Unreported(3, 0)[:3]
+    assert Case(b"A", b"B", tail=4, counted=6).later()[:3] == Unreported(4, 0)[:3]
 
 
 def test_who_has_changed_lately_is_counted_by_what_it_wanted_when() -> None:
@@ -116,21 +116,21 @@ def test_who_has_changed_lately_is_counted_by_what_it_wanted_when() -> None:
     case.change(6, (b"B",), ())
     case.change(9, (), (b"A", b"B", b"C"))
 
-    assert case.later()[:3] == Later(4, 0)[:3], "4, 6, 7, 8"
+    assert case.later()[:3] == Unreported(4, 0)[:3], "4, 6, 7, 8"
 
 
 def test_changes_before_the_checkpoint_are_in_it() -> None:
     case = Case(b"A", tail=8, counted=8)
     case.change(3, (b"B",), (b"A",))
 
-    assert case.later()[:3] == Later(1, 0)[:3]
+    assert case.later()[:3] == Unreported(1, 0)[:3]
 
 
 def test_what_the_tail_has_passed_is_counted_by_what_was_wanted_then() -> None:
     case = Case(b"A", tail=8, counted=4)
     case.change(6, (b"B",), (b"A",))
 
-    assert case.later()[:3] == Later(3, 2)[:3], "4 and 7 were sent, 9 was not"
+    assert case.later()[:3] == Unreported(3, 2)[:3], "4 and 7 were sent, 9 was not"
 
 
 def test_who_changes_too_often_is_told_of_as_not_exact(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ def test_who_changes_too_often_is_told_of_as_not_exact(monkeypatch: pytest.Monke
     case.change(6, (b"B",), ())
     case.change(8, (), (b"B",))
 
-    assert case.later()[:3] == Later(5, 0, UNSURE)[:3], (
+    assert case.later()[:3] == Unreported(5, 0, UNSURE)[:3], (
         "4 to 8: that it did not want 5 is not known"
     )
 
@@ -210,7 +210,7 @@ def test_what_a_worker_owes_that_lives_may_be_overwritten_while_it_is_counted(
         case.log.publish(b"A", bytes(1000))
 
     later, _ = in_one_go(counting)
-    assert later == Later(0, 0, GONE, complete=False)
+    assert later == Unreported(0, 0, GONE, complete=False)
 
 
 def test_what_a_record_says_that_is_newer_than_the_checkpoint_is_known() -> None:

@@ -123,7 +123,7 @@ def reports_are_not_read_to_the_end(_original: Any, self: Pool, link: Any) -> An
 
 leaves_out(
     "the tail word of a lost worker is not released",
-    *(reports, "let_go", do.Release),
+    *(reports, "let_go", do.FreeTail),
     reporting.test_a_lost_worker_holds_nothing_back_before_anything_else_is_done,
     pools.test_a_lost_worker_holds_no_message_back,
 )

@@ -41,7 +41,7 @@ from tests.unit.coordinator.bench import closed
 
 if TYPE_CHECKING:
     from fanout.coordinator.actions import Action
-    from fanout.coordinator.lost import Later
+    from fanout.coordinator.lost import Unreported
 
 NOW = 1_000.0
 WORKERS = 2
@@ -87,7 +87,7 @@ def take(
 def lose(state: State, worker: int) -> list[Action]:
     """The process of this worker ends; its subscribers had been sent 5 messages each."""
 
-    def final_of(connection: Accepted, cause: Reason, _later: Later) -> Closed:
+    def final_of(connection: Accepted, cause: Reason, _later: Unreported) -> Closed:
         evicted = cause is not Reason.PUBLISHER_CLOSED
         figures = (9, 5, 1, 3, 0)
         return Closed(connection.subscriber, evicted, cause.number, cause.text, *figures)
@@ -149,7 +149,7 @@ def test_the_end_of_a_connection_is_shut_booked_and_told_in_this_order() -> None
 def test_a_lost_worker_holds_nothing_back_before_anything_else_is_done() -> None:
     state = served()
 
-    assert lose(state, 1)[0] == do.Release(1)
+    assert lose(state, 1)[0] == do.FreeTail(1)
 
 
 def test_the_connections_of_a_lost_worker_end_and_those_of_others_do_not() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout.coordinator.addresses import Refusal
+from fanout.coordinator.addresses import AddressRefusal
 from fanout.coordinator.roster import (
     GIVEN_MAX,
     LOAD_SECONDS,
@@ -27,7 +27,7 @@ IDLE = (0, 0, 0)
 
 def ask(
     roster: Roster, ready: Collection[int] = (0, 1, 2), loads: Sequence[int] = IDLE
-) -> Accepted | Refusal:
+) -> Accepted | AddressRefusal:
     """Somebody connects."""
     return roster.admit("10.0.0.1:7", "tcp://*:5556", "zmtp", ready, loads, 0.0)
 
@@ -102,7 +102,7 @@ def test_a_refusal_says_why_and_changes_nothing(
     roster = Roster(1, max_subscribers, max_half_open)
     two = [admit(roster, [0]), admit(roster, [0])]
 
-    assert ask(roster, ready) == Refusal(cause, text)
+    assert ask(roster, ready) == AddressRefusal(cause, text)
 
     assert list(roster.connections.values()) == roster.served_by(0) == two
     assert roster.half_open == 2

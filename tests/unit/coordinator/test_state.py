@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.coordinator.actions import Abort, Kill
-from fanout.coordinator.addresses import Refusal
+from fanout.coordinator.addresses import AddressRefusal
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.ledger import Ledger
 from fanout.coordinator.lives import Sight
@@ -28,7 +28,7 @@ def state(options: Options | None = None, workers: int = 2) -> State:
     return make_state(options or Options(), workers, Interest(), Ledger(), NOW)
 
 
-def admit(made: State) -> Accepted | Refusal:
+def admit(made: State) -> Accepted | AddressRefusal:
     return made.roster.admit("peer", "endpoint", "zmtp", [0], [0, 0], 0.0)
 
 
@@ -65,13 +65,13 @@ def test_the_limits_of_the_roster_are_those_of_the_options() -> None:
     few = state(Options(max_subscribers=1, max_half_open=5))
     assert isinstance(admit(few), Accepted)
     refusal = admit(few)
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, AddressRefusal)
     assert refusal.cause is Reason.FULL
 
     slow = state(Options(max_subscribers=5, max_half_open=1))
     assert isinstance(admit(slow), Accepted)
     refusal = admit(slow)
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, AddressRefusal)
     assert refusal.cause is Reason.HALF_OPEN
 
 

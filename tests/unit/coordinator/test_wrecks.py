@@ -84,10 +84,10 @@ def test_the_log_is_let_go_of_when_all_is_counted_and_before_anybody_is_ended() 
         bench.lose()
         pool = bench.coordinator._pool
         actions = pool._on_exit(pool.links[0])
-        seen = [(tail_of(bench), do.Release(0) in actions)]
+        seen = [(tail_of(bench), do.FreeTail(0) in actions)]
         while bench.has_wrecks():
             actions = pool.clear()
-            seen.append((tail_of(bench), do.Release(0) in actions))
+            seen.append((tail_of(bench), do.FreeTail(0) in actions))
             bench.coordinator._carry_out(actions)
 
         kinds = [

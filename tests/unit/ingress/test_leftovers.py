@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fanout.ingress.admission import Admission
-from fanout.ingress.leftovers import Tally
-from fanout.ingress.splitting import Found, Splitter
+from fanout.ingress.leftovers import MessageCount
+from fanout.ingress.splitting import FoundMessages, Splitter
 from fanout.send.topics import TopicTable
 from fanout.zmtp import RemoteProtocolError, encode_message
 from fanout.zmtp.commands import ping
@@ -35,9 +35,9 @@ def splitter() -> Splitter:
 @pytest.mark.parametrize("size", [1000, 1 << 20])
 def test_what_was_found_and_what_is_left_are_all(size: int) -> None:
     for cut in NEAR:
-        before, found = splitter(), Found()
+        before, found = splitter(), FoundMessages()
         before.split(STREAM[:cut], found)
-        tally = Tally(before.mark, has_commands=True)
+        tally = MessageCount(before.mark, has_commands=True)
         for start in range(cut, len(STREAM), size):
             tally.take(STREAM[start : start + size])
         assert len(found.ends) + tally.count == WHOLE
@@ -49,8 +49,8 @@ def test_a_message_that_is_not_whole_is_one_wherever_it_is_cut() -> None:
     for cut in (1, 3, 4, 10, 12, 13, 1000, BIG, len(message) - 1):
         for end in (cut, len(message) - 1):
             before = splitter()
-            before.split(message[:cut], Found())
-            tally = Tally(before.mark, has_commands=True)
+            before.split(message[:cut], FoundMessages())
+            tally = MessageCount(before.mark, has_commands=True)
             tally.take(message[cut:end])
             assert (tally.count, tally.has_part) == (0, True)
 
@@ -60,8 +60,8 @@ def test_a_command_that_is_not_whole_is_no_message() -> None:
     for data in (command, b"\x06" + (BIG).to_bytes(8, "big") + b"\x04PING" + bytes(BIG - 5)):
         for cut in range(1, min(20, len(data))):
             before = splitter()
-            before.split(data[:cut], Found())
-            tally = Tally(before.mark, has_commands=True)
+            before.split(data[:cut], FoundMessages())
+            tally = MessageCount(before.mark, has_commands=True)
             assert not tally.has_part
             tally.take(data[cut:-1])
             assert not tally.has_part
@@ -70,7 +70,7 @@ def test_a_command_that_is_not_whole_is_no_message() -> None:
 
 
 def test_what_is_no_frame_ends_the_count() -> None:
-    tally = Tally(splitter().mark, has_commands=True)
+    tally = MessageCount(splitter().mark, has_commands=True)
     with pytest.raises(RemoteProtocolError):
         tally.take(encode_message([b"a"]) + b"\x02" + b"\xff" * 8)
     assert tally.count == 1

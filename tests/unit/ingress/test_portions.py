@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from fanout.ingress.portions import Portions, with_number
-from fanout.ingress.splitting import Found
+from fanout.ingress.splitting import FoundMessages
 from fanout.ingress.terms import Terms
 from fanout.send.topics import Topic
 from fanout.send.wire import NUMBER_FRAME
@@ -41,13 +41,15 @@ class Appended:
         return 0
 
 
-def found_of(wires: list[bytes], pieces: int = 1) -> Found:
+def found_of(wires: list[bytes], pieces: int = 1) -> FoundMessages:
     data = b"".join(wires)
     cut = len(data) // pieces
     parts = [data[i * cut : (i + 1) * cut] for i in range(pieces - 1)] + [
         data[(pieces - 1) * cut :]
     ]
-    return Found([*parts], len(data), list(accumulate(map(len, wires))), [TOPIC] * len(wires))
+    return FoundMessages(
+        [*parts], len(data), list(accumulate(map(len, wires))), [TOPIC] * len(wires)
+    )
 
 
 def appended(wires: list[bytes], limit: int, count: int, *, numbers: bool) -> list[list[bytes]]:

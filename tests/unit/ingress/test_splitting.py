@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fanout.ingress.admission import Admission, ForbiddenTopicError
-from fanout.ingress.splitting import Found, Splitter
+from fanout.ingress.splitting import FoundMessages, Splitter
 from fanout.reserved import RESERVED
 from fanout.send.topics import NOT_INTERNED, UNKNOWN, TopicTable
 from fanout.zmtp import encode_message
@@ -25,7 +25,7 @@ def splitter(*allowed: bytes) -> Splitter:
     return Splitter(admission(*allowed), LIMIT, 64)
 
 
-def wires(found: Found) -> list[bytes]:
+def wires(found: FoundMessages) -> list[bytes]:
     data = b"".join(found.pieces)
     assert len(data) == found.size
     starts = [0, *found.ends]
@@ -46,7 +46,7 @@ def test_messages_come_out_as_they_went_in_however_they_are_cut(size: int) -> No
     one, got, topics = splitter(), list[bytes](), list[bytes]()
     data = b"".join(STREAM)
     for start in range(0, len(data), size):
-        found = Found()
+        found = FoundMessages()
         one.split(data[start : start + size], found)
         got += wires(found)
         topics += [topic.name for topic in found.topics]
@@ -79,9 +79,11 @@ def test_messages_of_one_size_in_a_row_are_found_as_one_by_one(
     messages = [*SAME[:at], *other, *SAME[at:]]
     stream = b"".join(map(encode_message, messages))
     one, got, topics = splitter(), list[bytes](), list[bytes]()
-    one.split(b"".join(map(encode_message, SAME[:7])), Found())  # so that their topics are known
+    one.split(
+        b"".join(map(encode_message, SAME[:7])), FoundMessages()
+    )  # so that their topics are known
     for start in range(0, len(stream), size):
-        found = Found()
+        found = FoundMessages()
         one.split(stream[start : start + size], found)
         got += wires(found)
         topics += [topic.name for topic in found.topics]
@@ -90,14 +92,14 @@ def test_messages_of_one_size_in_a_row_are_found_as_one_by_one(
 
 
 def test_a_message_of_one_frame_has_no_topic_to_look_up() -> None:
-    found = Found()
+    found = FoundMessages()
     splitter().split(encode_message([b"alone"]) + encode_message([b"x" * 256, b"1"]), found)
     assert found.topics[0] is UNKNOWN
     assert found.topics[1].id == NOT_INTERNED
 
 
 def test_one_topic_has_one_id() -> None:
-    found = Found()
+    found = FoundMessages()
     splitter().split(b"".join(STREAM[:3]), found)
     first, second, other = found.topics
     assert first is second
@@ -108,14 +110,14 @@ def test_topics_are_forgotten_with_those_of_the_publisher() -> None:
     own = admission(topics=4)
     one = Splitter(own, LIMIT, 64)
     for number in range(100):
-        one.split(encode_message([b"%d" % number, b"x"]), Found())
+        one.split(encode_message([b"%d" % number, b"x"]), FoundMessages())
         assert len(own.known) <= 4
 
 
 def test_topics_are_forgotten_before_they_are_looked_for() -> None:
     table = TopicTable(4)
     one = Splitter(Admission(table, table.intern, None), LIMIT, 64)
-    first, second = Found(), Found()
+    first, second = FoundMessages(), FoundMessages()
     one.split(STREAM[0], first)
     for number in range(100):
         table.intern(b"%d" % number)
@@ -127,7 +129,7 @@ def test_what_is_longer_than_needed_goes_into_the_log_as_we_encode_it() -> None:
     long = b"\x03" + (1).to_bytes(8, "big") + b"a" + b"\x02" + (1).to_bytes(8, "big") + b"1"
     long_at_last = b"\x01\x01a\x02" + (1).to_bytes(8, "big") + b"1"
     with_odd_flags = b"\xf9\x01a\xf0\x011"
-    found = Found()
+    found = FoundMessages()
     one = splitter()
     one.split(STREAM[0] + long + long_at_last + with_odd_flags + STREAM[1], found)
     assert wires(found) == [STREAM[0]] * 4 + [STREAM[1]]
@@ -139,7 +141,7 @@ def test_commands_come_between_messages_and_frames(size: int) -> None:
     data = ping(b"", 0) + b"\x01\x01a" + ping(b"x", 0) + b"\x00\x011" + ping(b"", 0) + STREAM[1]
     commands: list[bytes] = []
     for start in range(0, len(data), size):
-        found = Found()
+        found = FoundMessages()
         one.split(data[start : start + size], found)
         got += wires(found)
         commands += one.commands
@@ -155,7 +157,7 @@ def test_a_long_command_that_is_not_said_to_be_long_is_one(size: int) -> None:
     body = b"\x09SUBSCRIBE" + b"t" * 250
     data = b"\x04" + len(body).to_bytes(8, "big") + body + STREAM[0] + b"\x04\x00" + STREAM[1]
     for start in range(0, len(data), size):
-        found = Found()
+        found = FoundMessages()
         one.split(data[start : start + size], found)
         got += wires(found)
     assert got == STREAM[:2]
@@ -163,7 +165,7 @@ def test_a_long_command_that_is_not_said_to_be_long_is_one(size: int) -> None:
 
 
 def test_a_peer_of_zmtp_2_has_no_commands() -> None:
-    one, found = splitter(), Found()
+    one, found = splitter(), FoundMessages()
     one.has_commands = False
     one.split(b"\x05\x01a\x04\x011", found)
     assert wires(found) == [STREAM[0]]
@@ -172,11 +174,11 @@ def test_a_peer_of_zmtp_2_has_no_commands() -> None:
 
 def test_what_has_begun_is_known() -> None:
     one = splitter()
-    one.split(b"\x01\x01a\x00\x05xy", Found())
+    one.split(b"\x01\x01a\x00\x05xy", FoundMessages())
     assert one.part_bytes == 7
-    one.split(b"zzz", Found())
+    one.split(b"zzz", FoundMessages())
     assert one.part_bytes == 0
-    one.split(ping(b"", 0)[:4], Found())
+    one.split(ping(b"", 0)[:4], FoundMessages())
     assert one.part_bytes == 0, "a command is no message"
 
 
@@ -186,7 +188,7 @@ def test_a_long_frame_is_gathered_as_it_comes(cut: int) -> None:
     one, got = Splitter(admission(), 1 << 20, 64), list[bytes]()
     data = encode_message([b"a", b"x" * size, b"z"]) + STREAM[0]
     for start in range(0, len(data), cut):
-        found = Found()
+        found = FoundMessages()
         one.split(data[start : start + cut], found)
         got += wires(found)
     assert got == [encode_message([b"a", b"x" * size, b"z"]), STREAM[0]]
@@ -195,11 +197,11 @@ def test_a_long_frame_is_gathered_as_it_comes(cut: int) -> None:
 def test_limits_are_those_of_one_message() -> None:
     exact = encode_message([b"a", b"x" * (LIMIT - 3 - 9)])
     assert len(exact) == LIMIT
-    found = Found()
+    found = FoundMessages()
     splitter().split(exact * 3, found)
     assert wires(found) == [exact] * 3
 
-    found = Found()
+    found = FoundMessages()
     with pytest.raises(OverLimitError, match="4096 bytes on the wire"):
         splitter().split(STREAM[0] + encode_message([b"a", b"x" * (LIMIT - 3 - 8)]), found)
     assert wires(found) == STREAM[:1], "what was whole before is published"
@@ -207,27 +209,27 @@ def test_limits_are_those_of_one_message() -> None:
 
 def test_a_long_message_is_refused_by_its_header() -> None:
     with pytest.raises(OverLimitError):
-        splitter().split(b"\x02" + (1 << 40).to_bytes(8, "big"), Found())
+        splitter().split(b"\x02" + (1 << 40).to_bytes(8, "big"), FoundMessages())
     with pytest.raises(RemoteProtocolError, match=r"2\*\*63"):
-        splitter().split(b"\x02" + b"\xff" * 8, Found())
+        splitter().split(b"\x02" + b"\xff" * 8, FoundMessages())
     with pytest.raises(OverLimitError, match="a command of 65 bytes, the limit is 64"):
-        splitter().split(b"\x04\x41", Found())
+        splitter().split(b"\x04\x41", FoundMessages())
 
 
 def test_a_message_has_so_many_frames_at_most() -> None:
     one = Splitter(admission(), 1 << 20, 64)
-    found = Found()
+    found = FoundMessages()
     one.split(b"\x01\x00" * (FRAMES_MAX - 1) + b"\x00\x00", found)
     assert len(found.ends) == 1
     with pytest.raises(OverLimitError, match="65536 frames"):
-        one.split(b"\x01\x00" * FRAMES_MAX + b"\x00\x00", Found())
+        one.split(b"\x01\x00" * FRAMES_MAX + b"\x00\x00", FoundMessages())
 
 
 @pytest.mark.parametrize(
     "frames", [[b"b", b"1"], [b"b"], [b""], [RESERVED + b"x", b"1"], [RESERVED]]
 )
 def test_only_allowed_topics_are_taken(frames: list[bytes]) -> None:
-    found = Found()
+    found = FoundMessages()
     one = splitter(b"a", b"c")
     with pytest.raises(ForbiddenTopicError):
         one.split(STREAM[0] + encode_message([b"ax"]) + encode_message(frames), found)
@@ -237,4 +239,4 @@ def test_only_allowed_topics_are_taken(frames: list[bytes]) -> None:
 @pytest.mark.parametrize("frames", [[RESERVED + b"x", b"1"], [RESERVED + b"gap"]])
 def test_reserved_topics_are_nobodys(frames: list[bytes]) -> None:
     with pytest.raises(ForbiddenTopicError, match="reserved"):
-        splitter().split(encode_message(frames), Found())
+        splitter().split(encode_message(frames), FoundMessages())

@@ -15,7 +15,7 @@ from fanout.observe.reader import ATTEMPTS, Reader
 from fanout.reasons import Reason
 from fanout.shm import layout as at
 from fanout.shm.cards import Card
-from fanout.shm.header import Header, State
+from fanout.shm.header import Header, PublisherState
 from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot, WorkerState
 from fanout.slow_policy import SlowPolicy
@@ -184,7 +184,7 @@ def test_ends_say_why_and_go_on_from_a_number(publisher: Publisher) -> None:
 
 def test_what_a_publisher_is(publisher: Publisher) -> None:
     publisher.header.name = "prices"
-    publisher.header.state = State.SERVING
+    publisher.header.state = PublisherState.SERVING
     publisher.header.started = 6
     publisher.figures.turned(8)
     reader = publisher.reader()
@@ -192,7 +192,7 @@ def test_what_a_publisher_is(publisher: Publisher) -> None:
 
     assert (reader.name, reader.state, reader.started, reader.heartbeat) == (
         "prices",
-        State.SERVING,
+        PublisherState.SERVING,
         6,
         8,
     )
@@ -212,7 +212,7 @@ def test_a_publisher_that_has_ended_is_no_publisher_of_zeros(
 
     with pytest.raises(ClosedError, match="ended"):
         getattr(reader, what)()
-    assert reader.state is State.NONE
+    assert reader.state is PublisherState.NONE
 
 
 def test_who_looks_early_sees_the_workers_as_soon_as_they_are_named(publisher: Publisher) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fanout.security.awaited import Ending, OverdueError, found_by
+from fanout.security.awaited import ChecksEnd, OverdueError, found_by
 from fanout.security.verdicts import Allow, Request
 
 REQUEST = Request(1, "127.0.0.1:5", "tcp://x", "PLAIN", "desk7", "geheim")
@@ -51,7 +51,7 @@ def test_what_takes_too_long_is_cancelled(seconds: float) -> None:
 
 @pytest.mark.parametrize("has_begun", [False, True])
 def test_an_ending_cancels_it_and_what_comes_later(has_begun: bool) -> None:
-    ending, seen = Ending(), []
+    ending, seen = ChecksEnd(), []
 
     async def check(_request: Request) -> None:
         if not has_begun:

@@ -17,7 +17,7 @@ from tests.helpers.waiting import DEADLINE_S, wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from fanout.security.awaited import Ending
+    from fanout.security.awaited import ChecksEnd
     from fanout.security.verdicts import Verdict
 
 
@@ -246,7 +246,7 @@ def test_the_time_in_line_counts(court: Court) -> None:
             self,
             request: Request,
             seconds: float = CHECK_TIMEOUT,
-            ending: Ending | None = None,
+            ending: ChecksEnd | None = None,
         ) -> Verdict:
             left.append(seconds)
             return super().judge(request, seconds, ending)

@@ -12,7 +12,7 @@ from fanout.shm import layout as at
 from fanout.shm.cards import POLICIES, Card, Cards, Identity
 from fanout.shm.clock import Clock, Note, age_of
 from fanout.shm.closed import ClosedRing, End
-from fanout.shm.header import Header, State, Totals, reason_counters
+from fanout.shm.header import Header, PublisherState, SharedTotals, reason_counters
 from fanout.shm.segment import Segment
 from fanout.shm.subscriber_slot import NOTHING, Checkpoint, SubscriberSlot, SubscriberSlots
 from fanout.shm.words import StuckRecord
@@ -234,15 +234,15 @@ def test_half_a_card_is_not_read(segment: Segment) -> None:
 def test_the_header_tells_what_a_publisher_is_called(segment: Segment) -> None:
     header = Header(segment)
     header.name = "feed of prices"
-    header.state = State.SERVING
+    header.state = PublisherState.SERVING
 
-    assert (header.name, header.state) == ("feed of prices", State.SERVING)
+    assert (header.name, header.state) == ("feed of prices", PublisherState.SERVING)
     assert header.pid != 0
     assert header.epoch != 0
 
 
 def test_totals_and_counters_do_not_share_a_word(segment: Segment) -> None:
-    totals, counters = Totals(segment.words), reason_counters(segment.words)
+    totals, counters = SharedTotals(segment.words), reason_counters(segment.words)
     counters[:] = memoryview(bytearray(b"\xff" * at.REASONS * at.WORD)).cast("Q")
     totals.accepted, totals.discarded = 1, 2
 

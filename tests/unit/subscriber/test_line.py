@@ -14,7 +14,7 @@ from fanout.subscriber.line import (
     LOST_AFTER_S,
     PING_EACH_S,
     Line,
-    State,
+    LineState,
 )
 from fanout.zmtp import encode_message
 from fanout.zmtp.commands import cancellation, ping, pong, subscription
@@ -47,13 +47,13 @@ def up(opening: bytes = GREETING + READY_OURS, now: float = 100.0) -> Line:
 @pytest.mark.parametrize(
     ("opening", "state", "said"),
     [
-        (GREETING + READY_OURS, State.LIVE, GAPS),
-        (GREETING + READY_PUB, State.PLAIN, []),
-        (GREETING_3_0 + READY_PUB, State.PLAIN, None),
+        (GREETING + READY_OURS, LineState.LIVE, GAPS),
+        (GREETING + READY_PUB, LineState.PLAIN, []),
+        (GREETING_3_0 + READY_PUB, LineState.PLAIN, None),
     ],
 )
 def test_a_handshake_ends_with_subscriptions(
-    opening: bytes, state: State, said: list[bytes] | None, is_cut: bool
+    opening: bytes, state: LineState, said: list[bytes] | None, is_cut: bool
 ) -> None:
     line = line_of()
     assert line.is_due(0.0)
@@ -232,6 +232,6 @@ def test_closed_is_for_ever() -> None:
     line = up()
     line.close()
     line.lost(200.0)
-    assert line.state is State.CLOSED
+    assert line.state is LineState.CLOSED
     assert not line.is_due(1e9)
     assert line.next_at() is None

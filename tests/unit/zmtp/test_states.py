@@ -7,23 +7,23 @@ import itertools
 import pytest
 
 from fanout.zmtp import LocalProtocolError, SessionState
-from fanout.zmtp.states import Step, advance
+from fanout.zmtp.states import SessionStep, advance
 
 LEGAL = {
-    (SessionState.GREETING, Step.GREETED): SessionState.HANDSHAKE,
-    (SessionState.GREETING, Step.UNFRAMED): SessionState.TRAFFIC,
-    (SessionState.HANDSHAKE, Step.PEER_READY): SessionState.TRAFFIC,
-    (SessionState.GREETING, Step.FAILED): SessionState.CLOSED,
-    (SessionState.HANDSHAKE, Step.ASKED): SessionState.AUTHENTICATING,
-    (SessionState.AUTHENTICATING, Step.ALLOWED): SessionState.HANDSHAKE,
-    (SessionState.AUTHENTICATING, Step.FAILED): SessionState.CLOSED,
-    (SessionState.HANDSHAKE, Step.FAILED): SessionState.CLOSED,
-    (SessionState.TRAFFIC, Step.FAILED): SessionState.CLOSED,
+    (SessionState.GREETING, SessionStep.GREETED): SessionState.HANDSHAKE,
+    (SessionState.GREETING, SessionStep.UNFRAMED): SessionState.TRAFFIC,
+    (SessionState.HANDSHAKE, SessionStep.PEER_READY): SessionState.TRAFFIC,
+    (SessionState.GREETING, SessionStep.FAILED): SessionState.CLOSED,
+    (SessionState.HANDSHAKE, SessionStep.ASKED): SessionState.AUTHENTICATING,
+    (SessionState.AUTHENTICATING, SessionStep.ALLOWED): SessionState.HANDSHAKE,
+    (SessionState.AUTHENTICATING, SessionStep.FAILED): SessionState.CLOSED,
+    (SessionState.HANDSHAKE, SessionStep.FAILED): SessionState.CLOSED,
+    (SessionState.TRAFFIC, SessionStep.FAILED): SessionState.CLOSED,
 }
 
 
-@pytest.mark.parametrize(("state", "step"), list(itertools.product(SessionState, Step)))
-def test_transition(state: SessionState, step: Step) -> None:
+@pytest.mark.parametrize(("state", "step"), list(itertools.product(SessionState, SessionStep)))
+def test_transition(state: SessionState, step: SessionStep) -> None:
     if (state, step) in LEGAL:
         assert advance(state, step) is LEGAL[state, step]
     else:

@@ -9,7 +9,7 @@ import pytest
 
 from fanout.cli.arguments import UsageError
 from fanout.cli.top.choosing import LISTED_MAX, NoPublisher, ask, candidates, the_only_one
-from fanout.observe.publishers import Found
+from fanout.observe.publishers import FoundPublisher
 from tests.helpers.fake_segment import FakeSegment
 
 if TYPE_CHECKING:
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def found() -> Iterator[list[Found]]:
+def found() -> Iterator[list[FoundPublisher]]:
     fakes = [FakeSegment(1) for _ in range(3)]
     for fake, name in zip(fakes, ("ticks", "fx\x1b[2J", ""), strict=True):
         fake.header.name = name
     yield [
-        Found(pid, fake.reader(), pids=frozenset((pid, pid + 1)))
+        FoundPublisher(pid, fake.reader(), pids=frozenset((pid, pid + 1)))
         for pid, fake in zip((10, 20, 30), fakes, strict=True)
     ]
     for fake in fakes:
         fake.close()
 
 
-OTHER = Found(40, None, "process 40: another layout", frozenset({40}))
+OTHER = FoundPublisher(40, None, "process 40: another layout", frozenset({40}))
 
 
-def test_by_process_id_of_it_or_of_a_worker_and_by_name(found: list[Found]) -> None:
+def test_by_process_id_of_it_or_of_a_worker_and_by_name(found: list[FoundPublisher]) -> None:
     assert candidates(found, 20, None) == candidates(found, 21, None) == [found[1]]
     assert candidates(found, None, "ticks") == candidates(found, 10, "ticks") == [found[0]]
     assert candidates([*found, OTHER], None, None) == found
@@ -47,7 +47,9 @@ def test_by_process_id_of_it_or_of_a_worker_and_by_name(found: list[Found]) -> N
         (40, None, "another layout"),
     ],
 )
-def test_none_fits(found: list[Found], pid: int | None, name: str | None, words: str) -> None:
+def test_none_fits(
+    found: list[FoundPublisher], pid: int | None, name: str | None, words: str
+) -> None:
     with pytest.raises(NoPublisher) as error:
         candidates([*found, OTHER], pid, name)
     assert words in str(error.value)
@@ -67,20 +69,20 @@ def test_there_is_none() -> None:
         candidates([], None, None)
 
 
-def test_several_are_listed_for_who_cannot_be_asked(found: list[Found]) -> None:
+def test_several_are_listed_for_who_cannot_be_asked(found: list[FoundPublisher]) -> None:
     assert the_only_one(found[:1]) is found[0]
     with pytest.raises(UsageError) as error:
         the_only_one(found)
     assert str(error.value) == (
         "there are 3 publishers, choose one with --pid or --name: 10 (ticks), 20 (fx\\x1b[2J), 30"
     )
-    in_one = [Found(10, one.reader) for one in found]
+    in_one = [FoundPublisher(10, one.reader) for one in found]
     with pytest.raises(UsageError, match="with --name: "):
         the_only_one(in_one)
 
 
-def test_a_long_list_is_cut(found: list[Found]) -> None:
-    many = [Found(pid, found[0].reader) for pid in range(LISTED_MAX + 5)]
+def test_a_long_list_is_cut(found: list[FoundPublisher]) -> None:
+    many = [FoundPublisher(pid, found[0].reader) for pid in range(LISTED_MAX + 5)]
     questions = io.StringIO()
     with pytest.raises(UsageError, match=r" and 5 more$"):
         the_only_one(many)
@@ -88,7 +90,7 @@ def test_a_long_list_is_cut(found: list[Found]) -> None:
     assert "and 5 more" in questions.getvalue()
 
 
-def test_the_user_is_asked_until_the_answer_is_one(found: list[Found]) -> None:
+def test_the_user_is_asked_until_the_answer_is_one(found: list[FoundPublisher]) -> None:
     questions = io.StringIO()
 
     chosen = ask(found, io.StringIO("no\n0\n4\n2\n"), questions)
@@ -99,16 +101,16 @@ def test_the_user_is_asked_until_the_answer_is_one(found: list[Found]) -> None:
     assert "10       ticks" in questions.getvalue()
 
 
-def test_no_answer_is_nobody(found: list[Found]) -> None:
+def test_no_answer_is_nobody(found: list[FoundPublisher]) -> None:
     assert ask(found, io.StringIO(), io.StringIO()) is None
     assert ask(found[:1], io.StringIO(), io.StringIO()) is found[0]
 
 
-def test_who_has_ended_meanwhile_is_listed_as_such(found: list[Found]) -> None:
+def test_who_has_ended_meanwhile_is_listed_as_such(found: list[FoundPublisher]) -> None:
     ended = FakeSegment(1)
     reader = ended.reader()
     ended.segment.discard()
     questions = io.StringIO()
-    ask([found[0], Found(50, reader)], io.StringIO("1\n"), questions)
+    ask([found[0], FoundPublisher(50, reader)], io.StringIO("1\n"), questions)
     assert "it has ended" in questions.getvalue()
     ended.close()

@@ -17,7 +17,7 @@ from fanout.cli.main import build_parser, main
 from fanout.cli.top.choosing import NoPublisher
 from fanout.cli.top.command import print_looks, view_of, wanted_of
 from fanout.cli.top.watching import Watcher
-from fanout.observe.publishers import Found
+from fanout.observe.publishers import FoundPublisher
 from tests.helpers.fake_segment import FakeSegment
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def run(
 ) -> int:
     clock = iter(range(NS, 1_000 * NS, NS))
     watcher = Watcher(
-        Found(10, fake.reader()),
+        FoundPublisher(10, fake.reader()),
         interval_s=interval_s,
         clock=lambda: next(clock),
         wall=lambda: 5.0,

@@ -13,7 +13,7 @@ from fanout.cli.top.figures import EndFigures, Frame, SubscriberFigures
 from fanout.cli.top.live import LiveTable
 from fanout.cli.top.view import View
 from fanout.cli.top.watching import Watcher
-from fanout.observe.publishers import Found
+from fanout.observe.publishers import FoundPublisher
 from fanout.shm.layout import CLOSED_ENTRIES
 from tests.helpers.fake_segment import FakeSegment
 
@@ -80,7 +80,7 @@ def fake() -> Iterator[FakeSegment]:
 
 def run(fake: FakeSegment, script: Script, *steps: list[str] | Callable[[], list[str]]) -> int:
     watcher = Watcher(
-        Found(10, fake.reader()),
+        FoundPublisher(10, fake.reader()),
         interval_s=1.0,
         clock=lambda: int(script.now * NS),
         wall=lambda: script.now,
@@ -183,7 +183,11 @@ def test_one_that_has_ended_before_is_an_error(fake: FakeSegment) -> None:
     reader = fake.reader()
     fake.segment.discard()
     watcher = Watcher(
-        Found(10, reader), interval_s=1, clock=lambda: 1, wall=lambda: 1.0, is_alive=lambda _: True
+        FoundPublisher(10, reader),
+        interval_s=1,
+        clock=lambda: 1,
+        wall=lambda: 1.0,
+        is_alive=lambda _: True,
     )
     script = Script()
     view = View(BY_NAME["id"], descending=False)

@@ -11,7 +11,7 @@ from fanout._units import NS
 from fanout.cli.top.columns import BY_NAME
 from fanout.cli.top.watching import Wanted, Watcher
 from fanout.errors import ClosedError
-from fanout.observe.publishers import Found
+from fanout.observe.publishers import FoundPublisher
 from fanout.shm.cards import Card
 from tests.helpers.fake_segment import FakeSegment
 
@@ -34,7 +34,7 @@ class Scene:
     def __post_init__(self) -> None:
         self.reader = self.fake.reader()
         self.watcher = Watcher(
-            Found(10, self.reader),
+            FoundPublisher(10, self.reader),
             interval_s=self.interval_s,
             clock=lambda: self.now,
             wall=lambda: self.now / NS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fanout.workers.connections.rights import Allowed, Rights
+from fanout.workers.connections.rights import Allowed, SubscriberRights
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_everything_and_nothing() -> None:
 
 def test_what_two_things_lead_to_is_wanted_until_both_are_taken_back() -> None:
     asked = {b"", b"md.eu."}
-    rights = Rights([b"md.eu."], asked)
+    rights = SubscriberRights([b"md.eu."], asked)
     assert rights.change([b"", b"md.eu."], []).added == [b"md.eu."]
     asked.discard(b"")
     assert rights.change([], [b""]).cancelled == []
@@ -44,7 +44,7 @@ def test_what_two_things_lead_to_is_wanted_until_both_are_taken_back() -> None:
 def test_what_comes_and_goes_at_once_is_as_if_it_had_not() -> None:
     """A summary of what was read has only the last of both."""
     asked = {b"a"}
-    rights = Rights([b"a"], asked)
+    rights = SubscriberRights([b"a"], asked)
     rights.renew([b"a"])
     assert rights.change([b"a"], [b"b"]) == ([], [], [])
     asked.clear()
@@ -55,13 +55,13 @@ def test_broad_ones_cost_no_more_than_the_rights_have_bytes() -> None:
     """1,000 long rights, and all that is broader: each right is within its own bytes of these."""
     allowed = [b"x" * 60 + b"%03d" % number for number in range(1_000)]
     asked = {b"x" * size for size in range(61)}
-    rights = Rights(allowed, asked)
+    rights = SubscriberRights(allowed, asked)
     rights.change(sorted(asked), [])
     assert sum(rights._reasons.values()) == 61 * 1_000
     assert rights.wants == set(allowed)
 
 
 def test_what_it_is_told_it_is_told_once() -> None:
-    rights = Rights([], set())
+    rights = SubscriberRights([], set())
     rights.denied = b"told"
     assert (rights.take_denied(), rights.take_denied()) == (b"told", b"")

@@ -14,7 +14,7 @@ from fanout.workers.connections.standing import (
     KEPT_UP_MIN,
     LOOKS_PER_TICK,
     SOON_NS,
-    Standing,
+    StandingWatch,
 )
 from fanout.workers.policy.drop_oldest import DropOldest
 from fanout.workers.policy.limits import Limits
@@ -60,7 +60,7 @@ class Watched:
         self.steady: dict[Member, None] = {}
         self.asked: list[int] = []
         self.told: list[Member] = []
-        self.standing = Standing(self.steady, self._taken, self.told.append)
+        self.standing = StandingWatch(self.steady, self._taken, self.told.append)
         self.now = 0
         for peer in self.peers:
             self.adopt(peer)

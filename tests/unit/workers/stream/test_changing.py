@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fanout.reasons import Reason
-from fanout.shm.prefix_table import Found, PrefixTable, weight
+from fanout.shm.prefix_table import FoundPrefixes, PrefixTable, weight
 from fanout.workers.stream import members
 from fanout.workers.stream.cohort import EVERYTHING
 from fanout.workers.stream.effects import Lost
@@ -35,12 +35,12 @@ class Counted(PrefixTable[Any]):
 
     changes = 0
 
-    def put_new(self, prefixes: Iterable[bytes], value: object) -> Found[Any]:
+    def put_new(self, prefixes: Iterable[bytes], value: object) -> FoundPrefixes[Any]:
         given = list(prefixes)
         self.changes += len(given)
         return super().put_new(given, value)
 
-    def remove_own(self, prefixes: Iterable[bytes], value: object) -> Found[Any]:
+    def remove_own(self, prefixes: Iterable[bytes], value: object) -> FoundPrefixes[Any]:
         given = list(prefixes)
         self.changes += len(given)
         return super().remove_own(given, value)
