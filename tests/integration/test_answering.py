@@ -251,6 +251,7 @@ def is_answered(publisher: Publisher, endpoint: str, seconds: float = 2.0) -> No
     assert median(took) < seconds
 
 
+@pytest.mark.unmeasured
 def test_one_that_floods_has_its_share_and_others_are_answered(publisher: Publisher) -> None:
     endpoint = publisher.answer("tcp://127.0.0.1:*")
     block = encode_message([b"", NOW]) * 200

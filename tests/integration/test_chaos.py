@@ -15,6 +15,7 @@ from soaking.chaos.session import Session, Settings
 SECONDS = 20.0
 
 
+@pytest.mark.unmeasured
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_no_byte_is_lost_doubled_or_torn_whatever_happens_to_workers() -> None:

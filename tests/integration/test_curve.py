@@ -115,6 +115,7 @@ def test_what_one_wants_changes(make: Callable[..., CurveSeen]) -> None:
         assert subscriber.socket.recv_multipart() == [b"B2", b""]
 
 
+@pytest.mark.unmeasured
 def test_heartbeats_of_both_sides_for_a_while(make: Callable[..., CurveSeen]) -> None:
     publisher, happenings = opened(heartbeat_interval=0.1, heartbeat_timeout=HEARD_S)
     with publisher:

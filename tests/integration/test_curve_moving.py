@@ -150,6 +150,7 @@ def by_sizes(publisher: Publisher) -> None:
         publisher.wait_for_workers(timeout=DEADLINE_S)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("change", "moves"), [(by_moves, 30), (by_restarts, 10), (by_sizes, 2)])
 def test_nothing_is_lost_or_doubled_at_full_rate(
     stock: Stock, change: Callable[[Publisher], None], moves: int
@@ -276,6 +277,7 @@ class Rising:
         return all(last >= number for last in self._last.values())
 
 
+@pytest.mark.unmeasured
 def test_if_a_worker_dies_meanwhile_they_are_closed_and_counted_and_back(stock: Stock) -> None:
     """Whatever is on the way just then: nobody is sent a box that he takes for an attack."""
     publisher, happenings = opened(heartbeat_interval=0.0)
@@ -310,6 +312,7 @@ def test_if_a_worker_dies_meanwhile_they_are_closed_and_counted_and_back(stock: 
     assert not any(one.saw(zmq.Event.HANDSHAKE_FAILED_PROTOCOL) for one in seen)
 
 
+@pytest.mark.unmeasured
 def test_they_are_moved_to_who_has_less_to_do(
     stock: Stock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,6 +113,7 @@ def start(example: Example, folder: Path) -> subprocess.Popen[str]:
         )
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("example", all_examples(), ids=lambda example: example.name)
 def test_example_runs(example: Example, tmp_path: Path) -> None:
     """Without a warning, in an empty folder, and prints what the page says."""

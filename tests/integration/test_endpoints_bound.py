@@ -154,6 +154,7 @@ def test_a_stale_socket_file_is_replaced_and_a_live_one_is_not(
     assert not path.exists()
 
 
+@pytest.mark.unmeasured
 def test_a_stream_goes_on_while_endpoints_come_and_go() -> None:
     """In order and complete for who was connected before; newcomers join at a message."""
     with (

@@ -10,6 +10,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 import psutil
+import pytest
 
 from fanout import EventKind, ForkedError, Publisher
 from tests.helpers.happenings import Happenings
@@ -17,8 +18,6 @@ from tests.helpers.raw import RawPeer
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
-    import pytest
-
     from fanout import Event
     from tests.helpers.stock import Stock
 
@@ -26,6 +25,7 @@ THREADS = 8
 EACH = 2000
 
 
+@pytest.mark.unmeasured
 def test_eight_threads_publish_in_the_order_of_the_sequence_numbers() -> None:
     sent: dict[int, list[bytes]] = {}
 

@@ -32,6 +32,7 @@ def received(subscriber: Subscriber, last: int) -> list[Message]:
     return got
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("topics", ["", ["A", "B"]])
 def test_who_is_disconnected_again_and_again_misses_nothing(topics: Any) -> None:
     with (

@@ -17,6 +17,7 @@ SECONDS = 0.2
 SEVERAL = "none"  # with several processes that listen, as in the full run
 
 
+@pytest.mark.unmeasured
 @pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
 def test_an_attack_can_be_made_and_is_measured(attack: Attack) -> None:

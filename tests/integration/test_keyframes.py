@@ -227,6 +227,7 @@ def test_the_example_runs() -> None:
 PACE_S = 0.0002  # so the log holds far more than anybody is behind on a machine that is starved
 
 
+@pytest.mark.unmeasured
 def test_beside_a_stream_of_deltas_nobody_misses_one(
     clients: Clients,
 ) -> None:

@@ -125,6 +125,7 @@ def test_the_end_of_an_async_with_logs_it_too(caplog: pytest.LogCaptureFixture) 
     assert f"1 messages for {intake} were not sent" in caplog.text
 
 
+@pytest.mark.unmeasured
 def test_back_pressure_reaches_the_producer_and_nothing_is_lost(stock: Stock) -> None:
     with Publisher(
         "tcp://127.0.0.1:*", workers=1, log_bytes=1 << 18, slow_policy="block", send_timeout=60

@@ -221,6 +221,7 @@ def answer_of(peer: socket.socket) -> tuple[int, bool]:
     return count, False
 
 
+@pytest.mark.unmeasured
 def test_a_long_list_of_topics_goes_in_boxes_too() -> None:
     topics = [f"topic-{number:06}" for number in range(20_000)]
     with (
@@ -285,6 +286,7 @@ def test_the_command_says_user_and_password(tmp_path: Path) -> None:
 STORM, HELD = 500, 100  # connections; of these are held at once
 
 
+@pytest.mark.unmeasured
 def test_a_storm_of_false_keys_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each costs a multiplication, and is held without a word, or closed."""
     monkeypatch.setattr(reception, "HELD_MAX", HELD)

@@ -9,6 +9,7 @@ from soaking.slow.session import Session, report
 SECONDS = 3.0
 
 
+@pytest.mark.unmeasured
 @pytest.mark.slow
 def test_every_counter_and_every_marker_is_what_slow_subscribers_have_received() -> None:
     session = Session(SECONDS, count=30, slow=15, per_second=500, limit=16_384)

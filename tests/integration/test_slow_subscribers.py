@@ -220,6 +220,7 @@ def test_block_goes_on_when_the_slowest_is_evicted() -> None:
         assert publisher.subscribers() == ()
 
 
+@pytest.mark.unmeasured
 def test_one_that_never_reads_is_evicted_and_twenty_others_lose_nothing() -> None:
     happenings = Happenings()
     # It can lose something long before its time is up: a limit of two slices, two seconds. A slice

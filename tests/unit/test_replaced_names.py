@@ -61,6 +61,7 @@ def _replaces(node: ast.AST, imported: set[str]) -> bool:
     return False
 
 
+@pytest.mark.unmeasured
 def test_the_simulation_replaces_no_name_of_the_product() -> None:
     files = {path.relative_to(FOLDER).as_posix(): path for path in FOLDER.glob("**/*.py")}
     found = {name for name, path in files.items() if replaced(path.read_text("utf-8"))}

@@ -739,6 +739,7 @@ def accepting_is_never_resumed(_original: Any, _self: Reception, _now: float) ->
     return
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", MISTAKES)
 def test_it_is_noticed(name: str) -> None:
     owner, attribute, broken, check = MISTAKES[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +26,7 @@ def test_so_many_pass_at_once_and_the_next_when_the_first_is_that_long_ago() -> 
     assert pace.opens == 12.0, "the second one was then"
 
 
+@pytest.mark.unmeasured
 @given(
     st.integers(1, 5),
     st.lists(st.integers(0, 4), max_size=60),

@@ -139,6 +139,7 @@ def events(actions: list[object], kind: EventKind) -> list[Event]:
 # Signs of life.
 
 
+@pytest.mark.unmeasured
 def test_who_gives_signs_of_life_is_left_alone() -> None:
     watch = Watch(2)
     watch.serve()
@@ -325,6 +326,7 @@ def test_the_back_off_doubles() -> None:
     assert delays == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0]
 
 
+@pytest.mark.unmeasured
 def test_the_back_off_has_a_limit_however_often_one_fails() -> None:
     watch = Watch()
     watch.serve()

@@ -22,6 +22,7 @@ def refused(cause: Reason = Reason.FULL) -> Event:
     return Event(EventKind.CONNECTION_REFUSED, "no room", peer="peer:1", cause=cause)
 
 
+@pytest.mark.unmeasured
 def test_the_first_is_told_at_once_and_the_others_each_ten_seconds() -> None:
     thinning = Thinning()
     told = []

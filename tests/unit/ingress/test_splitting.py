@@ -182,6 +182,7 @@ def test_what_has_begun_is_known() -> None:
     assert one.part_bytes == 0, "a command is no message"
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("cut", [1, 100, 10_000])
 def test_a_long_frame_is_gathered_as_it_comes(cut: int) -> None:
     size = 200_000 if cut > 1 else 70_000
@@ -216,6 +217,7 @@ def test_a_long_message_is_refused_by_its_header() -> None:
         splitter().split(b"\x04\x41", FoundMessages())
 
 
+@pytest.mark.unmeasured
 def test_a_message_has_so_many_frames_at_most() -> None:
     one = Splitter(admission(), 1 << 20, 64)
     found = FoundMessages()

@@ -202,6 +202,7 @@ def test_who_asks_for_answers_and_reads_them_may_go_on() -> None:
         assert server.receive(client.seal(b"x")) == b"x"
 
 
+@pytest.mark.unmeasured
 def test_who_asks_for_answers_and_reads_none_is_refused_before_they_are_many() -> None:
     client, server = made(version=ssl.TLSVersion.TLSv1_3)
     shake(client, server)
@@ -274,6 +275,7 @@ def test_a_server_that_wants_another_handshake_gets_none() -> None:
     assert client.is_ready
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("version", VERSIONS)
 def test_any_bytes_of_a_server_are_a_violation_or_wait_for_more(version: ssl.TLSVersion) -> None:
     """Of one whose certificate is trusted, so that all of its words are looked at."""
@@ -304,6 +306,7 @@ def test_any_bytes_of_a_server_are_a_violation_or_wait_for_more(version: ssl.TLS
     assert refused > 100
 
 
+@pytest.mark.unmeasured
 def test_any_bytes_are_a_violation_or_wait_for_more() -> None:
     rng = Random(7)
     for _ in range(300):

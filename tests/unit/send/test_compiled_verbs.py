@@ -182,6 +182,7 @@ def test_a_whole_message_in_a_batch_is_looked_up_too(line: Line) -> None:
     assert line.reader.topic_ids(0, 3) == [topic.id] * 3
 
 
+@pytest.mark.unmeasured
 def test_nothing_is_kept_of_frames(
     line: Line, blocking: Publisher, awaited: fanout.asyncio.Publisher
 ) -> None:

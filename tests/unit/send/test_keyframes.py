@@ -114,6 +114,7 @@ def test_one_that_there_is_no_room_for_marks_nothing(publish: Way) -> None:
         assert values.ids[1] >= KEYFRAME
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("publish", [in_parts, in_a_batch])
 def test_interrupted_anywhere_it_is_marked_if_it_is_committed(publish: Way) -> None:
     committed = []
@@ -141,6 +142,7 @@ def test_interrupted_anywhere_it_is_marked_if_it_is_committed(publish: Way) -> N
     assert {*committed[:-1]} == {False, True}
 
 
+@pytest.mark.unmeasured
 def test_interrupted_anywhere_a_topic_is_forgotten_or_it_is_not() -> None:
     """Else it is published by one id, and the table has another: none is found again."""
     forgotten = []

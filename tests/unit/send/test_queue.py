@@ -128,6 +128,7 @@ class Told:
         self.last = waits
 
 
+@pytest.mark.unmeasured
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 @pytest.mark.parametrize("opcodes", [False, True], ids=["lines", "instructions"])
 def test_interrupted_anywhere_nobody_is_left_that_seems_to_wait(line: Line, opcodes: bool) -> None:

@@ -175,16 +175,19 @@ def meet(segment: Segment, make: type[Writer] = Writer, *, looks: bool = True) -
     return got
 
 
+@pytest.mark.unmeasured
 def test_what_a_worker_goes_back_to_is_there(segment: Segment) -> None:
     assert meet(segment) > 100
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("make", [LowersTooFar, BelievesAnyTail, LooksTooEarly])
 def test_a_writer_that_does_it_wrong_is_seen(segment: Segment, make: type[Writer]) -> None:
     with pytest.raises(AssertionError, match=r"\(|assert"):
         meet(segment, make)
 
 
+@pytest.mark.unmeasured
 def test_a_worker_that_does_not_look_is_seen(segment: Segment) -> None:
     with pytest.raises(AssertionError, match=r"\(|assert"):
         meet(segment, looks=False)

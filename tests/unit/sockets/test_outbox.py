@@ -20,6 +20,7 @@ def test_who_waits_hears_of_room_when_half_is_gone(count: int) -> None:
     outbox.put(Outgoing(b"x"))
 
 
+@pytest.mark.unmeasured
 def test_a_long_queue_is_not_counted_in_each_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     outbox, looks = Outbox(Limits(outbox_messages=100_000)), list[int]()
     for _ in range(100_000):

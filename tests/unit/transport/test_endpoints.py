@@ -161,11 +161,13 @@ def _is_encodable(path: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in path)
 
 
+@pytest.mark.unmeasured
 @given(tcp_endpoints | ipc_endpoints)
 def test_text_of_an_endpoint_parses_to_the_same(endpoint: Endpoint) -> None:
     assert parse_endpoint(str(endpoint)) == endpoint
 
 
+@pytest.mark.unmeasured
 @given(
     st.text(ANY)
     | st.builds("tcp://{}".format, st.text(ANY))

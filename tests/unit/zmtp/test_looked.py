@@ -52,6 +52,7 @@ def one_by_one(events: list[SessionEvent]) -> list[SessionEvent]:
     return found
 
 
+@pytest.mark.unmeasured
 @given(st.lists(frames, max_size=20), st.lists(st.integers(1, 60), max_size=30))
 def test_it_is_the_same_however_it_is_cut(wires: list[bytes], cuts: list[int]) -> None:
     taking, looking = connected(), connected()

@@ -79,6 +79,7 @@ def test_sums_of_many_and_then_they_begin_anew() -> None:
     assert looked.take_sums()["messages"] == 0
 
 
+@pytest.mark.unmeasured
 def test_memory_of_many_is_bounded() -> None:
     looked = latencies(".")
     looked.take([message(NOW - n * 1e-5) for n in range(100_000)])

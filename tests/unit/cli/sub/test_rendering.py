@@ -88,6 +88,7 @@ def test_msgpack_json_shows_what_json_does_not_have() -> None:
     assert json.loads(as_msgpack_json((b"a", b"\xc1"))) == {"topic": "a", "payload_base64": "wQ=="}
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("name", [name for name in FORMATS if name != "msgpack"])
 @given(frames=st.lists(st.binary(max_size=40), min_size=1, max_size=4))
 def test_every_message_is_one_line(name: str, frames: list[bytes]) -> None:

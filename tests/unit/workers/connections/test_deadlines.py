@@ -166,6 +166,7 @@ def test_what_was_not_read_yet_is_no_silence(desk: Any) -> None:
     assert desk.closed == [(peer, Reason.TTL)]
 
 
+@pytest.mark.unmeasured
 def test_a_storm_of_times_to_live_is_looked_at_in_slices(desk: Any) -> None:
     deadlines = Deadlines(desk, OPTIONS, without_clock())
     run(deadlines, 0, 2)

@@ -145,6 +145,7 @@ def live(taking: TakingOver, points: int) -> bool:
     return is_dead
 
 
+@pytest.mark.unmeasured
 def test_all_that_is_said_is_acted_upon_once_whenever_its_worker_dies() -> None:
     points = 0
     is_dead = True

@@ -91,6 +91,7 @@ def check(taking: TakingOver, feed: Feed, one: Subscriber) -> None:
     assert member.sent == member.matched == sum(map(len, numbers.values()))
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("ipc", [False, True], ids=["tcp", "ipc"])
 def test_who_is_sent_keyframes_or_last_values_goes_on_when_workers_die(

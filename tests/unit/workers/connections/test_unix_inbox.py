@@ -55,6 +55,7 @@ def stream_of(taking: TakingOver, number: int = 1) -> StreamSlot:
     return StreamSlot(taking.log.written.segment, number - 1)
 
 
+@pytest.mark.unmeasured
 def test_all_that_is_said_is_acted_upon_once_whenever_its_worker_dies() -> None:
     """But for a death within a send, nobody is lost: not while it looks, writes or takes."""
     unknown: list[bool] = []
@@ -73,6 +74,7 @@ def test_all_that_is_said_is_acted_upon_once_whenever_its_worker_dies() -> None:
     assert set(sends) == {WINDOW}
 
 
+@pytest.mark.unmeasured
 def test_only_the_one_that_was_being_sent_to_is_unknown() -> None:
     """A round sends the same to many; whenever its worker dies, all others go on to the byte."""
     points = 0

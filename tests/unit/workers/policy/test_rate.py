@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ from fanout._units import NS
 from fanout.workers.policy.rate import Rate
 
 
+@pytest.mark.unmeasured
 @given(
     limit=st.integers(1, 1 << 40),
     asked=st.lists(st.tuples(st.integers(0, 2 * NS), st.integers(0, 1 << 40)), max_size=50),

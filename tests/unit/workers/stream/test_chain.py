@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from fanout.zmtp.frames import encode_message
 TOPICS = (b"", b"a", b"ab", b"b", b"c")
 
 
+@pytest.mark.unmeasured
 @given(
     st.lists(st.tuples(st.sampled_from(TOPICS), st.booleans()), min_size=1, max_size=40),
     st.dictionaries(st.sampled_from((*TOPICS, b"none")), st.integers(0, 45), min_size=1),

@@ -80,6 +80,7 @@ def test_half_a_log_of_other_topics_is_not_looked_through_at_once(
     assert not len(worker.pump._conflating._ends)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("prefixes", [(b"",), (b"t", b"u"), (b"t",), (b"t1", b"u2")])
 @pytest.mark.parametrize("seed", range(5))
 def test_whatever_comes_meanwhile_the_ends_are_those_of_what_is_left_out(

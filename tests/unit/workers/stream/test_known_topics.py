@@ -75,6 +75,7 @@ def test_many_prefixes_of_one_length_are_looked_up_and_forget_the_same(
     assert set(range(1, 504)) - known.appends.keys() == {*range(151, 161), 501, 502}
 
 
+@pytest.mark.unmeasured
 def test_strangers_do_not_choose_how_many_lengths_are_kept() -> None:
     known = KnownTopics(10_000, 10_000)
     for topic_id in range(1, 101):

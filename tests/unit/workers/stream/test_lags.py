@@ -60,6 +60,7 @@ def steps(
     return looked_each_time(worker, looks, now, COUNT)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("policy", "kept"),
     [
@@ -91,6 +92,7 @@ def test_who_jumps_far_has_what_it_loses_looked_for_in_parts(
     assert member.matched == member.sent + member.dropped
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("policy", [SlowPolicy("drop_oldest"), SlowPolicy("drop_newest")])
 def test_who_is_over_half_of_the_log_gives_it_up_in_parts(
     policy: SlowPolicy, looks: list[int], monkeypatch: pytest.MonkeyPatch

@@ -122,6 +122,7 @@ MEANWHILE: dict[str, Callable[[Worker, Member, Sink], object]] = {
 }
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("what", MEANWHILE)
 def test_whatever_happens_meanwhile_it_gets_or_is_told_of_all_that_it_wanted(
     what: str, looks: list[int]

@@ -275,6 +275,7 @@ def asks_for_b(worker: Worker, member: Member, most: int) -> int:
     return first
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("is_finishing", [False, True])
 def test_of_what_waits_for_who_asks_for_more_no_more_than_some_is_looked_through(
     is_finishing: bool, looks: list[int]

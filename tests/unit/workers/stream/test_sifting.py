@@ -122,6 +122,7 @@ def numbers_of(sink: Sink) -> list[int]:
     return [one for one in parts_of(sink.taken) if isinstance(one, int)]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("others", [(), (b"t1",), (b"t0", b"t1000")], ids=["the same", "1", "2"])
 def test_the_newest_are_looked_for_in_pieces(others: tuple[bytes, ...], looked: list[int]) -> None:
     worker, member, sink = behind(*others)
@@ -183,6 +184,7 @@ def test_what_it_wants_of_what_was_looked_at_may_be_something_else_then() -> Non
     assert member.matched == member.sent + member.conflated
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("count", "jumps"), [(4_500, False), (5_200, True)])
 @pytest.mark.usefixtures("looked")
 def test_who_is_too_far_behind_to_be_thinned_first_jumps(count: int, jumps: bool) -> None:
