@@ -80,9 +80,10 @@ FIRST = (
 )
 # These take a core while they run; the others wait, for processes and times, most of the time. Of
 # each `IN_TURN` processes one runs these, as long as there are any, and the others those: else all
-# would wait first, while cores have nothing to do, and then get in each other's way.
+# would wait first, while cores have nothing to do, and then get in each other's way. On two cores
+# that is one of five: those that wait take a third of a core each, with all that they start.
 COMPUTING = ("tests/property/", "tests/simulation/", "tests/unit/")
-IN_TURN = 3
+IN_TURN = 4
 TRACERS = pytest.StashKey[Tracers]()  # that measure
 TEARDOWN_S = 60  # far above what any teardown takes
 
