@@ -102,7 +102,7 @@ def test_who_gets_some_of_what_is_left_may_lose_what_is_behind_that() -> None:
     assert holding.less == 2, "what it gets is counted"
 
 
-def test_what_came_beside_it_is_what_was_wanted_in_the_same_time() -> None:
+def test_what_was_too_much_beside_it_was_wanted_in_the_same_time() -> None:
     wants = Wants("ABAB")
     wants.since(0, b"A")
     holding = held(wants)
@@ -111,6 +111,20 @@ def test_what_came_beside_it_is_what_was_wanted_in_the_same_time() -> None:
     holding.release()
     wants.messages.append(Message(b"A"))
 
-    assert holding.wanted_beside(0) == []
-    assert holding.wanted_beside(3) == [2]
-    assert holding.wanted_beside(4) == [], "its change held by then"
+    assert [*holding.too_much_beside(0, -1)] == []
+    assert [*holding.too_much_beside(3, -1)] == [(2, [])]
+    assert [*holding.too_much_beside(4, -1)] == [], "its change held by then"
+
+
+def test_what_it_gets_was_not_too_much_and_waited_before_what_was() -> None:
+    wants = Wants("ABAAA")
+    wants.since(0, b"A")
+    holding = held(wants)
+    holding.hold(0, {b"A"})
+    wants.since(0, b"A", b"B")
+    holding.release()
+
+    assert [*holding.too_much_beside(1, 0)] == [(4, [2, 3])]
+    assert [*holding.too_much_beside(1, 0, 2)] == [(4, [2, 3])]
+    assert [*holding.too_much_beside(1, 0, 4)] == [(3, [2])]
+    assert [*holding.too_much_beside(1, 4)] == [], "all that it has wanted then it has got"

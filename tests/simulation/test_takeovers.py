@@ -106,8 +106,8 @@ TRIED_FIRST: dict[str, int] = {
 # Seeds beyond those that have shown something once, or show a mistake that none of them does.
 FOUND = (
     *(608, 688, 712, 880, 1_483, 1_644, 1_771, 1_970, 8_196, 9_427, 9_839),
-    *(12_725, 14_110, 15_061, 15_173, 20_056, 20_113, 20_208, 30_114, 30_478, 30_690, 30_769),
-    *(50_561,),
+    *(12_725, 14_110, 15_061, 15_173, 17_329, 20_056, 20_113, 20_208, 30_114, 30_478, 30_690),
+    *(30_769, 50_561),
 )
 
 # Seeds that are there for kill points that are seldom passed.

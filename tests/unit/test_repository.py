@@ -72,6 +72,7 @@ ABOUT_SEVERAL = {
     "workers/connections/test_resuming_slow.py": "who loses messages: resuming.py and records.py",
     "workers/stream/test_beside_sealed.py": "what waits for who is sealed: sealed_turns.py",
     "workers/stream/test_changing.py": "changes of wants: members.py and cohorts.py",
+    "workers/stream/test_held.py": "who is held: judging.py, losing.py and members.py",
     "workers/stream/test_marks.py": "marks and gaps: backlog.py and telling.py",
     "zmtp/test_corpus.py": "streams that were recorded",
     "zmtp/test_long_runs.py": "runs of frames that are alike: frames.py and session.py",

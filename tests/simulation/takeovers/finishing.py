@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from tests.simulation.policies import NONE, Behind, is_over
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.simulation.policies import Rules
     from tests.simulation.takeovers.published import Publisher
     from tests.simulation.takeovers.timed import Timed
@@ -46,16 +48,20 @@ class Finishing:
         """Another worker goes on: what comes until then is lost for one that was losing it."""
         self._gone_on.append((self._handed.count, self._publisher.head))
 
-    def may_begin(self, number: int, rules: Rules, *, plain: bool) -> bool:
+    def may_begin(
+        self, number: int, rules: Rules, *, plain: bool, beside: Sequence[int] = ()
+    ) -> bool:
         """Whether it may lose this message first, after those that it has got.
 
         Args:
             plain: whether its messages are as they lie in the log.
+            beside: what waited for it, too, and that it has not got yet.
         """
         publisher = self._publisher
         at = self._handed_by_then()
         first = self._numbers[at - 1] + 1 if at else 0
-        waiting = [*self._numbers[at:], *self._waited[bisect_left(self._waited, first) :]]
+        waited = self._waited[bisect_left(self._waited, first) :]
+        waiting = [*self._numbers[at:], *waited, *beside]
         if not waiting:
             return False  # what comes to who has everything is not lost
         waiting.append(number)

@@ -102,14 +102,26 @@ class Holding:
         """Messages that may not be counted though it wants them, and does not get them."""
         return len(self._told_apart(had=False) - self._got)
 
-    def wanted_beside(self, number: int) -> list[int]:
-        """What else it has wanted of what came while it was held, if this message came then."""
-        found: list[int] = []
+    def too_much_beside(
+        self, number: int, before: int, gets: int = -1
+    ) -> Iterator[tuple[int, list[int]]]:
+        """What may have been too much by what it wanted when it was held, and this message came.
+
+        Args:
+            before: what it had got last, -1 if nothing.
+            gets: what it gets next, -1 if nothing.
+
+        Yields:
+            The last message that it wanted then and does not get, which is what is least likely to
+            have fitted; and which others it wanted before that one, and has not got yet.
+        """
         for one in self._all():
             if one.since <= number < one.stop:
-                numbers = range(one.since, min(one.stop, len(self._messages)))
-                found += [other for other in numbers if self._begins(other, one)]
-        return found
+                numbers = range(max(one.since, before + 1), min(one.stop, len(self._messages)))
+                wanted = [other for other in numbers if self._begins(other, one)]
+                lost = max([other for other in wanted if other != gets], default=-1)
+                if lost >= 0:
+                    yield lost, [other for other in wanted if other < lost]
 
     def has_wanted(self, number: int) -> bool:
         """Whether it has wanted this message when it was held."""

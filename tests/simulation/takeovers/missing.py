@@ -19,7 +19,7 @@ from tests.simulation.telling import ALL, CONFLATED, LOSSES, NOTHING, marker_at
 from tests.simulation.violated import require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from fanout.slow_policy import SlowPolicy
     from tests.simulation.catching_up import CatchingUp, Log
@@ -172,7 +172,13 @@ class Missing:
         return number >= self.holding.until
 
     def skip(
-        self, skipped: Iterable[int], before: int, *, plain: bool, end: float = math.inf
+        self,
+        skipped: Iterable[int],
+        before: int,
+        *,
+        plain: bool,
+        end: float = math.inf,
+        gets: int = -1,
     ) -> None:
         """It does not get these, since it gets a later one, or is at rest.
 
@@ -180,11 +186,13 @@ class Missing:
             before: what it got last, -1 if nothing: it counted as long as it was not whole.
             plain: whether its messages are as they lie in the log.
             end: of what it gets now, in bytes of its stream.
+            gets: the message that this is, -1 if it is none.
         """
         finishing, is_begun, is_sure = self.finishing, False, True
         for number in skipped:
             self.count += 1
-            if self._may_miss(number, before, plain=plain):
+            is_excused = self._may_miss(number, before, plain=plain)
+            if is_excused or self._did_not_fit(number, before, gets, plain=plain):
                 finishing.waited(number)
                 is_sure = is_sure and is_begun  # it need not have got the last one that fitted
                 continue
@@ -277,10 +285,12 @@ class Missing:
     def _may_miss(self, number: int, before: int, *, plain: bool) -> bool:
         """Whether one of its policies may have been the reason."""
         views = self.holding.views()
-        if any(self._may_miss_by(number, before, one, plain=plain) for one in views):
-            return True
-        # What it wanted then did not fit, and so nothing came any more.
-        return any(self._may_lose(one, plain=plain) for one in self.holding.wanted_beside(number))
+        return any(self._may_miss_by(number, before, one, plain=plain) for one in views)
+
+    def _did_not_fit(self, number: int, before: int, gets: int, *, plain: bool) -> bool:
+        """Whether what it wanted when this came was too much, so that nothing came any more."""
+        found = self.holding.too_much_beside(number, before, gets)
+        return any(self._may_lose(lost, plain=plain, beside=beside) for lost, beside in found)
 
     def _may_miss_by(self, number: int, before: int, wanted: Wanted, *, plain: bool) -> bool:
         messages = self._house.publisher.messages
@@ -307,11 +317,11 @@ class Missing:
                     return True
         return False
 
-    def _may_lose(self, number: int, *, plain: bool) -> bool:
+    def _may_lose(self, number: int, *, plain: bool, beside: Sequence[int] = ()) -> bool:
         """Whether it may be the first that it loses since it came when it was over its limits."""
         may_begin = self.finishing.may_begin
         return any(
-            rules.action == "drop_newest" and may_begin(number, rules, plain=plain)
+            rules.action == "drop_newest" and may_begin(number, rules, plain=plain, beside=beside)
             for rules in self._chosen.rules
         )
 

@@ -261,7 +261,8 @@ class Subscriber(Speaking):
         is_excused = self.missing.holding.has_wanted(number)
         require(is_wanted or is_excused, f"message {number}, which it does not want")
         skipped = wanted[:-1] if is_wanted else wanted
-        self.missing.skip(skipped, self._last, plain=not self.legacy, end=self._end)
+        plain = not self.legacy
+        self.missing.skip(skipped, self._last, plain=plain, end=self._end, gets=number)
         self.missing.require_told(number)
         self.missing.got(number, self._end)
         self._note_topic(number)
