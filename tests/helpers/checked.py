@@ -9,6 +9,7 @@ import selectors
 import socket
 from contextlib import suppress
 from itertools import count
+from math import ceil
 from typing import TYPE_CHECKING
 
 from tests.helpers.raw import RawPeer, command, frame
@@ -30,6 +31,14 @@ def message(number: int) -> tuple[bytes, bytes]:
     begin = number * 7 % 251
     size = SIZES[number % len(SIZES)]
     return TOPICS[number % len(TOPICS)], number.to_bytes(8, "big") + FILLER[begin : begin + size]
+
+
+def _ping(number: int) -> bytes:
+    """A PING with this context."""
+    return command(b"PING", b"\0\0%08d" % number)
+
+
+PING_BYTES = len(_ping(0))
 
 
 def wire(number: int) -> bytes:
@@ -75,18 +84,24 @@ class Checked:
         if self.has_ended:
             return
         self.pings += 1
-        said = self._unsaid + command(b"PING", b"\0\0%08d" % self.pings)
-        stop = len(said) - cut
-        with suppress(*self._may_fail):
-            self.socket.send(said[:stop])
-        self._unsaid = said[stop:]
-        self.asked = self.pings - (cut > 0)
+        self._unsaid += _ping(self.pings)
+        self._say(len(self._unsaid) - cut)
 
     def say_the_rest(self) -> None:
-        """Say what is left of its last question."""
-        with suppress(*self._may_fail):
-            self.socket.send(self._unsaid)
-        self._unsaid, self.asked = b"", self.pings
+        """Say what is left of its last questions, as soon as there is room for it."""
+        wait_until(lambda: self._say(len(self._unsaid)) or self.has_ended, "room for what it says")
+
+    def _say(self, count: int) -> bool:
+        """Say so many bytes of what is left to be said, or what there is room for; if all is said.
+
+        The kernel has none at times, also for a few bytes: when TCP may take no more on a machine.
+        """
+        said = 0
+        with suppress(BlockingIOError, *self._may_fail):
+            said = self.socket.send(self._unsaid[:count]) if count > 0 else 0
+        self._unsaid = self._unsaid[said:]
+        self.asked = self.pings - ceil(len(self._unsaid) / PING_BYTES)
+        return not self._unsaid
 
     def hurry(self) -> None:
         """Read what is left as fast as it can be sent.

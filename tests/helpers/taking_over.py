@@ -30,7 +30,7 @@ from fanout.shm import layout as at
 from fanout.shm.own_counts import may_have_sent
 from fanout.shm.stream_record import StreamSlot
 from fanout.shm.valued_log import ValuedLog
-from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
+from fanout.shm.worker_slot import NO_TAIL, Tails, WorkerSlot
 from fanout.slow_policy import SlowPolicy
 from fanout.transport.kernel import prepare_socket
 from fanout.transport.socket_queues import unread_in_kernel
@@ -348,8 +348,9 @@ class TakingOver:
                 self.closed.append(message)
 
     def limits(self) -> list[int]:
-        """What the publisher must not overwrite."""
-        return [self.hold, *(min(one.slot.tail, one.slot.resume) for one in self.places)]
+        """What the publisher must not overwrite, as it reads that itself."""
+        started = len(self.places) + len(self.dead)
+        return [self.hold, *Tails(self.log.written.segment, started).read()]
 
     def publish(self, *frames: bytes, is_keyframe: bool = False) -> bool:
         """Publish a message if there is room."""

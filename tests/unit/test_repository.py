@@ -47,6 +47,7 @@ IMPORTS_BY_NAME = {"fanout/__init__.py"}
 
 # Unit tests that are about no single file, and what they are about.
 ABOUT_SEVERAL = {
+    "test_checked.py": "what tests say: tests/helpers/checked.py",
     "test_documentation.py": "docs/",
     "test_limits.py": "docs/reference/options.md: limits that are not options",
     "test_holdings.py": "what tests leave behind: tests/helpers/programs.py",

@@ -181,6 +181,16 @@ def test_tails_are_those_of_the_workers_in_their_order(segment: Segment) -> None
     assert Tails(segment, 3).read() == [10, 11, 12]
 
 
+@pytest.mark.parametrize(("tail", "resume"), [(30, 20), (20, 30), (20, NO_TAIL)])
+def test_what_others_may_have_to_read_holds_the_log_back_too(
+    segment: Segment, tail: int, resume: int
+) -> None:
+    slot = WorkerSlot(segment, 0)
+    slot.tail, slot.resume = tail, resume
+
+    assert Tails(segment, 1).read() == [20]
+
+
 def test_a_card_says_who_it_is(segment: Segment) -> None:
     card = Card(segment, 2)
     before = card.read()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tests.helpers.taking_over import Subscriber
 
 LAYOUT = Layout(64 * PAGE, 1024, 16)
+PIECE = 10_000
 TUNING = Tuning(chunk_messages=16, span_bytes=10_000, census_messages=16)
 TOPICS = (b"A", b"AB", b"B", b"BA", b"C", b"CD")
 
@@ -111,6 +112,34 @@ def test_nobody_goes_on_before_the_heir_has_come_as_far_as_the_dead_one(two: Tak
     waits.append(bool(resuming.waiting))
     assert waits == [True, False], "it is behind"
     for one in ones:
+        traffic.check(one)
+
+
+@pytest.mark.parametrize("topic", [b"A", b"C"])
+def test_the_log_is_kept_from_the_record_on_though_its_worker_needs_less(topic: bytes) -> None:
+    """Else there would be other messages where its stream goes on: what it wants, or does not.
+
+    The one is sent to it in the place of what it has missed. By the other it has got more than
+    there was, so it is closed.
+    """
+    with closing(TakingOver(LAYOUT, TUNING, buffer=8 * PIECE)) as two:
+        traffic = Traffic(two, 1)
+        dying, heir = two.workers
+        one = two.connect([b"A"], dying)
+        record = two.record_of(one)
+        for number in range(100):
+            message = topic if number >= 3 else b"A", b"%02d" % number + bytes(PIECE)
+            if not two.publish(*message):
+                break
+            traffic.published.append(message)
+            if number < 3:  # it is handed to the kernel
+                two.turn(dying)
+        assert record == two.record_of(one)
+        assert record.needed < two.around(dying).slot.tail == 3
+        two.hand_over(two.kill(dying), heir)
+        two.settle(heir)
+
+        assert [outcome.reason for outcome in two.outcomes] == [""]
         traffic.check(one)
 
 
