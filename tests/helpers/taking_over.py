@@ -38,6 +38,7 @@ from fanout.workers.worker import Worker
 from fanout.zmtp import SubscriberSession
 from fanout.zmtp.frames import encode_message
 from tests.helpers.around import Around, Outbox
+from tests.helpers.patient import PatientSet
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
@@ -154,6 +155,9 @@ class Place(Around):
     def prepare(self, descriptor: int) -> Any:
         real = prepare_socket(descriptor, queue_bytes=self._buffer, user_timeout_s=9.0)
         return MortalSocket(real, self.life)
+
+    def poll_set(self) -> Any:
+        return PatientSet()
 
     def stream_slot(self, index: int) -> StreamSlot:
         slot = super().stream_slot(index)

@@ -24,7 +24,6 @@ BY_PAYLOAD = {
     "go_on_before_ones_front_is_there": 805,
     "search_only_above_ones_own_tail": 8,
     "hold_nothing": 86,
-    "keep_nothing_for_records": 155,
     "read_the_kernel_once": 24,
     "choose_a_bank_before_it_is_written": 222,
 }
@@ -35,7 +34,6 @@ BY_ENDS = {
     "say_without_a_record_to_who_is_blocked": 145,
     "go_on_before_ones_front_is_there": 11,
     "hold_nothing": 5,
-    "keep_nothing_for_records": 1_331,
     "read_the_kernel_once": 8,
     "choose_a_bank_before_it_is_written": 105,
 }

@@ -19,6 +19,7 @@ STORES = "the memory of one object, which others may change between two stores"
 LOOKS_ON = "calls what it has replaced, and notes that"
 REPLACES = {
     "soonest.py": MISTAKES,
+    "test_caught_directly.py": MISTAKES,
     "test_coordinator.py": MISTAKES,
     "test_mutations.py": MISTAKES,
     "test_shown.py": MISTAKES,

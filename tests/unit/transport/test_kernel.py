@@ -80,8 +80,12 @@ def test_how_far_a_host_lets_us_send_goes_on_while_its_program_reads() -> None:
 
 
 def test_it_stands_nearly_still_while_nobody_reads_though_the_host_acknowledges() -> None:
+    """The host opens its window, from 64 KiB to what fits into its buffer of 128 KiB, and no more.
+
+    Mostly it does with the first piece. While TCP has little memory on the machine it does later.
+    """
     allowed = allowed_after(10, reads=False)
-    assert allowed[-1] - allowed[0] < GIVEN_BYTES / 2
+    assert allowed[-1] - allowed[0] < GIVEN_BYTES
 
 
 def allowed_after(pieces: int, *, reads: bool) -> list[int]:
@@ -93,11 +97,16 @@ def allowed_after(pieces: int, *, reads: bool) -> list[int]:
             handed += sock.send(bytes(size))
             if reads:
                 client.recv(size, socket.MSG_WAITALL)
-            while (taken := taken_by_host(sock, handed)).acknowledged < handed:
-                assert taken.allowed is not None
-            assert taken.allowed is not None
-            found.append(taken.allowed)
+            found.append(allowed_when_taken(sock, handed))
     return found
+
+
+def allowed_when_taken(sock: socket.socket, handed: int) -> int:
+    """How far the host lets us send once it has acknowledged so many bytes."""
+    wait_until(lambda: taken_by_host(sock, handed).acknowledged >= handed, "it is acknowledged")
+    allowed = taken_by_host(sock, handed).allowed
+    assert allowed is not None
+    return allowed
 
 
 def test_on_a_unix_socket_it_is_what_was_read() -> None:
