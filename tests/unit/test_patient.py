@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 from contextlib import closing
+from functools import partial
 
 from fanout.transport.socket_queues import unread_in_kernel
 from tests.helpers.pairs import tcp_pair
@@ -12,6 +13,10 @@ from tests.helpers.patient import PatientSet
 from tests.helpers.waiting import wait_until
 
 WANTED = 40
+
+
+def has_come(sock: socket.socket, count: int) -> bool:
+    return unread_in_kernel(sock) >= count
 
 
 def test_it_names_a_socket_when_all_has_come_that_is_waited_for() -> None:
@@ -24,7 +29,7 @@ def test_it_names_a_socket_when_all_has_come_that_is_waited_for() -> None:
         watching.register(ours, select.EPOLLIN)
         for count in range(1, WANTED):
             theirs.send(b"x")
-            wait_until(lambda due=count: unread_in_kernel(ours) >= due, "it has come")
+            wait_until(partial(has_come, ours, count), "it has come")
             assert watching.poll(0) == []
         theirs.send(b"x")
         wait_until(lambda: watching.poll(0) == [(ours.fileno(), select.EPOLLIN)], "all has come")

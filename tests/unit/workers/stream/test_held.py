@@ -18,6 +18,7 @@ from fanout.zmtp.frames import encode_message
 from tests.helpers.log import Worker
 
 if TYPE_CHECKING:
+    from fanout.slow_policy import Action
     from fanout.workers.stream.member import Member
 
 SECOND = 1_000_000_000
@@ -115,12 +116,12 @@ def test_by_age_too(policy: SlowPolicy, want: Outcome) -> None:
     assert held.outcome() == want
 
 
-@pytest.mark.parametrize("limit", [{"limit_messages": 8}, {"limit_bytes": 8 * SIZE}], ids=str)
+@pytest.mark.parametrize("limit", [{"messages": 8}, {"bytes": 8 * SIZE}], ids=str)
 @pytest.mark.parametrize("action", ["drop_newest", "drop_oldest", "disconnect", "block"])
 def test_who_loses_nothing_gets_all_from_where_it_was_named(
-    action: str, limit: dict[str, int]
+    action: Action, limit: dict[str, int]
 ) -> None:
-    held = Held(SlowPolicy(action, **limit))
+    held = Held(SlowPolicy(action, limit.get("bytes", 0), limit.get("messages", 0)))
 
     held.publish(WAITS)
     held.release()
