@@ -48,7 +48,7 @@ _ALERTS = {
 }
 
 
-class Records:
+class TlsRecords:
     """One side of one TLS connection; owned by one thread.
 
     Its mutable state: that of OpenSSL, what is to be sent by itself, and how much of a handshake

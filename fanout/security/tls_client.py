@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from fanout.errors import ConfigError
-from fanout.security.records import Records
+from fanout.security.records import TlsRecords
 from fanout.security.tls import (
     PARTS_BYTES_MAX,
     content_of,
@@ -98,7 +98,7 @@ class TlsClient:
     def __reduce__(self) -> NoReturn:
         raise TypeError("auth.TlsClient may have a private key: it is not pickled")
 
-    def wrapping(self, host: str) -> Callable[[], Records]:
+    def wrapping(self, host: str) -> Callable[[], TlsRecords]:
         """What makes TLS for one connection after another to this host.
 
         Args:
@@ -109,7 +109,7 @@ class TlsClient:
         """
         name = host if self._name is None else self._name
         name = name.partition("%")[0].removesuffix(".")  # a zone of IPv6 is of this machine alone
-        made = partial(Records, self._context, name)
+        made = partial(TlsRecords, self._context, name)
         try:
             made()
         except (ValueError, TypeError, ssl.SSLError):  # UnicodeError is of the first kind

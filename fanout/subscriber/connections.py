@@ -24,7 +24,7 @@ from fanout.zmtp import RemoteProtocolError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fanout.security.records import Records
+    from fanout.security.records import TlsRecords
     from fanout.subscriber.blame import LostError
     from fanout.subscriber.core import Core
     from fanout.subscriber.message import Message
@@ -85,7 +85,7 @@ class Connections:
         on_event: Callable[[ReceiverEvent], None],
         read_bytes: int,
         once: bool = False,
-        wrappings: Sequence[Callable[[], Records] | None] = (),
+        wrappings: Sequence[Callable[[], TlsRecords] | None] = (),
     ) -> None:
         self.paused = False
         self.violation = ""

@@ -13,7 +13,7 @@ from fanout.subscriber.polling import Polling
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from fanout.security.records import Records
+    from fanout.security.records import TlsRecords
     from fanout.subscriber.backoff import BackOff
     from fanout.subscriber.events import ReceiverEvent
     from fanout.subscriber.message import Message
@@ -65,7 +65,7 @@ class Link:
         last: bool = False,
         once: bool = False,
         mechanism: Callable[[], Mechanism] | None = None,
-        wrapping: Callable[[], Records] | None = None,
+        wrapping: Callable[[], TlsRecords] | None = None,
     ) -> None:
         self._core = Core([back_off], topics, since=since, last=last, mechanisms=[mechanism])
         self._polling = Polling(

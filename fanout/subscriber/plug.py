@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from fanout.security.records import Records
+    from fanout.security.records import TlsRecords
     from fanout.subscriber.boxing import Boxing
     from fanout.transport.endpoints import Endpoint
 
@@ -26,14 +26,14 @@ class Plug:
     """The socket of one line, if there is one. Owned by one thread."""
 
     endpoint: Endpoint
-    wrapping: Callable[[], Records] | None = None  # makes TLS for one connection; None: it has none
+    wrapping: Callable[[], TlsRecords] | None = None  # makes TLS for one connection; None: none
     sock: socket.socket | None = None
     unsent: bytearray = field(default_factory=bytearray)
     answers: int = 0  # bytes of `unsent` that are answers, or were when some of it was sent last
     others: list[Address] = field(default_factory=list)  # to be tried if this one fails
     boxing: Boxing | None = None  # seals what is unsent; None: it goes out as it is
     sealed: bytes = b""  # goes out before what is unsent
-    records: Records | None = None  # TLS of this connection
+    records: TlsRecords | None = None  # TLS of this connection
     wire: bytes = b""  # of it, goes out before all else
 
     def begin(self) -> None:
@@ -100,7 +100,7 @@ class Plug:
                 self.sealed = self.boxing.take(self.unsent)
             self.sealed = self.sealed[sock.send(self.sealed) :]
 
-    def _send_record(self, sock: socket.socket, records: Records) -> None:
+    def _send_record(self, sock: socket.socket, records: TlsRecords) -> None:
         if not self.wire:
             self.wire = records.take_output() or records.take(self.unsent)
         self.wire = self.wire[sock.send(self.wire) :]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
 
-    from fanout.security.records import Records
+    from fanout.security.records import TlsRecords
     from fanout.subscriber.core import Core
     from fanout.subscriber.events import ReceiverEvent
     from fanout.subscriber.message import Message
@@ -41,7 +41,7 @@ class Polling:
         *,
         on_event: Callable[[ReceiverEvent], None],
         once: bool = False,
-        wrappings: Sequence[Callable[[], Records] | None] = (),
+        wrappings: Sequence[Callable[[], TlsRecords] | None] = (),
     ) -> None:
         self.woken: set[int] = set()
         self._core = core

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from fanout.arguments import TopicLike
-    from fanout.security.records import Records
+    from fanout.security.records import TlsRecords
     from fanout.subscriber.message import Message
     from fanout.subscriber.since import Position
     from fanout.zmtp.mechanisms import Mechanism
@@ -70,7 +70,7 @@ class Settings:
     mechanisms: tuple[Callable[[], Mechanism] | None, ...]
     """What makes our side of the handshake, for each endpoint; None = NULL."""
 
-    wrappings: tuple[Callable[[], Records] | None, ...]
+    wrappings: tuple[Callable[[], TlsRecords] | None, ...]
     """What makes TLS for each connection, for each endpoint; None = it has none."""
 
 
@@ -145,7 +145,7 @@ def mechanisms_of(
 
 def wrappings_of(
     tls: object, texts: Sequence[str], endpoints: Sequence[Endpoint]
-) -> tuple[Callable[[], Records] | None, ...]:
+) -> tuple[Callable[[], TlsRecords] | None, ...]:
     """What makes TLS for each connection, for each endpoint.
 
     Args:
@@ -162,7 +162,7 @@ def wrappings_of(
 
     each = _by_endpoint("tls", tls, texts, "one that is not tls://")
     clients = {id(given): as_tls_client(given) for given in each.values()}
-    made: list[Callable[[], Records] | None] = []
+    made: list[Callable[[], TlsRecords] | None] = []
     for text, endpoint in zip(texts, endpoints, strict=True):
         if isinstance(endpoint, TcpEndpoint) and endpoint.is_encrypted:
             made.append(clients[id(each[text])].wrapping(endpoint.host))

@@ -60,7 +60,7 @@ class Taken(NamedTuple):
     allowed: int | None
 
 
-class HalfClosed(NamedTuple):
+class QuietConnection(NamedTuple):
     """Of a TCP connection whose peer says no more.
 
     Attributes:
@@ -180,7 +180,7 @@ def make_room(sock: socket.socket, size: int, awaited: int) -> None:
     await_bytes(sock, awaited)
 
 
-def half_closed(sock: socket.socket) -> HalfClosed | None:
+def half_closed(sock: socket.socket) -> QuietConnection | None:
     """How a TCP connection stands of which the peer has ended its side.
 
     Returns:
@@ -194,7 +194,7 @@ def half_closed(sock: socket.socket) -> HalfClosed | None:
         return None
     if state not in (_CLOSE_WAIT, _LAST_ACK):
         return None
-    return HalfClosed(acknowledged, state == _LAST_ACK)
+    return QuietConnection(acknowledged, state == _LAST_ACK)
 
 
 def acknowledged(sock: socket.socket) -> int:

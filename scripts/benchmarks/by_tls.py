@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.wire import Dialect
-    from fanout.security.records import Records
+    from fanout.security.records import TlsRecords
 
 NAME = "localhost"
 READ_BYTES = 64 * 1024
@@ -51,7 +51,7 @@ class RecordCount:
         return counted
 
 
-def connector() -> Callable[[], Records]:
+def connector() -> Callable[[], TlsRecords]:
     """What makes TLS for one connection after another."""
     from fanout.auth import TlsClient  # versions that are compared with this one may not have it
 
@@ -59,7 +59,7 @@ def connector() -> Callable[[], Records]:
 
 
 def connect_by_tls(
-    address: tuple[str, int], records: Records, spoken: Dialect, request: bytes, timeout: float
+    address: tuple[str, int], records: TlsRecords, spoken: Dialect, request: bytes, timeout: float
 ) -> tuple[socket.socket, Callable[[bytes], bytes], RecordCount]:
     """A connection whose handshakes are done and that has said this request.
 

@@ -10,7 +10,7 @@ import tempfile
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from fanout.security.records import RECORD_BYTES, Records
+from fanout.security.records import RECORD_BYTES, TlsRecords
 from fanout.security.tls import context_of
 from fanout.zmtp import Session, encode_message
 from tests.helpers.certificates import SERVER, SERVER_KEY
@@ -59,7 +59,7 @@ class TlsTalk:
     def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
         sock.settimeout(DEADLINE_S)
         self.socket = sock
-        self.records = Records(context)
+        self.records = TlsRecords(context)
         self.session = Session(LIMITS)
 
     def hear(self) -> None:

@@ -29,7 +29,7 @@ from tests.helpers.log import Worker
 from tests.helpers.records import Kernel as RecordKernel
 
 if TYPE_CHECKING:
-    from fanout.security.records import Records
+    from fanout.security.records import TlsRecords
     from fanout.workers.stream.member import Send
 
 PONG = bytes.fromhex("0406 04 504f4e47 41")
@@ -92,7 +92,7 @@ class Audience:
         kernel = self.kernel
         if isinstance(kernel, Kernel):
             return SealedSend(send, kernel.sealer)
-        return TlsSend(send, cast("Records", kernel.records))
+        return TlsSend(send, cast("TlsRecords", kernel.records))
 
     @property
     def is_clear(self) -> bool:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import socket
 
     from fanout.control.messages import Adopt
-    from fanout.security.records import Records
+    from fanout.security.records import TlsRecords
     from fanout.workers.connections.sessions import Sessions
     from fanout.workers.surroundings import Surroundings
 
@@ -26,7 +26,7 @@ class NotAdoptedError(Exception):
 
 def opened(
     message: Adopt, descriptors: list[int], around: Surroundings, sessions: Sessions
-) -> tuple[socket.socket, Records | None]:
+) -> tuple[socket.socket, TlsRecords | None]:
     """The socket of a connection, and what makes records of what it is sent; None = nothing does.
 
     Raises:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from fanout.control.judging import Secure
     from fanout.options import Options
-    from fanout.security.records import Records
+    from fanout.security.records import TlsRecords
     from fanout.zmtp.boxes import Primitives
 
 SessionMaker: TypeAlias = Callable[[SessionLimits], Session]
@@ -67,7 +67,7 @@ class Sessions:
         self._limits = limits
         self._introduction = introduction
 
-    def make(self, protocol: str, records: Records | None = None) -> Session:
+    def make(self, protocol: str, records: TlsRecords | None = None) -> Session:
         """A new session of this protocol.
 
         Args:
@@ -110,7 +110,7 @@ class Sessions:
             self._sodium = Sodium()
         return self._sodium
 
-    def records(self, protocol: str) -> Records | None:
+    def records(self, protocol: str) -> TlsRecords | None:
         """TLS for a new connection of this protocol; None = it has none.
 
         Raises:
@@ -118,14 +118,14 @@ class Sessions:
         """
         if not is_by_tls(protocol):
             return None
-        from fanout.security.records import Records  # some ms: where nobody has it, it is not
+        from fanout.security.records import TlsRecords  # some ms: where nobody has it, it is not
         from fanout.security.tls import context_of  # loaded
 
         context = self._contexts.get(protocol)
         if context is None:
             context = self._contexts[protocol] = context_of(self._tls[protocol])
             del self._tls[protocol]  # not before: that may fail now, and work for the next one
-        return Records(context)
+        return TlsRecords(context)
 
     def secure(self, message: Secure) -> None:
         """From now on there are connections of this protocol, and these are its keys."""
@@ -144,7 +144,7 @@ class Sessions:
         return {PROPERTY: self._introduction().to_bytes()}
 
 
-def _certified(records: Records, limits: SessionLimits) -> Session:
+def _certified(records: TlsRecords, limits: SessionLimits) -> Session:
     """A session with who is known by the certificate that he has shown."""
     # Loaded only where peers are known by certificates.
     from fanout.security.certificate_names import credentials_by

@@ -25,7 +25,7 @@ def show_values(
     Args:
         hold: has the log kept for a member from before a message on; returns from where on.
     """
-    tuning = pump.backlog.show_tuning
+    tuning = pump.tuning.show
     showing = Showing(values, pump.backlog, pump.totals, tuning)
     want = KeyframeRequests(around.channel, around.now).ask
     showing.chaining = Chaining(values, showing.names, pump, hold, want, tuning)

@@ -20,7 +20,7 @@ from fanout.workers.connections.inbox import Inbox
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fanout.security.records import Records
+    from fanout.security.records import TlsRecords
     from fanout.workers.connections.peer import Peer
     from fanout.workers.stream.member import Send
     from fanout.workers.stream.pump import Pump
@@ -45,7 +45,7 @@ class TlsSend:
 
     __slots__ = ("_left", "_pending", "_records", "_send", "kept_from", "more", "wire_bytes")
 
-    def __init__(self, send: Send, records: Records) -> None:
+    def __init__(self, send: Send, records: TlsRecords) -> None:
         self._send = send
         self._records = records
         self._pending = b""
@@ -142,7 +142,7 @@ class TlsInbox(Inbox):
 
     __slots__ = ("_progressed", "_records")
 
-    def __init__(self, peer: Peer, records: Records, progressed: Callable[[], None]) -> None:
+    def __init__(self, peer: Peer, records: TlsRecords, progressed: Callable[[], None]) -> None:
         super().__init__(peer.socket, peer.session, peer.record)
         self._records = records
         self._progressed = progressed
@@ -178,7 +178,7 @@ class TlsInbox(Inbox):
         return plain or None
 
 
-def put_under(peer: Peer, records: Records, pump: Pump, progressed: Callable[[], None]) -> None:
+def put_under(peer: Peer, records: TlsRecords, pump: Pump, progressed: Callable[[], None]) -> None:
     """Have all that this peer says and is sent go through TLS; nothing was said yet."""
     peer.inbox = TlsInbox(peer, records, progressed)
     pump.throttles.put_under(peer.member, lambda send: TlsSend(send, records))

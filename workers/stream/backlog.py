@@ -38,7 +38,6 @@ class Backlog(Losing):
         conflate: leaves the newest of each topic of what waits for a member, and says whether it
             had the time to find these; set by the pump.
         show: sends a member the last values that are due; set if there are any.
-        show_tuning: by how much at once it does that.
     """
 
     def __init__(
@@ -53,7 +52,6 @@ class Backlog(Losing):
         self.chunks = Chunks(log, cohorts, tuning)
         self.conflate: Callable[[Member, int], bool] = lambda _member, _front: True
         self.show: Callable[[Member], Step] | None = None
-        self.show_tuning = tuning.show
 
     def step(self, member: Member, front: int) -> Step:
         """Send one piece.

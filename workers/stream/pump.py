@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class Pump(Restoring):
-    """Sends to the members of one worker."""
+    """Sends to the members of one worker; how much of what at once says `tuning`."""
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Pump(Restoring):
         part: TurnPart | None = None,
     ) -> None:
         super().__init__(log, tuning, totals, part)
+        self.tuning = tuning
         self._serve_steps = tuning.serve_steps
         self._abreast = tuning.abreast
         self._behind_ns = tuning.behind_ns

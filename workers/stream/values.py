@@ -26,7 +26,7 @@ BYTES_AT_ONCE = 16 * 1024  # of one send, or one message: what a socket takes at
 LOADS_KEPT = 8  # of them joined, if there are others that come to the same places
 
 
-class Load:
+class JoinedValues:
     """Some of them as they are sent.
 
     Attributes:
@@ -75,7 +75,7 @@ class Values:
         self.are_shared = False
         self.stored: Stored | None = None
         self._sums = array("Q", accumulate(log.sizes(sequences), initial=0))
-        self._loads: list[Load] = []
+        self._loads: list[JoinedValues] = []
 
     def amount(self, first: int, stop: int) -> Amount:
         """What there is from message `first` up to, not including, `stop`."""
@@ -102,7 +102,7 @@ class Values:
         low = bisect_left(self.sequences, first)
         return self.sequences[low], self.sequences[bisect_left(self.sequences, stop, low) - 1]
 
-    def load(self, at: int, encoding: Encoding | None, log: LogReader) -> Load:
+    def load(self, at: int, encoding: Encoding | None, log: LogReader) -> JoinedValues:
         """What is sent at once, with the one at this place in it."""
         for load in self._loads:
             if load.first <= at < load.stop and load.encoding is encoding:
@@ -113,16 +113,18 @@ class Values:
         self._loads.append(load)
         return load
 
-    def _join(self, at: int, encoding: Encoding | None, log: LogReader) -> Load:
+    def _join(self, at: int, encoding: Encoding | None, log: LogReader) -> JoinedValues:
         sums = self._sums
         stop = max(at + 1, bisect_right(sums, sums[at] + BYTES_AT_ONCE, at + 1) - 1)
         chosen = self.sequences[at:stop]
         if encoding is None:
             base = sums[at]
             ends = [end - base for end in sums[at : stop + 1]]
-            return Load(at, encoding, ends, log.joined(chosen))
+            return JoinedValues(at, encoding, ends, log.joined(chosen))
         pieces = list(map(encoding.encode, map(log.piece, chosen), chosen))
-        return Load(at, encoding, [*accumulate(map(len, pieces), initial=0)], b"".join(pieces))
+        return JoinedValues(
+            at, encoding, [*accumulate(map(len, pieces), initial=0)], b"".join(pieces)
+        )
 
     def packed(self) -> bytes:
         """Which they are, for another worker."""

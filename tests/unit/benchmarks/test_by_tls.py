@@ -8,13 +8,13 @@ import pytest
 
 from benchmarks.by_tls import RecordCount, connector
 from benchmarks.wire import CERTIFICATE, CERTIFICATE_KEY
-from fanout.security.records import RECORD_BYTES, Records
+from fanout.security.records import RECORD_BYTES, TlsRecords
 from fanout.security.tls import context_of
 
 
 @pytest.mark.parametrize("step", [1, 4, 5, 6, 1000, 1 << 20])
 def test_what_is_in_records_is_counted_without_opening_them(step: int) -> None:
-    client, server = connector()(), Records(context_of([CERTIFICATE, CERTIFICATE_KEY, b"", b""]))
+    client, server = connector()(), TlsRecords(context_of([CERTIFICATE, CERTIFICATE_KEY, b"", b""]))
     count = RecordCount()
     client.begin()
     while not server.is_ready:

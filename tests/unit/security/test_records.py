@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from fanout.security.records import HANDSHAKE_BYTES_MAX, RECORD_BYTES, SAID_BYTES_MAX, Records
+from fanout.security.records import HANDSHAKE_BYTES_MAX, RECORD_BYTES, SAID_BYTES_MAX, TlsRecords
 from fanout.security.tls import GROUP, context_of
 from fanout.security.tls_client import TlsClient
 from fanout.security.tls_error import TlsError
@@ -26,18 +26,18 @@ VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
 def made(
     authority: bytes = AUTHORITY, client_ca: bytes = b"", version: ssl.TLSVersion | None = None
-) -> tuple[Records, Records]:
+) -> tuple[TlsRecords, TlsRecords]:
     """A client and a server; the client has said its first words."""
     context = client_context(authority=authority)
     context.set_ecdh_curve(GROUP)  # what it would be asked for: so it is done in one round
     if version is not None:
         context.minimum_version = context.maximum_version = version
-    client = Records(context, NAME)
+    client = TlsRecords(context, NAME)
     client.begin()
-    return client, Records(context_of([SERVER, SERVER_KEY, client_ca, b""]))
+    return client, TlsRecords(context_of([SERVER, SERVER_KEY, client_ca, b""]))
 
 
-def shake(client: Records, server: Records, step: int = 1 << 20) -> None:
+def shake(client: TlsRecords, server: TlsRecords, step: int = 1 << 20) -> None:
     """Hand over what they say, so many bytes at a time, until both have nothing to say."""
     while True:
         said, answered = client.take_output(), server.take_output()
@@ -185,7 +185,7 @@ def test_who_has_to_show_a_certificate_and_does_not_is_told() -> None:
 
 
 def test_a_handshake_is_bounded() -> None:
-    counted = Records(context_of(PARTS))
+    counted = TlsRecords(context_of(PARTS))
     counted._came = HANDSHAKE_BYTES_MAX
     with pytest.raises(RemoteProtocolError, match="a handshake of more than"):
         counted.receive(b"\x16")
@@ -242,10 +242,10 @@ def test_old_versions_are_refused() -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1
     context.maximum_version = ssl.TLSVersion.TLSv1_1
     context.set_ciphers("ALL:@SECLEVEL=0")
-    client = Records(context, NAME)
+    client = TlsRecords(context, NAME)
     client.begin()
     with pytest.raises(RemoteProtocolError, match="TLS: unsupported protocol"):
-        Records(context_of(PARTS)).receive(client.take_output())
+        TlsRecords(context_of(PARTS)).receive(client.take_output())
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -254,10 +254,10 @@ def test_who_would_have_us_work_for_long_is_refused(version: ssl.TLSVersion, gro
     context = client_context()
     context.minimum_version = context.maximum_version = version
     context.set_ecdh_curve(group)
-    client = Records(context, NAME)
+    client = TlsRecords(context, NAME)
     client.begin()
     with pytest.raises(RemoteProtocolError, match="TLS: "):
-        Records(context_of(PARTS)).receive(client.take_output())
+        TlsRecords(context_of(PARTS)).receive(client.take_output())
 
 
 def test_a_server_that_wants_another_handshake_gets_none() -> None:
@@ -266,7 +266,7 @@ def test_a_server_that_wants_another_handshake_gets_none() -> None:
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     client = TlsClient(ca=AUTHORITY).wrapping(NAME)()
     client.begin()
-    server = Records(context)
+    server = TlsRecords(context)
     shake(client, server)
     wire = server.seal(b"before")
     have_it("SSL_renegotiate", server._tls)
@@ -287,7 +287,7 @@ def test_any_bytes_of_a_server_are_a_violation_or_wait_for_more(version: ssl.TLS
     context.maximum_version = version
     refused = 0
     for _ in range(300):
-        client, server = wrapping(), Records(context)
+        client, server = wrapping(), TlsRecords(context)
         client.begin()
         try:
             for _ in range(3):

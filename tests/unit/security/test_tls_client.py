@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fanout.errors import ConfigError
-from fanout.security.records import Records
+from fanout.security.records import TlsRecords
 from fanout.security.tls import context_of
 from fanout.security.tls_client import AUTHORITIES_BYTES_MAX, TlsClient, as_tls_client
 from fanout.security.tls_error import TlsError
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 NAMES = ["localhost", "127.0.0.1", "::1", "localhost."]
 
 
-def shaken(client: Records, client_ca: bytes = b"") -> tuple[Records, Records]:
+def shaken(client: TlsRecords, client_ca: bytes = b"") -> tuple[TlsRecords, TlsRecords]:
     """Both sides, when neither has anything more to say."""
-    server = Records(context_of([SERVER, SERVER_KEY, client_ca, b""]))
+    server = TlsRecords(context_of([SERVER, SERVER_KEY, client_ca, b""]))
     client.begin()
     while True:
         said = client.take_output()

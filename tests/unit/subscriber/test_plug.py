@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout.security.records import Records
+from fanout.security.records import TlsRecords
 from fanout.security.tls import context_of
 from fanout.security.tls_client import TlsClient
 from fanout.security.tls_error import TlsError
@@ -30,7 +30,7 @@ class Both:
         for one in (self.ours, self.theirs):
             one.setblocking(False)
         self.plug = Plug(HERE, TlsClient(ca=authority).wrapping("localhost"), sock=self.ours)
-        self.server = Records(context_of([SERVER, SERVER_KEY, b"", b""]))
+        self.server = TlsRecords(context_of([SERVER, SERVER_KEY, b"", b""]))
         self.plug.begin()
 
     def flush(self) -> None:

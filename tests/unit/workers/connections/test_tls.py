@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from fanout.security.records import RECORD_BYTES, Records
+from fanout.security.records import RECORD_BYTES, TlsRecords
 from fanout.workers.connections.tls import TURN_BYTES, TlsSend
 from tests.helpers.records import HEAD_BYTES, Kernel
 
@@ -15,7 +15,7 @@ DATA = b"0123456789" * 10
 
 def made(room: int) -> tuple[TlsSend, Kernel]:
     kernel = Kernel(room)
-    send = TlsSend(kernel.send, cast("Records", kernel.records))
+    send = TlsSend(kernel.send, cast("TlsRecords", kernel.records))
     send.let()
     return send, kernel
 
@@ -125,7 +125,7 @@ def test_a_broken_connection_is_told_of_but_by_the_last_words() -> None:
         raise ConnectionResetError(104, "Connection reset by peer")
 
     _, kernel = made(0)
-    send = TlsSend(broken, cast("Records", kernel.records))
+    send = TlsSend(broken, cast("TlsRecords", kernel.records))
     send.let()
     with pytest.raises(ConnectionResetError):
         send(DATA)
