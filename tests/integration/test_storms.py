@@ -11,6 +11,8 @@ import subprocess
 import sys
 from contextlib import ExitStack
 
+import pytest
+
 from fanout import Event, EventKind, Publisher
 from tests.helpers.command import ROOT
 from tests.helpers.happenings import Happenings
@@ -123,6 +125,7 @@ with Publisher("tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20, on_event=pause
 """
 
 
+@pytest.mark.unmeasured
 def test_subscribers_leave_the_program_some_descriptors() -> None:
     with (
         subprocess.Popen(
@@ -148,6 +151,7 @@ def test_subscribers_leave_the_program_some_descriptors() -> None:
     assert poor.returncode == 0
 
 
+@pytest.mark.unmeasured
 def test_the_kernel_has_room_for_all_descriptors_before_they_come() -> None:
     program = (
         "import fanout, pathlib\n"

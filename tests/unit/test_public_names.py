@@ -87,6 +87,7 @@ def test_the_reference_names_all_that_is_public() -> None:
     assert named(rest) == {*fanout.asyncio.__all__}
 
 
+@pytest.mark.unmeasured
 def test_names_can_be_imported_and_are_found_without_a_search_then() -> None:
     program = "from fanout import *\nimport fanout\nprint(vars(fanout)['Publisher'] is Publisher)"
     assert in_new_process(program) == "True\n"
@@ -110,6 +111,7 @@ def test_nothing_is_loaded_before_it_is_asked_for() -> None:
     assert in_new_process(program).split() == ["fanout.errors", "fanout._platform"]
 
 
+@pytest.mark.unmeasured
 def test_a_blocking_program_loads_nothing_that_only_others_need() -> None:
     """Each takes a tenth of a second, or a good part of that, of the start of every program."""
     program = """
@@ -123,6 +125,7 @@ print(*({"asyncio", "ssl", "psutil", "difflib", "platform"} & {*sys.modules} - b
     assert in_new_process(program) == "\n"
 
 
+@pytest.mark.unmeasured
 def test_a_closed_publisher_says_nothing_at_the_interpreters_exit() -> None:
     """The names of its module may be gone by then."""
     program = """
