@@ -22,6 +22,8 @@ class ShowTuning:
     names_per_look: int = 4_096  # or a quarter as many prefixes: about 1 ms
     listed_max: int = 4 * 1024 * 1024  # values in all lists, up to 20 bytes each: 80 MiB
     list_part: int = 1_024  # values of a list, once there are more
+    recent_lists: int = 8  # that are kept though nobody has them
+    shared_times: int = 4  # as much in a send of what others have as well: some 2 ms, once for all
     in_order: bool = False  # look at prefixes by their names; else as a set has them, which is free
     places_per_look: int = 512  # of which keyframes are looked for: less than 1 ms
     messages_per_look: int = 16_384  # that may be keyframes: less than 1 ms

@@ -79,6 +79,16 @@ class KeptValues:
         return self._words[places.H_VALUES_EXPIRED]
 
     @property
+    def forgotten(self) -> int:
+        """How often a topic has lost its value: it was forgotten, or its place given away."""
+        return self._words[places.H_VALUES_FORGOTTEN]
+
+    @property
+    def keyed(self) -> int:
+        """Topics with a place that have had keyframes."""
+        return self._words[places.H_VALUES_KEYED]
+
+    @property
     def has_keyframes(self) -> bool:
         """Whether some topic has had any."""
         return self._words[places.H_VALUES_KEYED] > 0

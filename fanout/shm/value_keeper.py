@@ -181,6 +181,7 @@ class ValueKeeper(KeptValues):
         stores.append((self.kept, place, NO_VALUE))
         if self.last[place] != NO_VALUE:
             stores.insert(0, (words, evicted, words[evicted] + 1))
+            stores.append(self._one_more_forgotten())
         if place > words[known]:
             stores.append((words, known, place))
         self._store(*stores)
@@ -189,12 +190,14 @@ class ValueKeeper(KeptValues):
         """The topic there has no value any more; what was published by another id is none.
 
         In this order: who looks at the id first, and finds that there were never keyframes, finds
-        no value of a time when there were.
+        no value of a time when there were. And who finds that nothing was forgotten since he looked
+        at values may still have one that is being forgotten, and none that was.
         """
         self._store(
             (self.last, place, NO_VALUE),
             (self.kept, place, NO_VALUE),
             *self._named(place, topic_id),
+            self._one_more_forgotten(),
         )
 
     def settle(self) -> None:
@@ -239,6 +242,9 @@ class ValueKeeper(KeptValues):
         if self.ids[place] >= KEYFRAME:
             yield self._words, places.H_VALUES_KEYED, self._words[places.H_VALUES_KEYED] - 1
         yield self.ids, place, topic_id
+
+    def _one_more_forgotten(self) -> _Store:
+        return self._words, places.H_VALUES_FORGOTTEN, self.forgotten + 1
 
     def _store(self, *stores: _Store) -> None:
         """Make these in this order; if it is interrupted, `settle()` makes all of them."""

@@ -12,6 +12,7 @@ H_VALUES_TO = 201  # and where the next one goes
 H_VALUES_KNOWN = 202  # topics that have a place
 H_VALUES_EVICTED = 203  # topics that lost theirs, or their value, to others
 H_VALUES_KEYED = 204  # topics that have had keyframes, of those that have a place
+H_VALUES_FORGOTTEN = 205  # how often a topic lost its value: forgotten, or its place given away
 H_VALUES_EXPIRED = 208  # sequence: what was published before is too old; the coordinator's
 
 # In the id of a topic: in the index of the log, that the message is a keyframe; in the table of

@@ -15,7 +15,12 @@ from tests.helpers.waiting import DEADLINE_S
 from tests.simulation.shown.due import Due
 from tests.simulation.shown.feed import Feed, Message
 from tests.simulation.shown.mistakes import MISTAKES
-from tests.simulation.shown.publishing import ASKS_FROM, CANCELS_FROM, POLICIES_FROM
+from tests.simulation.shown.publishing import (
+    ASKS_FROM,
+    CANCELS_FROM,
+    CROWDS_FROM,
+    POLICIES_FROM,
+)
 from tests.simulation.shown.wanting import FOREVER
 from tests.simulation.shown.world import ShownWorld
 from tests.simulation.violated import Violated
@@ -25,6 +30,7 @@ TESTS = 2
 SEEDS_MAX = 100
 # Of a topic that changes while it is looked at more than one answer is right: of so many at most.
 UNDECIDED_PART = 1 / 5
+SHARED_PART = 1 / 4  # where one such topic is that of several who came at once
 
 # Seeds beyond those that have shown something once: a topic that was listed twice, as a message of
 # it came between two of the prefixes, and a delta that was shown for a topic that was forgotten.
@@ -60,6 +66,8 @@ TRIED_FIRST: dict[str, int] = {
     "repeat_what_is_covered": 7,
     "send_as_fast_as_it_takes": 20_011,
     "send_what_came_before_the_keyframe": 7,
+    "share_a_list_that_was_made_before": 40_001,
+    "share_what_one_has_cancelled": 40_023,
     "show_again_what_it_has": 30_000,
     "show_older_ones_after_the_newest": 20_002,
     "show_past_its_rate": 20_021,
@@ -83,17 +91,18 @@ def run(seed: int) -> ShownWorld:
         raise
 
 
-def check_from(first: int, **least: tuple[int, str]) -> None:
+def check_from(first: int, undecided: float = UNDECIDED_PART, **least: tuple[int, str]) -> None:
     """Run RUNS seeds.
 
     Args:
+        undecided: of what is shown so much may have more than one right answer.
         least: of what more than so much happens in all of them, or else what is wrong.
     """
     worlds = [run(seed) for seed in range(first, first + RUNS)]
     for name, (count, wrong) in least.items():
         assert sum(getattr(world, name) for world in worlds) > count, wrong
     shown = sum(world.shown for world in worlds)
-    assert sum(world.undecided for world in worlds) < shown * UNDECIDED_PART
+    assert sum(world.undecided for world in worlds) < shown * undecided
 
 
 @pytest.mark.parametrize("first", range(0, RUNS * TESTS, RUNS))
@@ -134,6 +143,16 @@ def test_newcomers_that_have_missed_something_get_it_for_seeds_from(first: int) 
     )
 
 
+@pytest.mark.parametrize("first", range(CROWDS_FROM, CROWDS_FROM + RUNS * TESTS, RUNS))
+def test_newcomers_that_want_the_same_at_once_get_it_for_seeds_from(first: int) -> None:
+    check_from(
+        first,
+        SHARED_PART,
+        shown=(200, "the simulation shows nothing"),
+        shared=(2, "nobody is sent what was joined for others"),
+    )
+
+
 @pytest.mark.parametrize("seed", FOUND)
 def test_newcomers_get_what_they_must_for_seeds_that_have_shown_something(seed: int) -> None:
     run(seed)
@@ -143,7 +162,7 @@ def test_newcomers_get_what_they_must_for_seeds_that_have_shown_something(seed: 
 def test_the_simulation_catches(name: str) -> None:
     owner, attribute, broken = MISTAKES[name]
     with mock.patch.object(owner, attribute, broken):
-        beginnings = 0, POLICIES_FROM, CANCELS_FROM, ASKS_FROM
+        beginnings = 0, POLICIES_FROM, CANCELS_FROM, ASKS_FROM, CROWDS_FROM
         others = chain.from_iterable(range(one, one + SEEDS_MAX) for one in beginnings)
         for seed in (TRIED_FIRST.get(name, 0), *others):
             try:

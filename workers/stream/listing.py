@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from itertools import count
 from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.shm.census import minimal
@@ -27,6 +28,7 @@ _PLACE = (1 << PLACE_BITS) - 1
 
 Part: TypeAlias = tuple[bytes, bytes | None]
 ALL_NAMES: Part = (b"", None)
+_numbers = count()
 
 
 class Listing:
@@ -47,7 +49,10 @@ class Listing:
         sequences, places: of the values, when they are ready.
         has_more: whether there are more after these, see `go_on()`.
         is_given_up: there was no memory for all at once: nothing was found.
-        loads: what was joined of these values, by where it begins.
+        number: of all listings only this one has it.
+        made_at: topics of which there was something before this message are in it, if they still
+            have a value; of others it may have none.
+        is_shared: whether more than one has it; set by who hands it out.
         part: the names of these values: from the first one up to, not including, the second one;
             None as the second: all from the first one on.
     """
@@ -89,7 +94,9 @@ class Listing:
         self.sequences = array("Q")
         self.places = array("I")
         self.is_ready = self.has_more = self.is_given_up = False
-        self.loads: dict[int, object] = {}
+        self.number = next(_numbers)
+        self.made_at = values.log.head()
+        self.is_shared = False
         self._steps = self._make()
 
     def __len__(self) -> int:
@@ -100,6 +107,11 @@ class Listing:
         """Values that take memory, those that are found so far, too."""
         return len(self.sequences) + self._in_runs + len(self._found)
 
+    @property
+    def newest(self) -> int:
+        """The newest message among these values; -1 = there are none."""
+        return self.sequences[-1] if self.sequences else -1
+
     def advance(self) -> None:
         """Find some more."""
         next(self._steps, None)
@@ -107,7 +119,6 @@ class Listing:
     def go_on(self) -> None:
         """All of these were sent: find those that come after them."""
         self.is_ready = self.has_more = False
-        self.loads.clear()
 
     def _make(self) -> Iterator[None]:
         for _ in range(TRIES_MAX):

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 # what is joined of it. To compare as many takes 0.1 ms; they come as they were read, a few at once.
 SHARED_PREFIXES = 4_096
 FEW_PREFIXES = 8  # up to so many are the same in any order; more, if they were said in the same one
+RECENT_VALUES = 128 * 1024  # of all lists that are kept though nobody has them: 2.5 MiB
 
 
 class Listings:
-    """Makes them; its mutable state: those that somebody has."""
+    """Makes them; its mutable state: those that somebody has, and some that somebody had."""
 
     def __init__(
         self, names: TopicNames, values: KeptValues, tuning: ShowTuning = TUNING.show
@@ -34,6 +35,7 @@ class Listings:
         self._names = names
         self._values = values
         self._lists: WeakSet[Listing] = WeakSet()
+        self._recent: list[Listing] = []
         self._shared: WeakValueDictionary[tuple[object, ...], Listing] = WeakValueDictionary()
 
     @property
@@ -53,14 +55,23 @@ class Listings:
         listing = snapshot.listing
         if listing is None:
             snapshot.limit = limit
-            snapshot.listing = self._list(member, snapshot, is_full=self._is_full())
+            listing = self._known(snapshot)
+            if listing is None:
+                snapshot.listing = self._list(member, snapshot, is_full=self._is_full())
+                return False
+            snapshot.listing = listing
+        if not listing.is_ready:
+            listing.advance()
+            self._judge(member, snapshot, listing)
             return False
-        if listing.is_ready:
-            return True
-        listing.advance()
+        return True
+
+    def _judge(self, member: Member, snapshot: Snapshot, listing: Listing) -> None:
+        """Some more of it was found: that may be all, or more than there is memory for."""
         if listing.is_given_up:
             snapshot.listing = self._list(member, snapshot, is_full=True)
-        return False
+        elif listing.is_ready and _is_like_others(snapshot) and len(listing) <= RECENT_VALUES:
+            self._remember(listing)
 
     def _left_of_later(self, snapshot: Snapshot) -> list[int]:
         """Those that were not committed, but for what comes in its place in the list now."""
@@ -72,6 +83,21 @@ class Listings:
     def _is_full(self) -> bool:
         return self.held > self._tuning.listed_max
 
+    def _known(self, snapshot: Snapshot) -> Listing | None:
+        """One that others have, or had a little while ago, and that has all that it is to be sent.
+
+        What was published since that was made comes by itself.
+        """
+        if not _is_like_others(snapshot):
+            return None
+        known = self._shared.get(_key(snapshot))
+        if known is None or known.made_at < snapshot.limit or known.is_given_up:
+            return None
+        if known.is_ready and known.newest >= self._values.log.head():
+            return None  # it was being committed when that was made, and may have been taken back
+        known.is_shared = True
+        return known
+
     def _list(self, member: Member, snapshot: Snapshot, *, is_full: bool) -> Listing:
         """What is to be found for it, in parts if there is no memory for more at once."""
         if is_full and snapshot.part is None:
@@ -79,14 +105,6 @@ class Listings:
             snapshot.above = max(snapshot.above, snapshot.passed)
             snapshot.part, snapshot.passed = ALL_NAMES, -1
         prefixes, above, part = snapshot.prefixes, snapshot.above, snapshot.part
-        is_shared = snapshot.is_alone and len(prefixes) <= SHARED_PREFIXES and part is None
-        # What is published later is not in the list.
-        key: tuple[object, ...] = ()
-        if is_shared:
-            key = self._values.log.head(), max(above, snapshot.passed), _same(prefixes)
-        known = self._shared.get(key)
-        if known is not None and not known.is_given_up:
-            return known
         snapshots = member.snapshots
         assert snapshots is not None
         listing = Listing(
@@ -100,9 +118,27 @@ class Listings:
             in_order=self._tuning.in_order,
         )
         self._lists.add(listing)
-        if is_shared:  # in parts each goes on by itself
-            self._shared[key] = listing
+        if _is_like_others(snapshot):
+            self._shared[_key(snapshot)] = listing
         return listing
+
+    def _remember(self, listing: Listing) -> None:
+        """Keep it although nobody may have it: many come one after the other."""
+        recent = self._recent
+        recent.append(listing)
+        while len(recent) > self._tuning.recent_lists or sum(map(len, recent)) > RECENT_VALUES:
+            del recent[0]
+
+
+def _is_like_others(snapshot: Snapshot) -> bool:
+    """Whether its list may be that of others, too; in parts each goes on by itself."""
+    is_short = len(snapshot.prefixes) <= SHARED_PREFIXES
+    return snapshot.is_alone and is_short and snapshot.part is None
+
+
+def _key(snapshot: Snapshot) -> tuple[object, ...]:
+    """Equal for those that share a list, if it was made late enough."""
+    return snapshot.above, snapshot.passed, _same(snapshot.prefixes)
 
 
 def _same(prefixes: Collection[bytes]) -> object:

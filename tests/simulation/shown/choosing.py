@@ -1,14 +1,17 @@
-"""Which policies the publisher gives to subscribers that are shown something."""
+"""Which policies subscribers are given that are shown something, and what they say first."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from fanout.slow_policy import SlowPolicy
+from tests.simulation.peers import SUBSCRIBER_HELLO, command
+from tests.simulation.telling import ALL, LOSSES
 
 if TYPE_CHECKING:
     from random import Random
 
+WISHES = {LOSSES: (b"gap",), ALL: (b"gap=all",)}  # how one asks to be told
 ASKED_MAX = 300  # messages that one asks for
 RATES = (0, 0, 0, 50_000, 1_000_000)  # bytes a second
 
@@ -34,3 +37,18 @@ def random_since(fate: Random, head: int, epoch: int) -> tuple[bytes, int]:
         return b"since=%016x:%d" % (epoch ^ 1, fate.randrange(head + 10)), -1
     last = max(0, head - fate.choice((1, 5, 40, ASKED_MAX)))
     return b"since=%016x:%d" % (epoch, last), last
+
+
+def random_wants(fate: Random, wants: list[bytes]) -> list[bytes]:
+    """What several want who come at once: mostly topics without keyframes, of which they share."""
+    return [b"xv"] if fate.random() < 0.6 else wants
+
+
+def hello(level: int, asked: bytes, *, is_marked: bool) -> bytes:
+    """What somebody says first: of what it wants to be told, and what it asks for, if it does."""
+    wishes = [
+        *WISHES.get(level, ()),
+        *([b"snapshot"] if is_marked else []),
+        *([asked] if asked else []),
+    ]
+    return SUBSCRIBER_HELLO + b"".join(command(b"\x09SUBSCRIBE\0fanout." + one) for one in wishes)

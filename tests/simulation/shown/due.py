@@ -39,6 +39,8 @@ class Due:
         lost: how often it was counted that there is no keyframe.
         above: of what is not newer than this message it is sent nothing; -1 = of nothing.
         is_asked: it has asked for what was published from `at` on, whatever that begins with.
+        is_shared: it is sent what was joined for others who want the same from the same message on:
+            that may have been before it was its own turn, and something newer comes by itself.
     """
 
     def __init__(self, feed: Feed, at: int) -> None:
@@ -51,7 +53,7 @@ class Due:
         self.lost = 0
         self.until = 0
         self.above = -1
-        self.is_asked = False
+        self.is_asked = self.is_shared = False
         self._cursors: list[int] = []  # where it stood meanwhile
         self._was_passed = False  # when keyframes were looked for
         self._chained: int | None = None  # how many messages it had got when last values came
@@ -231,10 +233,17 @@ class Due:
             every = self._feed.of(topic, state.begin, state.stop)
             last = every[-1] if every else -1
             is_of_use = last < stage.as_of
+            then = self._of_others(every, stage.as_of, state)
+            if max(low, self.above) < then <= high:
+                yield outcome.and_then(then)
             if outcome.is_alone:
                 is_of_use = is_of_use and self._feed.messages[last].is_keyframe
-            if not max(low, self.above) < last <= high or state.is_keyed != outcome.is_alone:
+            if not max(low, self.above) < last or state.is_keyed != outcome.is_alone:
                 yield outcome
+            elif last > high:  # before it was sent, it has jumped; but it may have been looked at
+                yield outcome
+                if outcome.is_alone and not is_of_use:
+                    yield outcome.and_then(lost=1)
             elif not is_of_use:
                 yield outcome.and_then(lost=1) if outcome.is_alone else outcome
             else:
@@ -264,12 +273,20 @@ class Due:
             yield NOTHING
         elif not state.is_keyed:
             yield Outcome(values=(past[-1],)) if len(past) == len(every) else NOTHING
+            if self._of_others(every, as_of, state) > self.above:
+                yield Outcome(values=(past[-1],))
         elif self.found < 0:  # there was no topic with keyframes when it was looked
             yield NOTHING
         elif self.is_asked:
             yield self._of_asked(every[-1])
         else:
             yield from self._of_keyed(every)
+
+    def _of_others(self, every: list[int], as_of: int, state: State) -> int:
+        """What others were sent of a topic of which there is something newer; -1 = nothing."""
+        past = [one for one in every if one < as_of]
+        is_right = self.is_shared and not state.is_keyed and len(past) < len(every)
+        return past[-1] if past and is_right else -1
 
     def _of_asked(self, last: int) -> Outcome:
         if last >= self.at:
@@ -304,7 +321,7 @@ class Due:
         every = self._feed.of(topic, state.begin, state.stop)
         is_there = bool(every) and every[-1] == outcome.values[-1]
         is_there = is_there and state.is_keyed == outcome.is_alone
-        if is_there:
+        if is_there or self._of_others(every, self._stages[0].as_of, state) == outcome.values[-1]:
             yield outcome
         if is_there and state.is_kept:
             return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.shm.kept_values import KeptValues
 from fanout.shm.reader import LogReader
-from fanout.shm.value_layout import H_VALUES_FROM, H_VALUES_KEYED, H_VALUES_TO
+from fanout.shm.value_layout import H_VALUES_FORGOTTEN, H_VALUES_FROM, H_VALUES_TO
 from fanout.shm.valued_log import ValuedLog
 from tests.simulation.memory import SteppedWriter, Stores
 
@@ -35,7 +35,7 @@ class SteppedValuedWriter(SteppedWriter, ValuedLog):
         for name in ("last", "ids", "kept"):
             column = getattr(values, name)
             setattr(values, name, Stores(column, step, 0, len(column)))
-        values._words = Stores(segment.words, step, H_VALUES_FROM, H_VALUES_KEYED + 1)
+        values._words = Stores(segment.words, step, H_VALUES_FROM, H_VALUES_FORGOTTEN + 1)
         stop = first + table.ring_bytes
         values._map = Stores(segment.map, step, first, stop)
         watched: Any = self

@@ -15,12 +15,13 @@ from fanout.workers.connections.keyframe_requests import KeyframeRequests
 from fanout.workers.connections.replays import Replays
 from fanout.workers.policy.disconnect import Disconnect
 from fanout.workers.policy.rate import Rate
-from fanout.workers.stream import showing
+from fanout.workers.stream import joining, showing
 from fanout.workers.stream.chaining import Chaining
 from fanout.workers.stream.chunks import Chunk
 from fanout.workers.stream.finding import Finding
 from fanout.workers.stream.judging import Judging
 from fanout.workers.stream.keyframes import Keyframes
+from fanout.workers.stream.listings import Listings
 from fanout.workers.stream.replaying import Replaying
 from fanout.workers.stream.showing import Showing
 from fanout.workers.stream.snapshot import Snapshot, Snapshots
@@ -199,6 +200,23 @@ def show_twice_what_was_cancelled_and_wanted_again(
 @replaces(Snapshots, "_remember")
 def forget_what_covered_it(_original: Any, snapshots: Snapshots, prefix: bytes) -> None:
     snapshots._born.pop(prefix, None)
+
+
+# Where several want the same.
+
+
+@replaces(Listings, "_known")
+def share_a_list_that_was_made_before(original: Any, listings: Listings, snapshot: Any) -> Any:
+    limit, snapshot.limit = snapshot.limit, -1
+    try:
+        return original(listings, snapshot)
+    finally:
+        snapshot.limit = limit
+
+
+@replaces(joining, "_is_like_others")
+def share_what_one_has_cancelled(_original: Any, member: Any, snapshot: Any) -> bool:
+    return member.encoding is None and not (snapshot.alone or snapshot.later or snapshot.is_passed)
 
 
 # Where they are disconnected, or have a rate.

@@ -148,6 +148,10 @@ class Viewer:
         """It is known what there is of topics with keyframes."""
         self._showing.find()
 
+    def share(self) -> None:
+        """What it is sent of last values may be what was joined for others."""
+        self._showing.is_shared = True
+
     def lose(self, topics: int) -> None:
         """It is counted that there is no keyframe of so many."""
         self.lost += topics

@@ -12,6 +12,7 @@ from fanout.reasons import Reason
 from fanout.workers.connections.replays import Replays
 from fanout.workers.stream.chaining import Chaining
 from fanout.workers.stream.conflating import Conflating
+from fanout.workers.stream.joining import Joining
 from fanout.workers.stream.judging import Judging
 from fanout.workers.stream.losing import Losing
 from fanout.workers.stream.members import Members
@@ -35,6 +36,8 @@ def observe(world: ShownWorld, stack: ExitStack) -> None:
         (Showing, "_end", _end),
         (Replays, "hold", _hold),
         (Replays, "_go_back", _go_back),
+        (Joining, "following", _follow),
+        (Joining, "join", _join),
         (Chaining, "_end", _find),
         (Chaining, "_tell", _lose),
         (Losing, "jump", _jump),
@@ -71,6 +74,21 @@ def _step(world: ShownWorld, original: Any, showing: Any, member: Any) -> Any:
 def _end(world: ShownWorld, original: Any, showing: Any, member: Any, snapshot: Any) -> None:
     original(showing, member, snapshot)
     world.viewers[member.id].end_snapshot()
+
+
+def _follow(world: ShownWorld, original: Any, joining: Any, *which: Any) -> Any:
+    member, _snapshot, listing, _limit = which
+    if listing.is_shared:
+        world.viewers[member.id].share()
+    before = world.joined
+    load = original(joining, *which)
+    world.shared += world.joined == before and len(load) > 0
+    return load
+
+
+def _join(world: ShownWorld, original: Any, *which: Any, **how: Any) -> Any:
+    world.joined += 1
+    return original(*which, **how)
 
 
 def _hold(world: ShownWorld, original: Any, replays: Any, peer: Any, until: int) -> int:

@@ -35,6 +35,7 @@ NEVER = 86_400.0  # seconds
 POLICIES_FROM = 10_000  # seeds from here on have subscribers with other policies than to block
 CANCELS_FROM = 20_000  # and from here on they cancel subscriptions, too
 ASKS_FROM = 30_000  # from here on they ask for what they have missed; all have to block
+CROWDS_FROM = 40_000  # from here on it is as before that, and some come at once, and want the same
 RUSH = 6  # times that the publisher fills the log while somebody goes back
 
 
@@ -43,14 +44,21 @@ class Interrupted(BaseException):
 
 
 class ShownPublishing:
-    """A publisher that keeps last values, and its memory."""
+    """A publisher that keeps last values, and its memory.
+
+    Attributes:
+        joined: how often a worker has joined some for somebody.
+        shared: how often somebody was sent what had been joined for others.
+    """
 
     def __init__(self, seed: int) -> None:
         self.rng = rng = Random(seed)
         self.fate = Random(
             f"{seed}"
         )  # decides about policies, and does not change what else happens
-        self.may_ask = seed >= ASKS_FROM
+        self.joined = self.shared = 0
+        self.may_crowd = seed >= CROWDS_FROM
+        self.may_ask = seed >= ASKS_FROM and not self.may_crowd
         self.has_policies = seed >= POLICIES_FROM and not self.may_ask
         self.may_cancel = seed >= CANCELS_FROM and not self.may_ask
         self.now = 10_000_000_000

@@ -16,9 +16,9 @@ from fanout.control.messages import Adopt, Closed, KeyframeWanted, SetPolicy, Su
 from fanout.reasons import Reason
 from fanout.shm.layout import H_EPOCH, H_FLOOR
 from fanout.workers.tuning import ShowTuning, Tuning
-from tests.simulation.peers import SUBSCRIBER_HELLO, Kind, command
+from tests.simulation.peers import Kind, command
 from tests.simulation.policies import Rules, of_options
-from tests.simulation.shown.choosing import random_policy, random_since
+from tests.simulation.shown.choosing import hello, random_policy, random_since, random_wants
 from tests.simulation.shown.model import Viewer
 from tests.simulation.shown.observing import observe
 from tests.simulation.shown.publishing import KEYED, SUBSCRIBERS_MAX, ShownPublishing
@@ -40,7 +40,6 @@ PREFIXES = (b"", b"x", b"xk", b"yk1", b"xv", b"y", b"xk0", b"zz")
 SETTLING_TURNS = 5_000
 ROUNDS = 6  # of 0.2 s, after which nobody rests any more
 ROUNDS_MAX = 60  # after which who has a rate has got all of the log by it
-WISHES = {LOSSES: (b"gap",), ALL: (b"gap=all",)}  # how one asks to be told
 AT_ONCE = (1, 3, 7, 10_000)  # how much of something is done at once
 
 
@@ -61,8 +60,7 @@ class ShownWorld(ShownPublishing):
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
-        self.segment.words[H_EPOCH] = EPOCH
-        rng = self.rng
+        self.segment.words[H_EPOCH], rng = EPOCH, self.rng
         self.tuning = Tuning(
             serve_steps=rng.choice((1, 2, 4)),
             span_bytes=rng.choice((100, 3_000)),
@@ -76,14 +74,16 @@ class ShownWorld(ShownPublishing):
                 names_per_look=8 * rng.choice(AT_ONCE),  # with fewer nobody comes to an end
                 values_per_send=rng.choice(AT_ONCE),
                 in_order=True,  # which is up to the run, not to the process
+                # In every other run more is done by each for itself.
+                recent_lists=8 * (seed % 2),
+                shared_times=1 + 3 * (seed % 2),
             ),
         )
         self.viewers: dict[int, Viewer] = {}
         self.streams: dict[int, Stream] = {}
         self.sockets: dict[int, FakeSocket] = {}
-        self.shown = self.lost = self.asked = self.undecided = 0
+        self.shown = self.lost = self.asked = self.undecided = self.replayed = 0
         self.dropped = self.conflated = self.parted = self.cancelled = 0
-        self.replayed = 0
         self._coming: dict[int, deque[SlowPolicy]] = {}  # that the workers were told of
         self._worker_of: dict[int, ShownWorker] = {}
         self._leaving: dict[int, set[bytes]] = {}  # what they have cancelled
@@ -163,39 +163,48 @@ class ShownWorld(ShownPublishing):
             sock.stalled = not sock.stalled
 
     def _connect(self) -> None:
+        """One comes, or a few at once who want the same."""
         if not self._free:
             return
-        worker, subscriber = self.rng.choice(self.workers), self._next_id
-        self._next_id += 1
-        sock = FakeSocket(subscriber, self.rng, lambda: self.writer_step(worker))
-        sock.lossy = sock.faulty = 0.0
+        worker = self.rng.choice(self.workers)
+        count = self.fate.choice((1, 2, 4)) if self.may_crowd else 1
+        socks = [self._socket(worker) for _ in self._free[:count]]
         level = LOSSES if self.rng.random() < 0.6 else NOTHING
         if level and self.has_policies and self.fate.random() < 0.4:
             level = ALL
         is_marked = self.rng.random() < 0.5
-        said = SUBSCRIBER_HELLO
-        for wish in (*WISHES.get(level, ()), *((b"snapshot",) if is_marked else ())):
-            said += command(b"\x09SUBSCRIBE\0fanout." + wish)
         asks = self.may_ask and self.fate.random() < 0.6
         asked, last = random_since(self.fate, self.writer.head, EPOCH) if asks else (b"", -1)
-        said += command(b"\x09SUBSCRIBE\0fanout." + asked) if asks else b""
-        for prefix in self.rng.sample(PREFIXES, 1 if asks else self.rng.choice((1, 1, 3))):
+        said = hello(level, asked, is_marked=is_marked)
+        wants = self.rng.sample(PREFIXES, 1 if asks else self.rng.choice((1, 1, 3)))
+        for prefix in wants if count == 1 else random_wants(self.fate, wants):
             said += command(b"\x09SUBSCRIBE" + prefix)
-        sock.say(said)
-        self.sockets[subscriber] = sock
         kind = self.rng.choice((Kind.PLAIN, Kind.PLAIN, Kind.NUMBERED, Kind.ALONE))
-        viewer = self.viewers[subscriber] = Viewer(
-            *(self.feed, self._rules(of_options(self.options))),
-            level=level,
-            is_marked=is_marked,
-            is_plain=kind is Kind.PLAIN,
-        )
-        viewer.asks = last if asks else None
-        self.streams[subscriber] = Stream(viewer.take)
+        for sock in socks:
+            sock.say(said)
+            viewer = self.viewers[sock.descriptor] = Viewer(
+                *(self.feed, self._rules(of_options(self.options))),
+                level=level,
+                is_marked=is_marked,
+                is_plain=kind is Kind.PLAIN,
+            )
+            viewer.asks = last if asks else None
+            self._adopt(sock, worker, kind)
+
+    def _socket(self, worker: ShownWorker) -> FakeSocket:
+        sock = FakeSocket(self._next_id, self.rng, lambda: self.writer_step(worker))
+        self._next_id += 1
+        sock.lossy = sock.faulty = 0.0
+        return sock
+
+    def _adopt(self, sock: FakeSocket, worker: ShownWorker, kind: Kind) -> None:
+        subscriber = sock.descriptor
+        self.sockets[subscriber] = sock
+        self.streams[subscriber] = Stream(self.viewers[subscriber].take)
         self._leaving[subscriber] = set()
         self._worker_of[subscriber] = worker
-        slot = self._slot_of[subscriber] = self._free.pop()
-        adopt = Adopt(subscriber, slot, kind.value)
+        self._slot_of[subscriber] = self._free.pop()
+        adopt = Adopt(subscriber, self._slot_of[subscriber], kind.value)
         worker.run(lambda: worker.real.desk.adopt(adopt, [subscriber]))
         if self.has_policies and self.fate.random() < 0.8:
             self._choose_for(subscriber)

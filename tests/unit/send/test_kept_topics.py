@@ -133,7 +133,7 @@ def test_interrupted_anywhere_what_is_lost_is_counted_once(values: ValueKeeper) 
     """The value of whose place is given away, and that a topic with keyframes is gone."""
     table = KeptTopics(4, values, [b"t"])
     reached = []
-    for number in range(1, 600):
+    for number in range(1, 700):
         name = b"t%d" % number
         steps = Steps(number, _interrupt, opcodes=True)
         try:

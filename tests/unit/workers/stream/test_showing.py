@@ -357,7 +357,7 @@ def test_what_is_evicted_is_counted_in_the_mark(feed: Feed) -> None:
     feed.settle()
     assert early.got()[1][-1]["count"] == len(TOPICS)
     feed.log.values._evict(5)
-    feed.showing._pieces.clear()  # what others have just been sent is still at hand
+    feed.showing._joining._pieces.clear()  # what others have just been sent is still at hand
     one = feed.comes(b"", is_told=True)
     feed.settle()
 
