@@ -24,6 +24,7 @@ class ShowTuning:
     list_part: int = 1_024  # values of a list, once there are more
     recent_lists: int = 8  # that are kept though nobody has them
     shared_times: int = 4  # as much in a send of what others have as well: some 2 ms, once for all
+    small_part: int = 1_024  # 1/1024 of the log: so little may stay stored for half a second
     in_order: bool = False  # look at prefixes by their names; else as a set has them, which is free
     places_per_look: int = 512  # of which keyframes are looked for: less than 1 ms
     messages_per_look: int = 16_384  # that may be keyframes: less than 1 ms

@@ -49,13 +49,15 @@ TRIED_FIRST: dict[str, int] = {
     "count_nonces_from_the_first_one_again": 50_015,
     "count_nothing_since_the_record": 1,
     "count_nothing_that_it_jumps_over": 10_095,
+    "end_them_with_what_is_sent": 30_109,
     "find_what_was_being_sent_anew": 30_006,
     "forget_a_part_of_a_box_that_has_come": 50_004,
     "forget_how_much_of_that_is_told": 50_062,
     "forget_that_it_is_catching_up": 10_043,
     "forget_that_it_rests": 94,
+    "forget_that_they_end": 30_011,
     "forget_the_gaps": 17,
-    "forget_the_part_of_the_names": 30_114,
+    "forget_the_part_of_the_names": 30_547,
     "forget_what_is_half_out": 50_062,
     "forget_what_it_has_said": 8,
     "forget_where_that_ends": 10_005,
@@ -106,7 +108,7 @@ TRIED_FIRST: dict[str, int] = {
 FOUND = (
     *(608, 688, 712, 880, 1_483, 1_644, 1_771, 1_970, 8_196, 9_427, 9_839),
     *(12_725, 14_110, 15_061, 15_173, 17_329, 20_056, 20_113, 20_208, 30_114, 30_478, 30_690),
-    *(30_769, 50_561),
+    *(30_769, 30_109, 30_547, 50_561),
 )
 
 # Seeds that are there for kill points that are seldom passed.

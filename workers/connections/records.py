@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 KEPT_PART = 4  # records may keep 1/4 of the log beyond what the peers need
 TURNS_PER_LOOK = 8  # at what they keep, unless the publisher waits; in a turn they keep little more
+SHARED_BYTES = 512  # of what there is more of one that may be the same of the next
 PEERS_PER_LOOK = 32  # at the clock; each takes some microseconds
 
 
@@ -52,7 +53,8 @@ class Records:
     """Writes them, and says what the log must keep for them.
 
     Its mutable state: what the log must keep for them, whose records are being renewed, up to which
-    message that was done last, and those peers of others whose records point to what is here.
+    message that was done last, what one of them points to, and those peers of others whose records
+    point to what is here.
 
     Args:
         peers: by id; changed by others.
@@ -73,6 +75,7 @@ class Records:
         self._turns = 0  # since it was looked at what they keep
         self._resume = self._slot.resume = NO_TAIL
         self._area = around.spill_area()
+        self._last_stored: tuple[bytes, Stored | None] = b"", None
         pump.backlog.turned = self._note_turn
 
     @property
@@ -170,7 +173,7 @@ class Records:
             if not packed:
                 return record, PointedTo(kept=(*kept,))
             stored = before.stored if packed == before.packed else None
-            stored = stored or self._store(packed)
+            stored = stored or self._stored_of(packed)
         except _NoRoomError:
             return self._point_to_nothing(peer, record)
         if too_long:
@@ -203,6 +206,16 @@ class Records:
             values.stored = self._store(values.packed())
         kept.append(values.stored)  # this record's own: `values.stored` may be replaced later
         return values.stored.offset, values.stored.size
+
+    def _stored_of(self, packed: bytes) -> Stored:
+        """Where this is; many that come at once have the same."""
+        known, stored = self._last_stored
+        if known == packed and stored is not None:
+            return stored
+        stored = self._store(packed)
+        if len(packed) <= SHARED_BYTES:
+            self._last_stored = packed, stored
+        return stored
 
     def _store(self, data: bytes) -> Stored:
         stored = self._area.store(data)

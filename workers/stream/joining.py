@@ -88,6 +88,7 @@ class Joining:
 
     def _keep(self, number: int, load: Load) -> None:
         """Others that have the list of this number want it, too."""
+        load.is_shared = True
         self._shared.setdefault(number, []).append(load)
         self._order.append(number)
         self._shared_bytes += load.held_bytes

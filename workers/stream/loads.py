@@ -33,12 +33,13 @@ class Load:
         later: where there was one that is being committed, and its place.
         evicted: where there was one that is not kept.
         seen: what was too old, or forgotten, when they were joined.
+        is_shared: whether it is kept for others.
         stored: where `packed()` is kept for another worker; None = nowhere yet.
     """
 
     __slots__ = (
         *("at", "bounds", "data", "evicted", "first", "later", "limit", "marks", "sequences"),
-        *("seen", "stop", "stored"),
+        *("is_shared", "seen", "stop", "stored"),
     )
 
     def __init__(
@@ -67,6 +68,7 @@ class Load:
         self.later = later
         self.evicted = evicted
         self.seen = seen
+        self.is_shared = False
         self.stored: Stored | None = None
 
     def __len__(self) -> int:

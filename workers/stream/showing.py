@@ -47,6 +47,7 @@ class Showing:
         totals: Totals,
         tuning: ShowTuning = TUNING.show,
     ) -> None:
+        self._tuning = tuning
         self._values = values
         self._log = values.log
         self._losing = losing
@@ -146,7 +147,8 @@ class Showing:
         snapshots.end_first()
         if not snapshots.pending:
             member.snapshots = None
-        self._losing.turned(member)
+        if not snapshot.is_last:
+            self._losing.turned(member)
 
     def _tell(self, member: Member, snapshot: Snapshot, *, is_end: bool) -> None:
         assert not member.control, "it is sent first"
@@ -167,12 +169,34 @@ class Showing:
     def _send(self, member: Member, snapshot: Snapshot, load: Load) -> Step:
         at, later, evicted = snapshot.at, snapshot.later, snapshot.evicted
         self._pass(snapshot, load, load.stop)
+        snapshot.is_last = self._is_last(member, snapshot, load)
         self._note(member, snapshot, load)
         step, begun = self._hand(member, snapshot, load)
         if begun < len(load):
             snapshot.at, snapshot.later, snapshot.evicted = at, later, evicted
             self._pass(snapshot, load, load.at[begun])
+        self._end_if_noted(member, snapshot, is_whole=step is Step.MORE)
         return step
+
+    def _is_last(self, member: Member, snapshot: Snapshot, load: Load) -> bool:
+        """Whether nothing is left of it behind that, and the record of that may say so.
+
+        The record stays for a while then, and with it what it points to: that is not to be much,
+        unless others have it as well.
+        """
+        listing, snapshots = snapshot.listing, member.snapshots
+        assert listing is not None
+        assert snapshots is not None
+        is_over = snapshot.at >= len(listing) and not (listing.has_more or snapshot.later)
+        is_small = load.is_shared or len(load.data) * self._tuning.small_part <= self._log.size
+        is_plain = not (member.older or member.replay or snapshot.is_told)
+        return is_over and is_small and is_plain and len(snapshots.pending) == 1
+
+    def _end_if_noted(self, member: Member, snapshot: Snapshot, *, is_whole: bool) -> None:
+        """If all of it went out, as its record says already, what comes follows from the log."""
+        if snapshot.is_last and is_whole:
+            self._end(member, snapshot)
+        snapshot.is_last = False
 
     def _note(self, member: Member, snapshot: Snapshot, load: Load) -> None:
         """This is what it is sent; it stands behind that."""
@@ -187,6 +211,7 @@ class Showing:
             snapshot.load = None
             if begun < len(load):
                 snapshot.passed = load.marks[begun - 1]
+            self._end_if_noted(member, snapshot, is_whole=step is Step.MORE)
         return step
 
     def _hand(self, member: Member, snapshot: Snapshot, load: Load) -> tuple[Step, int]:

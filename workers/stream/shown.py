@@ -31,6 +31,7 @@ class Standing(NamedTuple):
     Args:
         load: where it is kept what was being sent of it, and its bytes; 0 = nothing was.
         messages: of that.
+        is_last: as in `Snapshot`.
         held: the fields of its `Finding` that say where it is held, if it is.
         alone: as `load`.
     """
@@ -52,6 +53,7 @@ class Standing(NamedTuple):
     before: int | None
     load: tuple[int, int]
     messages: int
+    is_last: bool
     held: tuple[int, int, int, bool] | None
     alone: tuple[int, int]
 
@@ -92,7 +94,9 @@ def _standing(one: Snapshot, keep: Keep) -> Standing:
         ),
         *(one.is_begun, one.sent, one.evicted, one.stands_in, one.stands_at, one.later),
         *(one.is_found, one.before),
-        *((_NOWHERE, 0) if load is None else (keep(load), len(load))),
+        _NOWHERE if load is None else keep(load),
+        0 if load is None else len(load),
+        load is not None and one.is_last,
         None if finding is None else finding.held,
         keep(one.alone) if one.alone else _NOWHERE,
     )
@@ -128,6 +132,7 @@ def _snapshot(stands: Standing, prefixes: Collection[bytes], read: Read) -> Snap
     made.is_found, made.before = stands.is_found, stands.before
     if stands.messages:
         made.load = Load.unpacked(read(*stands.load), stands.messages)
+        made.is_last = stands.is_last
     if stands.held is not None:
         *where, is_asked_for = stands.held
         made.finding = Finding(*where, is_asked_for=is_asked_for)

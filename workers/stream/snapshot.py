@@ -48,6 +48,7 @@ class Snapshot:
         part: the names in the part of it that is sent; None = it is not made in parts.
         passed: what is not newer was sent, of that part.
         load: what another worker was sending of it.
+        is_last: whether it ends with what is being sent, once all of that went out at once.
         later: places whose last messages were not committed when it was their turn.
         is_passed: whether it was sent the newest of what came from there on before this.
         tries: how often it was waited for those.
@@ -59,7 +60,7 @@ class Snapshot:
 
     __slots__ = (
         *("above", "alone", "at", "before", "due", "evicted", "finding"),
-        *("is_alone", "is_asked_for", "is_begun", "is_found", "is_passed", "is_told"),
+        *("is_alone", "is_asked_for", "is_begun", "is_found", "is_last", "is_passed", "is_told"),
         *("later", "limit", "listing", "load", "number", "part", "passed", "prefixes"),
         *("sent", "tries"),
     )
@@ -80,7 +81,7 @@ class Snapshot:
         self.prefixes = prefixes
         self.is_alone = is_alone
         self.is_told = is_told
-        self.is_asked_for = self.is_passed = self.is_begun = False
+        self.is_asked_for = self.is_passed = self.is_begun = self.is_last = False
         self.listing: Listing | None = None
         self.at = 0
         self.limit = due

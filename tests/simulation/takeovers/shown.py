@@ -162,6 +162,7 @@ def shown_at_once(seed: int) -> ShowTuning:
         listed_max=rng.choice((-1, 1_000)),  # below 0 all are listed in parts
         list_part=rng.choice((1, 3)),
         names_per_look=rng.choice((1, 2, 4_096)),
+        small_part=rng.choice((1, 1, 1_024)),
     )
 
 

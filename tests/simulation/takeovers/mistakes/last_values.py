@@ -24,6 +24,18 @@ def begin_last_values_again(original: Any, one: Snapshot, keep: Any) -> Standing
     return standing._replace(passed=-1)
 
 
+@replaces(shown, "_standing")
+def forget_that_they_end(original: Any, one: Snapshot, keep: Any) -> Standing:
+    standing: Standing = original(one, keep)
+    return standing._replace(is_last=False)
+
+
+@replaces(shown, "_standing")
+def end_them_with_what_is_sent(original: Any, one: Snapshot, keep: Any) -> Standing:
+    standing: Standing = original(one, keep)
+    return standing._replace(is_last=standing.messages > 0)
+
+
 @replaces(Showing, "_note")
 def find_what_was_being_sent_anew(
     _original: Any, self: Showing, member: Member, _snapshot: Snapshot, _load: Load

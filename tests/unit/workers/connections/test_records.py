@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.shm.layout import PAGE, Layout
-from fanout.workers.connections.records import KEPT_PART, TURNS_PER_LOOK
+from fanout.workers.connections.records import KEPT_PART, SHARED_BYTES, TURNS_PER_LOOK
 from fanout.workers.tuning import TUNING
 from tests.helpers.taking_over import TakingOver
 
@@ -68,3 +68,14 @@ def test_those_that_a_publisher_waits_for_are_renewed_at_once_and_it_is_rung(
 
     assert before < slot.tail == slot.resume
     assert around.rings == rings + 1
+
+
+def test_what_the_records_of_many_point_to_is_stored_once_if_it_is_short(one: TakingOver) -> None:
+    (worker,) = one.workers
+    stored_of = worker.desk.records._stored_of
+    first, again, other = stored_of(b"the same"), stored_of(b"the same"), stored_of(b"another")
+    long = bytes(SHARED_BYTES + 1)
+
+    assert first is again
+    assert other.offset != first.offset
+    assert stored_of(long) is not stored_of(long)

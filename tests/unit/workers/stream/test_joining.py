@@ -192,3 +192,27 @@ def test_who_was_sent_the_newest_of_what_comes_is_sent_nothing_older_of_others(
 
     came = [sequence for topic, sequence in third.got()[0] if topic == b"xp3"]
     assert came == ([new] if is_passed else [old, new])
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+def test_the_record_of_the_last_that_several_are_sent_says_that_it_ends_with_that(
+    feed: Feed, is_told: bool
+) -> None:
+    feed.show_by(ShowTuning(small_part=1))
+    feed.comes(b"x")
+    feed.settle()
+    written: list[bool] = []
+    one = feed.comes(b"x", room=3 * SIZE, is_told=is_told)
+    snapshots = one.member.snapshots
+    assert snapshots is not None
+
+    def turned(_member: object) -> None:
+        written.append(bool(snapshots.pending) and snapshots.pending[0].is_last)
+
+    feed.pump.backlog.turned = turned
+    feed.settle_but(one)
+    feed.settle()
+
+    # All at once; then what its socket did not take of that. And for who is told of it the marks.
+    assert written == ([False] * 4 if is_told else [True, True])
+    assert [topic for topic, _ in one.got()[0]] == TOPICS[:10]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from fanout.workers.stream.loads import Load
 from fanout.workers.stream.shown import Shown, shown_of, snapshots_of
 from fanout.workers.stream.snapshot import Snapshots
@@ -89,3 +91,16 @@ def test_what_was_being_sent_is_handed_on_as_it_is() -> None:
     assert load is not None
     assert ([*load.sequences], [*load.marks], [*load.bounds]) == ([4, 6], [4, 7], [0, 2, 5])
     assert (load.data, len(load)) == (b"xxyyy", 2)
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+def test_whether_it_ends_with_what_is_being_sent_is_handed_on(is_last: bool) -> None:
+    snapshots = Snapshots({b"A"})
+    snapshots.add(7, -1, [b"A"], is_told=False)
+    (first,) = snapshots.pending
+    first.load, first.is_last = Load(7, 1, [3], [3], [0, 4], b"data"), is_last
+
+    (heir,) = handed_on(snapshots, {b"A"}).pending
+    assert heir.is_last is is_last
+    assert heir.load is not None
+    assert heir.load.data == b"data"
