@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -271,6 +272,35 @@ def test_nothing_is_allowed_that_nobody_does() -> None:
         if (room, other) not in used
     ]
     assert unused == []
+
+
+# Names that stand for what is the same of two kinds, or for what users do not meet with the other.
+PARALLELS = {
+    # With and without asyncio; and the role that a socket plays.
+    *("Batch", "Producer", "Subscriber", "Socket", "Sending", "Receiving"),
+    *("Push", "Pull", "Req", "Rep", "Dealer", "Router", "Sub"),
+    *("Core", "Inbox", "Plug"),  # of a subscriber, and of a socket
+    *("CurveClient", "PlainClient"),  # as users say it, and its side of the handshake
+    "Desk",  # what others know of it, and itself
+    *("Intake", "Rates", "Reading", "Screen"),  # of a command
+}
+
+
+def test_a_name_stands_for_one_class_where_two_could_be_met() -> None:
+    """In one room, or in two of which one may import the other."""
+    met: dict[str, list[str]] = {}
+    for module, path in modules().items():
+        if path.suffix == ".py":
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    met.setdefault(node.name, []).append(module)
+    doubled = {
+        name
+        for name, where in met.items()
+        for one, other in combinations(map(room_of, where), 2)
+        if one == other or other in MAY_IMPORT[one] or one in MAY_IMPORT[other]
+    }
+    assert doubled == PARALLELS, {name: met[name] for name in doubled ^ PARALLELS if name in met}
 
 
 def test_there_is_no_circle_of_imports() -> None:
