@@ -81,7 +81,9 @@ def one_round(rng: Random, send_timeout: float) -> None:
         try:
             _read_all(readers, stream, rng)
         finally:
-            publisher.stop() if sys.exc_info()[0] else None
+            if sys.exc_info()[0]:
+                publisher.stop()
+                print(*happenings.events, sep="\n")  # why one was closed
             feed.join()
         assert not happenings.of(EventKind.SUBSCRIBER_EVICTED)
 
