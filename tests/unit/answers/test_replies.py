@@ -243,7 +243,6 @@ def test_a_question_that_is_too_long_is_answered() -> None:
     assert msgpack.unpackb(packed.data)["error"]["code"] == "too_large"
 
 
-@pytest.mark.unmeasured
 def test_maps_in_maps_of_any_depth_are_answered() -> None:
     """In msgpack there are some that can be read, and not be shown any more."""
     replies = replies_of(FakeView())

@@ -120,7 +120,6 @@ def test_a_worker_that_is_new_gets_its_part() -> None:
     assert len(world.moves) > 2 * 20
 
 
-@pytest.mark.unmeasured
 def test_nobody_is_moved_twice_in_half_a_minute_whatever_the_loads_do() -> None:
     world = heavy_on_one(2)
     for _ in range(60):

@@ -32,7 +32,6 @@ def splitter() -> Splitter:
     return Splitter(Admission(table, table.intern, None), 1 << 20, 1 << 20)
 
 
-@pytest.mark.unmeasured
 @pytest.mark.parametrize("size", [1000, 1 << 20])
 def test_what_was_found_and_what_is_left_are_all(size: int) -> None:
     for cut in NEAR:

@@ -202,7 +202,6 @@ def test_who_asks_for_answers_and_reads_them_may_go_on() -> None:
         assert server.receive(client.seal(b"x")) == b"x"
 
 
-@pytest.mark.unmeasured
 def test_who_asks_for_answers_and_reads_none_is_refused_before_they_are_many() -> None:
     client, server = made(version=ssl.TLSVersion.TLSv1_3)
     shake(client, server)

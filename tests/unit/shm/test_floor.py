@@ -180,7 +180,6 @@ def test_what_a_worker_goes_back_to_is_there(segment: Segment) -> None:
     assert meet(segment) > 100
 
 
-@pytest.mark.unmeasured
 @pytest.mark.parametrize("make", [LowersTooFar, BelievesAnyTail, LooksTooEarly])
 def test_a_writer_that_does_it_wrong_is_seen(segment: Segment, make: type[Writer]) -> None:
     with pytest.raises(AssertionError, match=r"\(|assert"):

@@ -167,7 +167,6 @@ def test_text_of_an_endpoint_parses_to_the_same(endpoint: Endpoint) -> None:
     assert parse_endpoint(str(endpoint)) == endpoint
 
 
-@pytest.mark.unmeasured
 @given(
     st.text(ANY)
     | st.builds("tcp://{}".format, st.text(ANY))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +10,6 @@ from fanout.workers.policy.ages import NOTES_MAX, STEP_NS, Ages
 MS = 1_000_000
 
 
-@pytest.mark.unmeasured
 @given(st.lists(st.tuples(st.integers(0, 20 * MS), st.integers(0, 3)), max_size=60))
 def test_an_age_is_right_to_the_distance_of_two_notes(turns: list[tuple[int, int]]) -> None:
     ages, came = Ages(), []

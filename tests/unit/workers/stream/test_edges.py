@@ -33,7 +33,6 @@ class Topics:
         return self.topics[sequence]
 
 
-@pytest.mark.unmeasured
 @given(st.lists(names, min_size=1, max_size=30), st.sets(names, min_size=1, max_size=4), st.data())
 def test_they_are_those_that_one_finds_one_by_one(
     topics: list[bytes], wants: set[bytes], data: st.DataObject

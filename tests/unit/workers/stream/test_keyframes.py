@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +26,6 @@ class Index:
         return self.ids[first:stop]
 
 
-@pytest.mark.unmeasured
 @given(MESSAGES, st.data())
 def test_the_last_one_before_any_message_is_found(
     messages: list[tuple[int, bool]], data: st.DataObject

@@ -60,7 +60,6 @@ def steps(
     return looked_each_time(worker, looks, now, COUNT)
 
 
-@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("policy", "kept"),
     [
