@@ -1,30 +1,79 @@
-"""Mistakes that one seed in hundreds shows: each has a check of its own, whatever the seeds are.
+"""Mistakes that few seeds show: each has a check of its own, whatever the seeds are.
 
-A change of anything that is simulated makes other seeds of all, so a mistake that is seldom shown
-would be looked for in hundreds of them, and perhaps not be found. Here nothing is left to chance.
+A change of anything that is simulated makes other seeds of all, so a mistake that one in hundreds
+shows would be looked for in all of these, and perhaps not be found. Here nothing is left to chance.
 """
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
 
+from fanout.shm.segment import Segment
+from tests.helpers.log import SMALL
+from tests.helpers.taking_over import TakingOver
 from tests.simulation.takeovers.mistakes import MISTAKES
+from tests.unit.coordinator import test_handing_on as handing_on
+from tests.unit.coordinator import test_lost as lost
+from tests.unit.shm import test_stream_record as records
 from tests.unit.workers.connections import test_resuming as resuming
 from tests.unit.workers.connections import test_sealed as sealed
+from tests.unit.workers.connections import test_self_service as self_service
+from tests.unit.workers.connections import test_unix_inbox as unix_inbox
+from tests.unit.workers.connections.test_inbox import CHUNKS, LAYOUT, Unknown
+from tests.unit.workers.stream import test_gaps as gaps
+from tests.unit.workers.stream import test_shown as shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+def nobody_goes_on_too_early() -> None:
+    with closing(TakingOver(resuming.LAYOUT, resuming.TUNING)) as two:
+        resuming.test_nobody_goes_on_before_the_heir_has_come_as_far_as_the_dead_one(two)
+
+
+def old_or_new_is_left() -> None:
+    with closing(Segment.create(SMALL)) as segment:
+        records.test_whoever_dies_between_two_stores_leaves_the_old_record_or_the_new_one(segment)
+
+
+def nothing_taken_is_known() -> None:
+    with closing(TakingOver(LAYOUT, CHUNKS, ipc=True)) as two:
+        unix_inbox.test_one_whose_socket_has_just_taken_nothing_is_known(two)
+
 
 _keep_log = resuming.test_the_log_is_kept_from_the_record_on_though_its_worker_needs_less
 
 # What shows a mistake, beside the seeds; more than one if it shows in more than one way.
 CHECKS: dict[str, list[Callable[[], None]]] = {
+    "believe_a_checkpoint_of_before": [
+        lost.test_what_a_record_says_that_is_newer_than_the_checkpoint_is_known
+    ],
+    "choose_a_bank_before_it_is_written": [old_or_new_is_left],
     "forget_the_nonces_of_what_waits": [sealed.test_what_waits_is_thrown_away_with_its_nonces],
+    "forget_the_part_of_the_names": [
+        shown.test_the_part_of_the_names_that_is_sent_is_handed_on,
+    ],
+    "go_on_before_ones_front_is_there": [nobody_goes_on_too_early],
+    "go_on_with_whom_it_was_sending_to": [
+        handing_on.test_only_the_one_is_closed_that_its_worker_was_just_sending_to
+    ],
+    "hand_on_what_it_wants_now_only": [
+        handing_on.test_how_its_wants_have_changed_since_its_record_is_handed_on
+    ],
     "keep_nothing_for_records": [partial(_keep_log, b"A"), partial(_keep_log, b"C")],
+    "remember_only_the_last_gap": [
+        gaps.test_what_is_lost_before_it_was_told_is_in_the_same_marker,
+    ],
+    "take_nothing_back_if_it_takes_nothing": [nothing_taken_is_known],
+    "tell_nobody_that_it_has_taken_all_back": [
+        self_service.test_that_it_has_taken_all_back_is_told_if_that_may_not_have_been
+    ],
 }
 
 
@@ -36,5 +85,5 @@ def test_a_check_of_its_own_shows(name: str, number: int) -> None:
     check()  # what fails without the mistake shows nothing
     owner, attribute, broken = MISTAKES[name]
 
-    with mock.patch.object(owner, attribute, broken), pytest.raises(AssertionError):
+    with mock.patch.object(owner, attribute, broken), pytest.raises((AssertionError, Unknown)):
         check()

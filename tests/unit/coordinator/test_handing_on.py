@@ -5,15 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from unittest import mock
 
-from fanout.control.messages import Evict, Finish, Slow, Snapshot, SnapshotDone, Started
+from fanout.control.messages import (
+    Evict,
+    Finish,
+    Slow,
+    Snapshot,
+    SnapshotDone,
+    Started,
+    Subscriptions,
+)
 from fanout.control.takeover import Resume, Resumed, Wants
 from fanout.coordinator.actions import Say
 from fanout.coordinator.handing_on import HOPE
 from fanout.coordinator.reports import ask
-from fanout.coordinator.takeovers import REFUSALS_MAX, REFUSED_PAUSE
+from fanout.coordinator.takeovers import MAY_HAVE_SENT, REFUSALS_MAX, REFUSED_PAUSE
 from fanout.coordinator.watching import TICK
 from fanout.events import EventKind
 from fanout.reasons import Reason
+from fanout.shm import layout as at
 from fanout.shm.header import Header
 from fanout.shm.stream_record import Kind, StreamRecord, StreamSlot
 from fanout.shm.worker_slot import NO_TAIL
@@ -147,6 +156,45 @@ def test_who_goes_on_with_one_is_told_that_it_was_reported_as_slow() -> None:
         assert isinstance(resume, Resume)
         assert (resume.slow, resume.stalled) == (False, False)
         assert len(bench.of(EventKind.SUBSCRIBER_RECOVERED)) == 1
+
+
+def test_how_its_wants_have_changed_since_its_record_is_handed_on() -> None:
+    """What it was sent until then went by what it wanted before."""
+    with Bench(2) as bench:
+        subscriber = connect(bench)
+        first, second = bench.processes
+        first.say(Subscriptions(subscriber, 5, [b"B"], [b"A"]))
+        bench.turn()
+        first.exit(KILLED)
+        bench.turn()
+
+        wants = [one for one in second.hear() if isinstance(one, Wants)]
+        told = [(one.sequence, one.added, one.cancelled) for one in wants]
+        assert told == [(0, [b"A"], []), (5, [b"B"], [b"A"])]
+
+
+def test_only_the_one_is_closed_that_its_worker_was_just_sending_to() -> None:
+    """Of a Unix socket; nobody knows how much it was sent."""
+    with Bench(2) as bench:
+        ones = [connect(bench)]
+        while len(ones) < 2:  # another one that the same worker has
+            _sock, subscriber = bench.connect(b"A")
+            connection = bench.state.roster.connections[subscriber]
+            StreamSlot(bench.segment, connection.slot).write(RECORD)
+            if connection.worker == 0:
+                ones.append(subscriber)
+        slots = [bench.state.roster.connections[one].slot for one in ones]
+        for number, slot in enumerate(slots):
+            StreamSlot(bench.segment, slot).words[at.S_HANDED] = 100 + number
+        first, _second = bench.processes
+        first.slot.sending = 101
+        first.exit(KILLED)
+        bench.turn()
+
+        evicted = bench.of(EventKind.SUBSCRIBER_EVICTED)
+        assert [one.subscriber for one in evicted] == [ones[1]]
+        assert evicted[0].reason.endswith(MAY_HAVE_SENT)
+        assert bench.state.ledger.not_resumed == 1
 
 
 def test_the_workers_end_when_all_that_others_go_on_with_are_served() -> None:

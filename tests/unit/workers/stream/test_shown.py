@@ -82,6 +82,16 @@ def test_what_is_stored_is_stored_anew_when_it_has_changed() -> None:
         assert snapshots.stored is None
 
 
+def test_the_part_of_the_names_that_is_sent_is_handed_on() -> None:
+    """What was passed is so of that part only: of all names, what comes behind it would be left."""
+    snapshots = Snapshots({b"A"})
+    snapshots.add(9, -1, [b"A"], is_told=False)
+    snapshots.pending[0].part, snapshots.pending[0].passed = (b"A5", b"A7"), 4
+    (heir,) = handed_on(snapshots, {b"A"}).pending
+
+    assert (heir.part, heir.passed) == ((b"A5", b"A7"), 4)
+
+
 def test_what_was_being_sent_is_handed_on_as_it_is() -> None:
     snapshots = Snapshots({b"A"})
     snapshots.add(9, -1, [b"A"], is_told=False)
