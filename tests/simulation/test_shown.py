@@ -39,14 +39,15 @@ SHARED_PART = 1 / 4  # where one such topic is that of several who came at once
 # by itself was not sent it; keyframes were looked for where the log was not kept; one was told of
 # what it had lost in the middle of a message; topics of a list that was made anew while keyframes
 # were looked for were counted twice; and one jumped that had been sent all of its last values. Then
-# of those who cancel: what was being committed when it was looked at came after newer ones.
-FOUND = (156, 263, 285, 10_022, 10_054, 10_067, 10_094, 10_302, 10_306, 10_345, 20_869)
+# of those who cancel: what was being committed when it was looked at came after newer ones. 10_205:
+# by a list of before nobody was told that a topic that is new since begins without a keyframe.
+FOUND = (156, 263, 285, 10_022, 10_054, 10_067, 10_094, 10_205, 10_302, 10_306, 10_345, 20_869)
 
 # The seeds that show them soonest; `python -m tests.simulation --shown --mutations --runs 60` finds
 # others.
 TRIED_FIRST: dict[str, int] = {
     "ask_for_none": 29,
-    "begin_again_after_a_jump": 40_008,
+    "begin_again_after_a_jump": 40_013,
     "begin_with_the_last_but_one": 7,
     "believe_what_may_be_overwritten": 20_004,
     "count_the_lost_twice": 29,
@@ -66,12 +67,11 @@ TRIED_FIRST: dict[str, int] = {
     "repeat_what_is_covered": 7,
     "send_as_fast_as_it_takes": 20_000,
     "send_what_came_before_the_keyframe": 7,
-    "share_a_list_that_was_made_before": 40_001,
     "share_what_one_has_cancelled": 40_023,
     "show_again_what_it_has": 30_000,
     "show_older_ones_after_the_newest": 20_002,
     "show_past_its_rate": 20_205,
-    "show_twice_what_was_cancelled_and_wanted_again": 20_007,
+    "show_twice_what_was_cancelled_and_wanted_again": 20_000,
     "show_what_comes_by_itself": 7,
     "show_what_there_is_where_it_goes_on": 30_000,
     "show_what_there_was_before_a_jump": 20_002,
@@ -149,7 +149,7 @@ def test_newcomers_that_want_the_same_at_once_get_it_for_seeds_from(first: int) 
         first,
         SHARED_PART,
         shown=(200, "the simulation shows nothing"),
-        shared=(2, "nobody is sent what was joined for others"),
+        shared=(1, "nobody is sent what was joined for others"),
     )
 
 

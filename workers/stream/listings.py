@@ -93,8 +93,11 @@ class Listings:
         known = self._shared.get(_key(snapshot))
         if known is None or known.made_at < snapshot.limit or known.is_given_up:
             return None
-        if known.is_ready and known.newest >= self._values.log.head():
+        head = self._values.log.head()
+        if known.is_ready and known.newest >= head:
             return None  # it was being committed when that was made, and may have been taken back
+        if known.made_at != head and self._values.has_keyframes:
+            return None  # of topics that are new since it has to be known with what they begin
         known.is_shared = True
         return known
 

@@ -21,7 +21,6 @@ from fanout.workers.stream.chunks import Chunk
 from fanout.workers.stream.finding import Finding
 from fanout.workers.stream.judging import Judging
 from fanout.workers.stream.keyframes import Keyframes
-from fanout.workers.stream.listings import Listings
 from fanout.workers.stream.replaying import Replaying
 from fanout.workers.stream.showing import Showing
 from fanout.workers.stream.snapshot import Snapshot, Snapshots
@@ -203,15 +202,6 @@ def forget_what_covered_it(_original: Any, snapshots: Snapshots, prefix: bytes) 
 
 
 # Where several want the same.
-
-
-@replaces(Listings, "_known")
-def share_a_list_that_was_made_before(original: Any, listings: Listings, snapshot: Any) -> Any:
-    limit, snapshot.limit = snapshot.limit, -1
-    try:
-        return original(listings, snapshot)
-    finally:
-        snapshot.limit = limit
 
 
 @replaces(joining, "_is_like_others")

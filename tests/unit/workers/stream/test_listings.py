@@ -93,6 +93,20 @@ def test_a_list_is_there_for_who_comes_next_though_nobody_has_it_any_more(
         assert len(made) == 2 * number - 1, "it is too long to be kept for nobody"
 
 
+@pytest.mark.parametrize("has_keyframes", [False, True])
+def test_where_there_are_keyframes_it_is_not_shared_once_something_is_published(
+    feed: Feed, has_keyframes: bool
+) -> None:
+    if has_keyframes:
+        feed.log.values.note_keyframe(len(TOPICS), feed.id_of(TOPICS[-1]))
+    first, second = feed.comes(*LIST, room=0), feed.comes(*LIST, room=0)
+    del feed.pump.runnable[second.member]
+    made = listing_of(feed, first)
+    feed.publish(TOPICS[-1])
+
+    assert (listing_of(feed, second) is made) is not has_keyframes
+
+
 def test_a_list_with_what_was_being_committed_is_nobody_elses(feed: Feed) -> None:
     feed.comes(b"zz")
     feed.settle()  # by now all names are known
