@@ -57,7 +57,7 @@ TRIED_FIRST: dict[str, int] = {
     "forget_that_it_has_jumped": 20_006,
     "forget_what_covered_it": 40_001,
     "go_back_without_protection": 20_009,
-    "keep_nothing": 40_008,
+    "keep_nothing": 40_060,
     "leave_the_keyframe_out": 0,
     "look_for_keyframes_though_all_is_sent": 30_002,
     "look_no_further_back_than_before": 40_001,
