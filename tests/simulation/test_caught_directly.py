@@ -16,6 +16,7 @@ import pytest
 from fanout.shm.segment import Segment
 from tests.helpers.log import SMALL
 from tests.helpers.taking_over import TakingOver
+from tests.simulation.mutations import MUTATIONS
 from tests.simulation.takeovers.mistakes import MISTAKES
 from tests.unit.coordinator import test_handing_on as handing_on
 from tests.unit.coordinator import test_lost as lost
@@ -25,7 +26,11 @@ from tests.unit.workers.connections import test_sealed as sealed
 from tests.unit.workers.connections import test_self_service as self_service
 from tests.unit.workers.connections import test_unix_inbox as unix_inbox
 from tests.unit.workers.connections.test_inbox import CHUNKS, LAYOUT, Unknown
+from tests.unit.workers.stream import test_conflating as conflating
 from tests.unit.workers.stream import test_gaps as gaps
+from tests.unit.workers.stream import test_judging as judging
+from tests.unit.workers.stream import test_pump as pump
+from tests.unit.workers.stream import test_rounds as rounds
 from tests.unit.workers.stream import test_shown as shown
 
 if TYPE_CHECKING:
@@ -47,19 +52,29 @@ def nothing_taken_is_known() -> None:
         unix_inbox.test_one_whose_socket_has_just_taken_nothing_is_known(two)
 
 
+WANTS = ((b"",), 4)  # of who waits for its turn in a round
 _keep_log = resuming.test_the_log_is_kept_from_the_record_on_though_its_worker_needs_less
 
 # What shows a mistake, beside the seeds; more than one if it shows in more than one way.
 CHECKS: dict[str, list[Callable[[], None]]] = {
+    "begin_the_next_pass_at_once": [
+        conflating.TestAnInterval().test_a_pass_that_ends_with_what_it_does_not_want_is_one
+    ],
     "believe_a_checkpoint_of_before": [
         lost.test_what_a_record_says_that_is_newer_than_the_checkpoint_is_known
     ],
     "choose_a_bank_before_it_is_written": [old_or_new_is_left],
+    "drop_the_oldest_instead": [
+        judging.test_drop_newest_finishes_what_is_queued_and_goes_on_with_the_present
+    ],
     "forget_the_nonces_of_what_waits": [sealed.test_what_waits_is_thrown_away_with_its_nonces],
     "forget_the_part_of_the_names": [
         shown.test_the_part_of_the_names_that_is_sent_is_handed_on,
     ],
     "go_on_before_ones_front_is_there": [nobody_goes_on_too_early],
+    "go_on_from_the_front_who_waits": [
+        partial(rounds.test_who_changes_his_wants_while_he_waits_gets_what_he_wanted_before, *WANTS)
+    ],
     "go_on_with_whom_it_was_sending_to": [
         handing_on.test_only_the_one_is_closed_that_its_worker_was_just_sending_to
     ],
@@ -67,8 +82,14 @@ CHECKS: dict[str, list[Callable[[], None]]] = {
         handing_on.test_how_its_wants_have_changed_since_its_record_is_handed_on
     ],
     "keep_nothing_for_records": [partial(_keep_log, b"A"), partial(_keep_log, b"C")],
+    "never_count_the_ready": [
+        partial(rounds.test_a_turn_ends_at_its_time_and_the_next_goes_on_there, *WANTS)
+    ],
     "remember_only_the_last_gap": [
         gaps.test_what_is_lost_before_it_was_told_is_in_the_same_marker,
+    ],
+    "settle_from_where_the_log_was": [
+        pump.test_a_cursor_that_is_settled_after_the_index_was_reused_counts_right
     ],
     "take_nothing_back_if_it_takes_nothing": [nothing_taken_is_known],
     "tell_nobody_that_it_has_taken_all_back": [
@@ -83,7 +104,7 @@ CHECKS: dict[str, list[Callable[[], None]]] = {
 def test_a_check_of_its_own_shows(name: str, number: int) -> None:
     check = CHECKS[name][number]
     check()  # what fails without the mistake shows nothing
-    owner, attribute, broken = MISTAKES[name]
+    owner, attribute, broken = (MISTAKES if name in MISTAKES else MUTATIONS)[name]
 
     with mock.patch.object(owner, attribute, broken), pytest.raises((AssertionError, Unknown)):
         check()

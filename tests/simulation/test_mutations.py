@@ -7,6 +7,7 @@ from unittest import mock
 import pytest
 
 from tests.simulation.mutations import MUTATIONS
+from tests.simulation.test_caught_directly import CHECKS
 from tests.simulation.violated import Violated
 from tests.simulation.world import LATE_FROM, World
 
@@ -21,7 +22,6 @@ TRIED_FIRST: dict[str, int] = {
     "act_before_the_report": 0,
     "answer_before_the_front_is_there": 2,
     "answer_without_settling": 1,
-    "begin_the_next_pass_at_once": 204,
     "begin_the_past_a_message_late": 10_000,
     "call_nobody_slow": 1,
     "call_silent_whom_nothing_is_sent": 10,
@@ -42,7 +42,6 @@ TRIED_FIRST: dict[str, int] = {
     "count_what_nobody_saw": 248,
     "drop_more_than_one_must": 1,
     "drop_silently": 1,
-    "drop_the_oldest_instead": 197,
     "drop_where_the_publisher_has_to_wait": 21,
     "drop_without_counting": 1,
     "drop_without_counting_the_bytes": 14,
@@ -64,7 +63,6 @@ TRIED_FIRST: dict[str, int] = {
     "forget_who_had_no_time": 2,
     "forget_who_is_not_alone": 4,
     "forget_who_waits": 10_036,
-    "go_on_from_the_front_who_waits": 197,
     "go_on_with_the_lost": 6,
     "go_on_with_what_came_while_it_finished": 59,
     "hold_nobody": 23,
@@ -91,7 +89,6 @@ TRIED_FIRST: dict[str, int] = {
     "lose_what_comes_when_nothing_waits": 54,
     "match_by_what_is_reserved": 3,
     "match_twice": 1,
-    "never_count_the_ready": 252,
     "never_drop": 1,
     "never_evict": 288,
     "never_go_by_its_own_policy_again": 10_001,
@@ -119,7 +116,6 @@ TRIED_FIRST: dict[str, int] = {
     "serve_the_first_only": 10_023,
     "serve_the_held": 267,
     "serve_the_steady_only": 94,
-    "settle_from_where_the_log_was": 192,
     "speak_inside_a_message": 5,
     "spill_from_its_start_again": 0,
     "take_a_batch_for_whole_that_is_not": 4,
@@ -175,7 +171,7 @@ def caught_by(name: str) -> int | None:
     return None
 
 
-@pytest.mark.parametrize("name", MUTATIONS)
+@pytest.mark.parametrize("name", [name for name in MUTATIONS if name not in CHECKS])
 def test_the_simulation_catches(name: str) -> None:
     assert caught_by(name) is not None, "this mistake would not be seen"
 
