@@ -277,7 +277,6 @@ class Rising:
         return all(last >= number for last in self._last.values())
 
 
-@pytest.mark.unmeasured
 def test_if_a_worker_dies_meanwhile_they_are_closed_and_counted_and_back(stock: Stock) -> None:
     """Whatever is on the way just then: nobody is sent a box that he takes for an attack."""
     publisher, happenings = opened(heartbeat_interval=0.0)

@@ -11,7 +11,6 @@ from soaking.rebalance.session import Session, Settings, report
 LOOK = 0.2  # seconds: of a fifth of the length that it has every day, as is all that follows
 
 
-@pytest.mark.unmeasured
 @pytest.mark.slow
 def test_who_are_sent_much_are_spread_and_every_byte_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (balance, rebalancing):
