@@ -33,7 +33,7 @@ BY_ENDS = {
     "say_without_a_record_to_who_is_ready": 44,
     "say_without_a_record_to_who_is_blocked": 145,
     "go_on_before_ones_front_is_there": 11,
-    "hold_nothing": 5,
+    "hold_nothing": 354,
     "read_the_kernel_once": 8,
     "choose_a_bank_before_it_is_written": 105,
 }
