@@ -103,19 +103,15 @@ FOUND = (
 )
 
 # Seeds that are there for kill points that are seldom passed.
-SELDOM = (
-    *(40_009, 40_012, 40_024, 40_032, 40_043, 40_076, 40_083, 40_280, 40_406, 40_469, 40_487),
-    *(40_532, 40_703),
-)
+SELDOM = (40_009, 40_012, 40_024, 40_043, 40_062, 40_094, 40_292, 40_695)
 MORE = range(RARE_FROM, RARE_FROM + 6_000)  # which are looked through for those that are left
 
 # Of `SEEDS`, and those: in one or the other of them somebody dies at each kill point, even the
 # rarest. As above: when a change of what is simulated makes other seeds of them, all are looked
 # through.
 DEADLY = (
-    *(0, 2, 4, 5, 8, 20, 25, 27, 30, 35, 37, 41, 42, 45, 48, 58, 59, 61, 62, 68, 70, 75, 81, 86),
-    *(91, 97, 105, 108, 117, 118, 133, 147, 154, 209, 212, 218, 236, 240, 242, 255, 282, 301, 304),
-    *(408, 433, 438, 489, *SELDOM),
+    *(1, 3, 6, 7, 30, 35, 45, 70, 71, 76, 87, 95, 122, 127, 191, 198, 226, 236, 241, 291, 305, 311),
+    *(328, 356, 376, 378, 398, 460, 477, 12_725, *SELDOM),
 )
 
 _kills: dict[int, Counter[str]] = {}  # by seed, of those that have run in this process
