@@ -45,7 +45,7 @@ class SubscriberStatistics:
     dropped_bytes_by: dict[str, int] = field(hash=False)
     lag_bytes: int  # how far its cursor is behind, in bytes of log
     blocked_s: float  # for how long its socket has been full; 0.0 = it takes what it gets
-    age_s: float  # since the oldest of `queued` was published, to 0.1 s; 0.0 = none is queued
+    age_s: float  # since the oldest of `queued` came, to 0.1 s, idle to 0.5; 0.0 = none is queued
     kernel_bytes: int  # handed to the kernel, not acknowledged by the peer; at most 1 s ago
     rate: int  # messages sent in the last second
     rate_bytes: int  # their bytes

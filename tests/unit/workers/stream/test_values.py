@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 LAYOUT = Layout(256 * PAGE, 4_096, 4)  # 1 MiB
 COUNT = 2_000
+BYTES_A_MESSAGE = 17  # at most, as docs/reference/options.md says
 
 
 class Counting(LogReader):
@@ -97,3 +99,17 @@ def test_a_message_that_is_larger_than_a_send_goes_alone() -> None:
 
     loads = [values.load(at, None, log.reader) for at in range(3)]
     assert [(load.first, load.stop) for load in loads] == [(0, 1), (1, 2), (2, 3)]
+
+
+def test_a_pass_takes_as_many_bytes_a_message_as_is_documented() -> None:
+    log = Log(LAYOUT)
+    for number in range(COUNT):
+        log.publish(b"t", b"%d" % number)
+    values = Values(list(range(COUNT)), log.reader)
+    taken = sum(sys.getsizeof(getattr(values, name)) for name in ("sequences", "_sums"))
+    # A list of them would be five times as much; 512 are what the two arrays take besides.
+    assert taken <= COUNT * BYTES_A_MESSAGE + 512
+
+    loads = [values.load(at, None, log.reader) for at in range(COUNT)]
+    assert len(values._loads) == 1
+    assert max(len(load.data) for load in loads) <= BYTES_AT_ONCE
