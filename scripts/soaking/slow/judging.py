@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from soaking.slow.people import MESSAGE_BYTES, STEADY, TOPICS
+from soaking.slow.limits import breaches, parted
+from soaking.slow.looks import contradictions
+from soaking.slow.people import MESSAGE_BYTES, STEADY
+from soaking.slow.runs import Runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from soaking.slow.looks import Look
     from soaking.slow.people import Person
 
 BURST_S = 0.5  # what may be sent at once to one that is paced, as time: more than it is
@@ -26,6 +30,22 @@ class Account(Protocol):
     discarded: int
 
 
+class Run(NamedTuple):
+    """What was done, for all who subscribe.
+
+    Attributes:
+        published: messages in all.
+        seconds: since everybody came, or more.
+        epoch: of the publisher.
+        times: before each message was published, monotonic.
+    """
+
+    published: int
+    seconds: float
+    epoch: int
+    times: Sequence[float]
+
+
 def law(account: Any, queued: int, queued_bytes: int) -> Iterator[str]:
     """Where what matched is not what has become of it."""
     for suffix, waiting in (("", queued), ("_bytes", queued_bytes)):
@@ -38,8 +58,8 @@ def complaints(
     person: Person,
     heard: Mapping[str, Any],
     account: Any,
-    published: int,
-    seconds: float,
+    run: Run,
+    looks: Sequence[Look],
     *,
     ended: bool,
 ) -> Iterator[str]:
@@ -47,10 +67,12 @@ def complaints(
 
     Args:
         account: its counters, live or final.
-        seconds: since it came, or more.
+        looks: at its counters; the last one when all but the last lap was published, and nobody
+            had begun to read what was left.
         ended: whether it was closed before the end.
     """
     missing = sum(count for _, _, count in heard["holes"])
+    published = run.published
     yield from law(account, 0, 0)
     if heard["disorder"]:
         yield f"{heard['disorder']} messages came twice, in disorder, or were not wanted"
@@ -58,8 +80,12 @@ def complaints(
         yield f"{account.sent} counted as sent, {heard['received']} received"
     if account.sent_bytes - account.sent * MESSAGE_BYTES not in range(MESSAGE_BYTES):
         yield f"{account.sent_bytes} bytes sent in {account.sent} messages"
+    if person.gaps:
+        yield from _told(person, heard, run.epoch)
     if ended:
         yield from _ended(person, heard, account, missing)
+        if person.kind:
+            yield from parted(person, account, run.times)
         return
     wanted = person.wanted_between(0, published)
     if account.matched != wanted or account.matched_bytes != wanted * MESSAGE_BYTES:
@@ -73,23 +99,21 @@ def complaints(
         yield f"the last one is {heard['last']} of {published}"
     if missing and not person.may_lack:
         yield f"{missing} are missing, and it may lose none"
-    if person.policy == "conflate":
-        yield from _newest(person, heard, published)
-    if person.gaps:
-        yield from _told(person, heard)
-    if person.max_rate and account.sent_bytes > person.max_rate * (seconds + BURST_S):
-        yield f"{account.sent_bytes} bytes in {seconds:.1f} s, and it wants {person.max_rate}"
+    runs = Runs(person, heard)
+    yield from contradictions(person, looks, runs)
+    yield from breaches(person, looks[-1], looks[:-1], runs, run.times)
+    if person.max_rate and account.sent_bytes > person.max_rate * (run.seconds + BURST_S):
+        yield f"{account.sent_bytes} bytes in {run.seconds:.1f} s, and it wants {person.max_rate}"
 
 
-def _newest(person: Person, heard: Mapping[str, Any], published: int) -> Iterator[str]:
-    """The newest message of each topic that it wants must have come: the last lap of them."""
-    lacks = person.wanted_between(published - TOPICS, heard["whole_since"])
-    if lacks:
-        yield f"the newest on some topics are missing: {lacks} of the last {TOPICS} messages"
-
-
-def _told(person: Person, heard: Mapping[str, Any]) -> Iterator[str]:
-    """The markers are the gaps; of conflation there may be messages between those of one."""
+def _told(person: Person, heard: Mapping[str, Any], epoch: int) -> Iterator[str]:
+    """The markers are the gaps, each in its place; and what they say of why is so."""
+    if heard["untold"]:
+        yield heard["untold"]
+    if set(heard["reasons"]) - {person.loses_by}:
+        yield f"it was told of {heard['reasons']}, and loses by {person.loses_by}"
+    if set(heard["epochs"]) - {epoch}:
+        yield f"it was told of the epochs {heard['epochs']}, and there is {epoch}"
     holes = [tuple(hole) for hole in heard["holes"]]
     markers = [tuple(marker) for marker in heard["markers"]]
     if person.policy != "conflate":

@@ -14,6 +14,11 @@ POLICIES = ("drop_oldest", "drop_newest", "disconnect", "block", "conflate")
 STEADY, STALLS, CRAWLS, STOPS = "steady", "stalls", "crawls", "stops"
 PACED, RESTS = "paced", "rests"
 READ_ALL = (STEADY, PACED, RESTS)
+# What its limit is of. With "" the log alone is its limit.
+BYTES, MESSAGES, AGE = "bytes", "messages", "age"
+# Of each four of a policy; so of the first four, who are slow, two stall, by bytes and by age.
+KINDS = (BYTES, MESSAGES, BYTES, AGE)
+AGE_S = 1.0
 CRAWL_BYTES = 1_000  # a second
 PACED_BYTES = 20_000  # a second
 REST_S = 0.25
@@ -42,9 +47,10 @@ class Person:
         stock: it is a SUB socket of libzmq; else a raw connection.
         first: of the topics that it wants; -1 = it wants everything.
         policy: its action.
-        limit: bytes, 0 = the log alone is its limit.
+        limit: bytes, or as many messages as these are; 0 = the log alone is its limit.
         pace: how it reads.
         gaps: it wants markers.
+        kind: what its limit is of; "" = it has none.
     """
 
     name: str
@@ -54,6 +60,44 @@ class Person:
     limit: int
     pace: str
     gaps: bool
+    kind: str = ""
+
+    @property
+    def limit_bytes(self) -> int:
+        """Bytes that may wait for it, 0 = as many as the log allows."""
+        return self.limit if self.kind == BYTES else 0
+
+    @property
+    def limit_messages(self) -> int:
+        """Messages that may wait for it."""
+        return self.limit_count if self.kind == MESSAGES else 0
+
+    @property
+    def limit_age(self) -> float:
+        """Seconds that a message may wait for it."""
+        return AGE_S if self.kind == AGE else 0.0
+
+    @property
+    def limit_count(self) -> int:
+        """Messages that its limit in bytes or messages has room for."""
+        return self.limit // MESSAGE_BYTES
+
+    def kept_count(self, share: float) -> int:
+        """Messages that such a share of it has room for."""
+        if self.kind == MESSAGES:
+            return max(1, int(self.limit_messages * share))
+        return int(self.limit * share) // MESSAGE_BYTES
+
+    @property
+    def loses_by(self) -> str:
+        """The reason by which it loses what it loses."""
+        reasons = {BYTES: "lag", MESSAGES: "lag_messages", AGE: "lag_age"}
+        return "conflated" if self.policy == "conflate" else reasons.get(self.kind, "none")
+
+    @property
+    def loses_what_waits(self) -> bool:
+        """Whether what waits for it may be lost; else only what comes then."""
+        return self.policy in ("drop_oldest", "conflate", "disconnect")
 
     @property
     def max_rate(self) -> int:
@@ -83,7 +127,9 @@ class Person:
     def choices(self) -> list[str]:
         """What it says of itself, by reserved subscriptions."""
         said = [f"name={self.name}", f"policy={self.policy}"]
-        said += [f"limit_bytes={self.limit}"] if self.limit else []
+        said += [f"limit_bytes={self.limit_bytes}"] if self.limit_bytes else []
+        said += [f"limit_messages={self.limit_messages}"] if self.limit_messages else []
+        said += [f"limit_age={self.limit_age}"] if self.limit_age else []
         said += [f"max_rate={self.max_rate}"] if self.max_rate else []
         said += [f"min_interval={self.min_interval}"] if self.min_interval else []
         said += ["gap"] * self.gaps
@@ -111,6 +157,20 @@ class Person:
             return number
         place = (number - self.first) % TOPICS
         return number if place < WATCHED else number + TOPICS - place
+
+    def wanted_after(self, first: int, count: int) -> int:
+        """Of those that it wants from `first` on, the one that has so many before it."""
+        if self.first < 0:
+            return first + count
+        rounds, rest = divmod(count, WATCHED)
+        number = self.next_after(first + rounds * TOPICS - 1)
+        for _ in range(rest):
+            number = self.next_after(number)
+        return number
+
+    def wanted_before(self, stop: int, count: int) -> int:
+        """Of those that it wants before `stop`, the one that is so many before it."""
+        return self.wanted_after(0, self.wanted_between(0, stop) - count)
 
     def wanted_between(self, first: int, stop: int) -> int:
         """How many messages from `first` up to, not including, `stop` are for it."""
@@ -140,6 +200,7 @@ def people(count: int, slow: int, limit: int) -> list[Person]:
             pace = STOPS
         if slow <= index < 2 * slow:
             pace = _asked_for(policy, index // len(POLICIES))
+        has_limit = pace != STEADY and policy not in ("block", "conflate")
         stock = index // len(POLICIES) % 2 == 0 and not (is_slow and policy == "disconnect")
         found.append(
             Person(
@@ -147,12 +208,22 @@ def people(count: int, slow: int, limit: int) -> list[Person]:
                 stock=stock,
                 first=-1 if index % 3 == 0 else index % TOPICS,
                 policy=policy,
-                limit=limit if pace != STEADY and policy not in ("block", "conflate") else 0,
+                limit=limit if has_limit else 0,
                 pace=pace,
-                gaps=index % 5 != 4,
+                gaps=index // len(POLICIES) % 5 != 4,
+                kind=_kind(policy, pace, index // len(POLICIES)) if has_limit else "",
             )
         )
     return found
+
+
+def _kind(policy: str, pace: str, number: int) -> str:
+    """What the limit of one that has a limit is of.
+
+    A second at full rate takes a minute at 20 KB/s, and `drop_newest` sends all of it.
+    """
+    kind = KINDS[number % len(KINDS)]
+    return BYTES if (policy, pace, kind) == ("drop_newest", PACED, AGE) else kind
 
 
 def _asked_for(policy: str, number: int) -> str:

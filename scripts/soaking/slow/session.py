@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import time
+from array import array
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,9 @@ from benchmarks.children import Child
 from fanout import Publisher, SlowPolicy
 from fanout.observe.attach import attach
 from soaking.feeds import Schedule
-from soaking.slow.judging import complaints, law, sums
-from soaking.slow.people import PAYLOAD_BYTES, TOPICS, Person, frames_of, people
+from soaking.slow.judging import Run, complaints, sums
+from soaking.slow.looks import ASKED_S, Look, falls, look_at
+from soaking.slow.people import AGE, PAYLOAD_BYTES, TOPICS, Person, frames_of, people
 from soaking.slow.window import Window
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ TICK_S = 0.002
 PAUSE_S = 0.02  # after a look at full rate: each costs some 10 ms
 KERNEL_BYTES = 16 * 1024
 LONG_S = 3_600.0  # nobody is closed for its silence: that is another matter
+CHOSEN = ("action", "limit_bytes", "limit_messages", "limit_age", "max_rate", "min_interval")
 OPTIONS: dict[str, Any] = {
     "kernel_queue_bytes": KERNEL_BYTES,
     "send_timeout": LONG_S,
@@ -85,6 +88,8 @@ class Session:
         self._names: dict[int, str] = {}  # of subscribers
         self._found = Found()
         self._began = 0.0
+        self._times = array("d")  # before each message was published
+        self._looks: dict[str, list[Look]] = {name: [] for name in self._people}
 
     def run(self) -> Found:
         """The whole of it."""
@@ -95,6 +100,8 @@ class Session:
             children = [stack.enter_context(child) for child in self._start(port)]
             self._await_all(publisher)
             self._publish(publisher, self._seconds)
+            publisher.statistics()  # the workers have seen all; who is over a limit now is judged
+            self._look(publisher)
             self._read_to_the_end(publisher, children)
             for _ in range(TOPICS):  # whoever has lost the last ones is told so
                 self._publish_next(publisher)
@@ -135,12 +142,13 @@ class Session:
     def _is_ready(person: Person, one: SubscriberStatistics) -> bool:
         wanted = SlowPolicy(
             person.policy,  # type: ignore[arg-type]  # one of its actions
-            limit_bytes=person.limit,
+            limit_bytes=person.limit_bytes,
+            limit_messages=person.limit_messages,
+            limit_age=person.limit_age,
             max_rate=person.max_rate,
             min_interval=person.min_interval,
         )
-        fields = ("action", "limit_bytes", "max_rate", "min_interval")
-        chosen = all(getattr(one.policy, name) == getattr(wanted, name) for name in fields)
+        chosen = all(getattr(one.policy, name) == getattr(wanted, name) for name in CHOSEN)
         return chosen and one.subscriptions == len(person.topics)
 
     def _publish(self, publisher: Publisher, seconds: float) -> None:
@@ -172,22 +180,29 @@ class Session:
                 time.sleep(PAUSE_S)
 
     def _publish_next(self, publisher: Publisher) -> None:
+        self._times.append(time.monotonic())
         publisher.publish(*frames_of(self._found.published))
         self._found.published += 1
 
     def _look(self, publisher: Publisher) -> int:
-        """The law holds for everybody at any instant; returns how far who keeps up is behind."""
+        """All counters are what they may be now; returns how far who keeps up is behind."""
         self._found.looks += 1
-        behind = 0
-        for one in publisher.subscribers():
-            for text in law(one, one.queued, one.queued_bytes):
-                self._complain(one.name, text)
+        behind, published = 0, self._found.published
+        began = time.monotonic()
+        accounts = publisher.subscribers()
+        now = time.monotonic()
+        for one in accounts:
             person = self._people.get(one.name)
-            if person is not None and person.keeps_up:
-                behind = max(behind, person.behind(self._found.published, one.sent))
-        total = publisher.statistics()
-        for text in law(total, total.queued, total.queued_bytes):
-            self._complain("the publisher", text)
+            if person is None:
+                continue
+            looks = self._looks[one.name]
+            look = look_at(one, published, now)
+            before = looks[-1] if looks else None
+            for text in falls(person, before, look, exact=now - began < ASKED_S):
+                self._complain(one.name, text)
+            looks.append(look)
+            if person.keeps_up:
+                behind = max(behind, person.behind(published, one.sent))
         return behind
 
     def _read_to_the_end(self, publisher: Publisher, children: Sequence[Child]) -> None:
@@ -221,11 +236,14 @@ class Session:
             self._complain(name, f"came again after its end: {ended[name].text}")
         for text in sums(publisher.statistics(), [*live.values(), *ends]):
             self._complain("the publisher", text)
+        seconds = time.monotonic() - self._began
+        epoch = attach(os.getpid()).epoch
+        run = Run(found.published, seconds, epoch, self._times)
         for name, person in self._people.items():
             account = ended.get(name) or live[name]
             over = name in ended
-            seconds = time.monotonic() - self._began
-            texts = complaints(person, heard[name], account, found.published, seconds, ended=over)
+            looks = self._looks[name]
+            texts = complaints(person, heard[name], account, run, looks, ended=over)
             for text in texts:
                 self._complain(name, text)
             group = found.groups.setdefault((person.policy, person.pace), Counter())
@@ -233,6 +251,7 @@ class Session:
             group["matched"] += account.matched
             group["received"] += heard[name]["received"]
             group["lost"] += account.dropped
+            group["lost by age"] += account.dropped if person.kind == AGE else 0
             group["conflated"] += account.conflated
             group["discarded"] += account.discarded
             group["closed"] += over

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgpack
 import pytest
 
@@ -13,10 +15,20 @@ EVERYTHING = Person("all", True, -1, "drop_oldest", 0, STEADY, gaps=True)
 WATCHLIST = Person("some", True, 10, "drop_oldest", 0, STEADY, gaps=True)  # 10 to 19, 60 to 69 ...
 
 
-def heard(person: Person, *numbers: int) -> Heard:
-    found = Heard(person)
-    for number in numbers:
-        found.add(frames_of(number))
+CONFLATED = replace(EVERYTHING, policy="conflate")
+Told = tuple[int, int, int]
+
+
+def heard(person: Person, *came: int | Told) -> Heard:
+    """Messages by their numbers, and markers."""
+    found = Heard(person, lambda: 7.5)
+    for one in came:
+        if isinstance(one, int):
+            found.add(frames_of(one))
+        else:
+            names = "first", "last", "count"
+            gap = dict(zip(names, one, strict=True)) | {"epoch": 11, "reason": "lag"}
+            found.add([GAP, msgpack.packb(gap)])
     return found
 
 
@@ -35,14 +47,47 @@ def test_what_comes_twice_or_was_not_wanted_is_disorder() -> None:
 
 
 def test_a_marker_is_no_message() -> None:
-    found = heard(EVERYTHING, 0)
-    found.add([GAP, msgpack.packb({"first": 1, "last": 4, "count": 4, "reason": "lag"})])
-    found.add(frames_of(5))
+    found = heard(EVERYTHING, 0, (1, 4, 4), 5)
 
     assert (found.received, found.holes, found.markers) == (2, [(1, 4, 4)], [(1, 4, 4)])
+    assert (found.reasons, found.epochs, found.hole_times) == ({"lag": 1}, [11], [7.5])
+    assert found.figures()["untold"] == ""
+
+
+@pytest.mark.parametrize(
+    ("person", "came", "text"),
+    [
+        (EVERYTHING, [0, 5, (1, 4, 4), 6], "(1, 4, 4) are missing here, and it was told of []"),
+        (EVERYTHING, [0, (3, 4, 2), 1, 2, 5], "None are missing here"),
+        (EVERYTHING, [0, (1, 3, 3), 5], "(1, 4, 4) are missing here, and it was told of [(1, 3,"),
+        (EVERYTHING, [0, (1, 2, 2), (3, 4, 2), 5], "(1, 4, 4) are missing here"),
+        (EVERYTHING, [0, (1, 4, 4)], "in the end"),
+        (WATCHLIST, [10, (11, 61, 51), 62], "(11, 61, 11) are missing here"),
+        (CONFLATED, [0, 5, (1, 4, 4), 6], "and it was not told before"),
+        (CONFLATED, [0, (1, 2, 4), 5], "and it was not told before"),
+        (CONFLATED, [0, 1, (0, 4, 3), 5], "it was told of 0, after 1"),
+    ],
+)
+def test_a_marker_at_the_wrong_place_is_seen(
+    person: Person, came: list[int | Told], text: str
+) -> None:
+    assert text in heard(person, *came).figures()["untold"]
+
+
+def test_between_what_a_marker_of_conflation_tells_of_there_are_messages() -> None:
+    found = heard(CONFLATED, 0, (1, 8, 5), 3, 5, 7, 9, (10, 11, 2), 12)
+
+    assert found.figures()["untold"] == ""
+    assert [hole[:2] for hole in found.holes] == [(1, 2), (4, 4), (6, 6), (8, 8), (10, 11)]
 
 
 # Many at once, as they are on the wire.
+
+
+def test_what_comes_after_a_marker_is_compared_with_it() -> None:
+    found = heard(EVERYTHING, 0, (3, 4, 2))
+
+    assert found.add_wire(memoryview(wire_of(1))) == 0
 
 
 def wire_of(*numbers: int) -> bytes:

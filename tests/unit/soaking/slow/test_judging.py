@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
-from soaking.slow.judging import complaints, law, sums
-from soaking.slow.people import MESSAGE_BYTES, PACED, PACED_BYTES, STALLS, STEADY, Person
+from soaking.slow.judging import Run, complaints, law, sums
+from soaking.slow.looks import Look
+from soaking.slow.people import BYTES, MESSAGE_BYTES, PACED, PACED_BYTES, STALLS, STEADY, Person
+
+EPOCH = 11
 
 SLOW = Person("me", False, -1, "drop_oldest", 5, STALLS, gaps=True)
 HEARD: dict[str, Any] = {
@@ -19,7 +22,10 @@ HEARD: dict[str, Any] = {
     "closed": False,
     "holes": [[2, 4, 3]],
     "markers": [[2, 4, 3]],
-    "whole_since": 5,
+    "hole_times": [1.0],
+    "reasons": {},
+    "epochs": [EPOCH],
+    "untold": "",
 }
 
 
@@ -33,7 +39,9 @@ def account(**changes: Any) -> Any:
 def found(person: Person = SLOW, ended: bool = False, **changes: Any) -> str:
     told = HEARD | {name: value for name, value in changes.items() if name in HEARD}
     counted = {name: value for name, value in changes.items() if name not in HEARD}
-    return "\n".join(complaints(person, told, account(**counted), 10, 1.0, ended=ended))
+    run = Run(10, 1.0, EPOCH, [0.01 * number for number in range(10)])
+    looks = [Look(10, 1.0, 10, 2, 5, 5 * MESSAGE_BYTES, 3, 0)]
+    return "\n".join(complaints(person, told, account(**counted), run, looks, ended=ended))
 
 
 def test_who_got_what_its_policy_says_is_not_complained_of() -> None:
@@ -50,6 +58,9 @@ def test_who_got_what_its_policy_says_is_not_complained_of() -> None:
         ({"dropped_bytes": 1}, "3 dropped (1 bytes), 3 are missing by that"),
         ({"holes": [[2, 5, 4]]}, "4 are missing"),
         ({"markers": []}, "it was told of []"),
+        ({"untold": "at the wrong place"}, "at the wrong place"),
+        ({"reasons": {"lag": 1, "lag_log": 1}}, "and loses by none"),
+        ({"epochs": [EPOCH, 12]}, "epochs [11, 12], and there is 11"),
         ({"last": 8}, "the last one is 8 of 10"),
         ({"queued": 0, "discarded": 1}, "do not add up"),
     ],
@@ -68,7 +79,7 @@ def test_who_may_lose_nothing_may_not(person: Person) -> None:
 
 # Of topics 0 to 49, twice; 12 to 41 have come only the second time.
 NEWEST = replace(SLOW, policy="conflate")
-LAST = {"received": 70, "last": 99, "holes": [[12, 30, 19], [32, 42, 11]], "whole_since": 43}
+LAST = {"received": 70, "last": 99, "holes": [[12, 30, 19], [32, 42, 11]], "hole_times": [1, 1]}
 TOLD = LAST | {"markers": [[12, 42, 30]]}
 
 
@@ -77,7 +88,9 @@ def conflated(**changes: Any) -> str:
     counted |= {f"{name}_bytes": n * MESSAGE_BYTES for name, n in counted.items()}
     counted |= {name: value for name, value in changes.items() if name not in HEARD}
     heard = HEARD | TOLD | {name: value for name, value in changes.items() if name in HEARD}
-    return "\n".join(complaints(NEWEST, heard, account(**counted), 100, 1.0, ended=False))
+    run = Run(100, 1.0, EPOCH, [0.01 * number for number in range(100)])
+    looks = [Look(100, 1.0, 100, 10, 60, 60 * MESSAGE_BYTES, 0, 30)]
+    return "\n".join(complaints(NEWEST, heard, account(**counted), run, looks, ended=False))
 
 
 def test_who_got_the_newest_of_each_topic_is_not_complained_of() -> None:
@@ -92,7 +105,8 @@ def test_who_got_the_newest_of_each_topic_is_not_complained_of() -> None:
         ({"markers": [[12, 42, 29]]}, "it was told of 29 messages, and 30 are missing"),
         ({"markers": [[12, 31, 30]]}, "it was told that 31 is missing, and it has come"),
         ({"markers": [[11, 42, 30]]}, "it was told that 11 is missing, and it has come"),
-        ({"whole_since": 60}, "the newest on some topics are missing: 10 of the last 50"),
+        ({"holes": [[12, 30, 19], [60, 70, 11]]}, "the newest on some topics are missing: 70 of"),
+        ({"reasons": {"conflated": 2, "lag": 1}}, "and loses by conflated"),
     ],
 )
 def test_what_is_wrong_with_the_newest_is_said(changes: dict[str, Any], text: str) -> None:
@@ -110,6 +124,7 @@ END: dict[str, Any] = {
     "reason": SimpleNamespace(label="too_slow"),
     "text": "why",
     "holes": [],
+    "markers": [],
     "closed": True,
 }
 ENDED = END | {"dropped": 0, "dropped_bytes": 0, "discarded": 3}
@@ -124,6 +139,17 @@ def test_who_was_closed_by_its_policy_has_lost_the_end_alone() -> None:
     assert "has not seen its end" in found(disconnected, ended=True, **ENDED | {"closed": False})
     holes = {"holes": [[2, 4, 3]]}
     assert "only lose the end" in found(disconnected, ended=True, **ENDED | holes)
+
+
+def test_who_was_closed_by_its_limit_is_looked_at_beside_it() -> None:
+    limited = replace(SLOW, policy="disconnect", kind=BYTES, limit=2 * MESSAGE_BYTES)
+    why = {"text": "621 bytes wait for it"}
+
+    assert found(limited, ended=True, **ENDED | why) == ""
+    assert "it was closed (too_slow): why" in found(limited, ended=True, **ENDED)
+    assert "621 bytes waited: 621 may" in found(
+        replace(limited, limit=3 * MESSAGE_BYTES), ended=True, **ENDED | why
+    )
 
 
 def test_the_law_holds_in_messages_and_bytes_with_what_is_queued() -> None:

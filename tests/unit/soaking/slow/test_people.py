@@ -8,11 +8,15 @@ import pytest
 
 from fanout.zmtp.frames import encode_message
 from soaking.slow.people import (
+    AGE,
+    BYTES,
     MESSAGE_BYTES,
+    MESSAGES,
     PACED,
     POLICIES,
     READ_ALL,
     RESTS,
+    STALLS,
     STEADY,
     STOPS,
     Person,
@@ -30,6 +34,17 @@ def test_there_are_slow_ones_and_steady_ones_of_every_policy_and_kind() -> None:
     assert (len(PEOPLE), len(slow), len({one.name for one in PEOPLE})) == (200, 20, 200)
     assert {one.policy for one in slow} == {one.policy for one in PEOPLE} == set(POLICIES)
     assert {(one.stock, one.first < 0) for one in slow} == {(s, f) for s in (0, 1) for f in (0, 1)}
+
+
+def test_every_kind_of_limit_is_tried_and_who_conflates_is_told_of_all() -> None:
+    limited = {(one.policy, one.kind) for one in PEOPLE if one.kind}
+    stalling = {(one.policy, one.kind) for one in PEOPLE if one.pace == STALLS and one.kind}
+    losing = ("drop_oldest", "drop_newest", "disconnect")
+
+    assert limited == {(policy, kind) for policy in losing for kind in (BYTES, MESSAGES, AGE)}
+    assert stalling == {(policy, kind) for policy in losing for kind in (BYTES, AGE)}
+    assert {one.gaps for one in PEOPLE if one.policy == "conflate"} == {True, False}
+    assert all((one.limit > 0) == (one.kind != "") for one in PEOPLE)
 
 
 def test_nobody_holds_the_publisher_up_or_comes_again() -> None:
@@ -61,6 +76,9 @@ def test_what_it_wants_is_what_begins_with_its_topics(person: Person) -> None:
         naive = sum(first <= number < stop for number in wanted)
         assert person.wanted_between(first, stop) == naive
     assert person.next_after(wanted[4]) == wanted[5]
+    assert [person.wanted_after(0, place) for place in range(len(wanted))] == wanted
+    assert person.wanted_after(wanted[3], 12) == wanted[15]
+    assert person.wanted_before(200, 3) == wanted[-3]
 
 
 def test_the_size_of_a_message_is_that_on_the_wire() -> None:
@@ -68,7 +86,7 @@ def test_the_size_of_a_message_is_that_on_the_wire() -> None:
 
 
 def test_what_it_says_of_itself_are_reserved_subscriptions() -> None:
-    person = Person("me", True, -1, "drop_newest", 5, STEADY, gaps=True)
+    person = Person("me", True, -1, "drop_newest", 5, STEADY, gaps=True, kind=BYTES)
 
     assert person.choices == [
         "\0fanout.name=me",
@@ -76,6 +94,10 @@ def test_what_it_says_of_itself_are_reserved_subscriptions() -> None:
         "\0fanout.limit_bytes=5",
         "\0fanout.gap",
     ]
+    aged = replace(person, kind=AGE)
+    assert aged.choices[2:] == ["\0fanout.limit_age=1.0", "\0fanout.gap"]
+    some = replace(person, kind=MESSAGES, limit=5 * MESSAGE_BYTES)
+    assert some.choices[2:] == ["\0fanout.limit_messages=5", "\0fanout.gap"]
     choosy = Person("me", True, -1, "conflate", 0, RESTS, gaps=True)
     assert choosy.choices[2:] == ["\0fanout.min_interval=0.25", "\0fanout.gap", "\0fanout.gap=all"]
     assert "\0fanout.max_rate=20000" in replace(choosy, pace=PACED).choices
