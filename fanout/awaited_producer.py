@@ -17,7 +17,7 @@ from fanout.producer import (
     two_frames,
     warn_of_dropped,
 )
-from fanout.refusals import refuse_arguments, shown_as
+from fanout.refusals import refuse_arguments
 from fanout.send.verbs import Verbs
 from fanout.sockets.asyncio import Push
 from fanout.sockets.face import last_problem_of
@@ -50,21 +50,15 @@ class Producer(Verbs[Coroutine[Any, Any, None]]):
     def __repr__(self) -> str:
         return f"<fanout.asyncio.Producer {'closed' if self.closed else self._endpoint}>"
 
-    @shown_as(Verbs[Coroutine[Any, Any, None]].publish)
     async def publish(
         self,
         topic: TopicLike,
         payload: Bytes,
-        flags: NotHere | None = None,
-        copy: NotHere | None = None,
-        track: NotHere | None = None,
         *,
         keyframe: bool = False,
         timeout: float | None = None,
     ) -> None:
         """Have a message of two frames published; see `fanout.Producer.publish()`."""
-        if flags is not None or copy is not None or track is not None:
-            refuse_arguments("publish", flags, copy, track)
         refuse_keyframe(keyframe)
         await self._hand_over(two_frames(topic, payload), timeout)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from fanout.arguments import as_bytes, as_topic, read_size, shown
 from fanout.errors import Again, ConfigError
-from fanout.refusals import refuse_arguments, shown_as
+from fanout.refusals import refuse_arguments
 from fanout.reserved import refuse_reserved
 from fanout.send.keyframes import OF_PRODUCER
 from fanout.send.verbs import Verbs
@@ -140,14 +140,10 @@ class Producer(Verbs[None]):
     def __repr__(self) -> str:
         return f"<fanout.Producer {'closed' if self.closed else self._endpoint}>"
 
-    @shown_as(Verbs[None].publish)
     def publish(
         self,
         topic: TopicLike,
         payload: Bytes,
-        flags: NotHere | None = None,
-        copy: NotHere | None = None,
-        track: NotHere | None = None,
         *,
         keyframe: bool = False,
         timeout: float | None = None,
@@ -164,8 +160,6 @@ class Producer(Verbs[None]):
                 does not keep up; nothing was sent.
             ClosedError, ForkedError: nothing was sent.
         """
-        if flags is not None or copy is not None or track is not None:
-            refuse_arguments("publish", flags, copy, track)
         refuse_keyframe(keyframe)
         self._hand_over(two_frames(topic, payload), timeout)
 

@@ -6,16 +6,13 @@ A publisher that silently ignored `linger` or `flags` would do another thing tha
 from __future__ import annotations
 
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
+from typing import TYPE_CHECKING, NoReturn, SupportsIndex
 
 from fanout.arguments import did_you_mean
 from fanout.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import TypeVar
-
-    F = TypeVar("F", bound=Callable[..., Any])
+    from collections.abc import Iterable
 
 _NOT_SHOWN = "subscriptions are not shown as messages: wait_for_subscribers(), on_event=..."
 _OPTIONS = "options are keyword arguments of Publisher() (see fanout.Options)"
@@ -269,19 +266,6 @@ def name_as(owner: str, kind: type) -> None:
     for name, method in vars(kind).items():
         if isinstance(method, FunctionType) and not name.startswith("_"):
             method.__qualname__ = f"{owner}.{name}"
-
-
-def shown_as(exemplar: F) -> Callable[[Callable[..., Any]], F]:
-    """Decorates what takes arguments that there are not, which type checkers are not to know of.
-
-    It takes them to say what to do instead. If they were known, `publish(*frames)` would seem to
-    pass them, and a class that is derived would have to take them, too.
-
-    Args:
-        exemplar: what they are to know.
-    """
-    del exemplar
-    return lambda function: function  # type: ignore[return-value]  # that is the purpose
 
 
 def refuse_arguments(call: str, flags: object, copy: object, track: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from fanout.refusals import name_as, refuse_arguments, shown_as
+from fanout.refusals import name_as, refuse_arguments
 from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.last_verbs import AwaitedLastVerbs
 from fanout.send.verbs import SECONDS, Verbs
@@ -29,14 +29,10 @@ class AwaitedPublishing(AwaitedLastVerbs, Verbs[Coroutine[Any, Any, int]]):
     _sends: SendQueue | OwnBatches | None
     _own: OwnBatches | None
 
-    @shown_as(Verbs[Coroutine[Any, Any, int]].publish)
     async def publish(
         self,
         topic: TopicLike,
         payload: Bytes,
-        flags: NotHere | None = None,
-        copy: NotHere | None = None,
-        track: NotHere | None = None,
         *,
         keyframe: bool = False,
         timeout: float | None = None,
@@ -47,17 +43,12 @@ class AwaitedPublishing(AwaitedLastVerbs, Verbs[Coroutine[Any, Any, int]]):
             type(topic) is bytes
             and type(payload) is bytes
             and not keyframe
-            and flags is None
-            and copy is None
-            and track is None
             and queue is not None
             and (timeout is None or (type(timeout) in SECONDS and timeout >= 0))
         ):
             sequence = queue.append(payload, topic)
             if sequence != NO_SPACE:
                 return sequence
-        elif flags is not None or copy is not None or track is not None:
-            refuse_arguments("publish", flags, copy, track)
         elif type(topic) is str:
             return await self.publish(topic.encode(), payload, keyframe=keyframe, timeout=timeout)
         return await Verbs.publish(self, topic, payload, keyframe=keyframe, timeout=timeout)

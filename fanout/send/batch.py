@@ -6,13 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from fanout.arguments import as_bytes, as_topic
 from fanout.errors import MessageTooLarge
-from fanout.refusals import (
-    NotAPublisher,
-    name_as,
-    refuse_arguments,
-    refuse_timeout,
-    shown_as,
-)
+from fanout.refusals import NotAPublisher, name_as, refuse_arguments, refuse_timeout
 from fanout.reserved import refuse_reserved
 from fanout.send.attempt import Attempt, attempt_pairs
 from fanout.send.keyframes import as_keyframe
@@ -57,18 +51,6 @@ class _Shut(list["Wire | Subject"]):
 
 _BEFORE = _Shut("has not begun")
 _AFTER = _Shut("is over")
-
-
-def shown_adding(
-    self: Messages,
-    topic: TopicLike,
-    payload: Bytes,
-    *,
-    keyframe: bool = False,
-    timeout: NotHere | None = None,
-) -> None:
-    """Add a message of two frames: what type checkers know of `Messages.publish()`."""
-    raise NotImplementedError
 
 
 class Messages(NotAPublisher):
@@ -132,14 +114,10 @@ class Messages(NotAPublisher):
         self._count = len(messages) // 2
         return messages
 
-    @shown_as(shown_adding)
     def publish(
         self,
         topic: TopicLike,
         payload: Bytes,
-        flags: NotHere | None = None,
-        copy: NotHere | None = None,
-        track: NotHere | None = None,
         *,
         keyframe: bool = False,
         timeout: NotHere | None = None,
@@ -151,8 +129,6 @@ class Messages(NotAPublisher):
             ConfigError: the topic has no keyframes; the batch is as it was.
             RuntimeError: it is not in its `with` block.
         """
-        if flags is not None or copy is not None or track is not None:
-            refuse_arguments("publish", flags, copy, track)
         if type(topic) is bytes and type(payload) is bytes and timeout is None and not keyframe:
             self._messages += payload, topic
             return

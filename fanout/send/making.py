@@ -22,18 +22,22 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_MORE = "flags=None, copy=None, track=None, *, keyframe=False, timeout=None"
-
 # Verbs in `_speed.c`: their number there, and the signature, which is that of the twin.
 _VERBS = {
-    "publish": (0, f"$self, topic, payload, {_MORE}"),
+    "publish": (0, "$self, topic, payload, *, keyframe=False, timeout=None"),
     "send": (1, "$self, frame, flags=None, copy=None, track=None, *, timeout=None"),
-    "send_multipart": (2, f"$self, frames, {_MORE}"),
+    "send_multipart": (
+        2,
+        "$self, frames, flags=None, copy=None, track=None, *, keyframe=False, timeout=None",
+    ),
 }
 _ADDS = {
-    "publish": (3, f"$self, topic, payload, {_MORE}"),
+    "publish": (3, "$self, topic, payload, *, keyframe=False, timeout=None"),
     "send": (4, "$self, frame, flags=None, copy=None, track=None, *, timeout=None"),
-    "send_multipart": (5, f"$self, frames, {_MORE}"),
+    "send_multipart": (
+        5,
+        "$self, frames, flags=None, copy=None, track=None, *, keyframe=False, timeout=None",
+    ),
 }
 
 _compiled_types: dict[type[Messages], type[Messages]] = {}  # of each kind, once it was needed

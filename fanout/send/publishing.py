@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.arguments import as_timeout
-from fanout.refusals import name_as, refuse_arguments, shown_as
+from fanout.refusals import name_as
 from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.last_verbs import LastVerbs
 from fanout.send.verbs import SECONDS, Verbs
@@ -32,14 +32,10 @@ class Publishing(LastVerbs, Verbs[int]):
     _own: OwnBatches
     _waiter: Waiter
 
-    @shown_as(Verbs[int].publish)
     def publish(
         self,
         topic: TopicLike,
         payload: Bytes,
-        flags: NotHere | None = None,
-        copy: NotHere | None = None,
-        track: NotHere | None = None,
         *,
         keyframe: bool = False,
         timeout: float | None = None,
@@ -71,16 +67,11 @@ class Publishing(LastVerbs, Verbs[int]):
             type(topic) is bytes
             and type(payload) is bytes
             and not keyframe
-            and flags is None
-            and copy is None
-            and track is None
             and (timeout is None or (type(timeout) in SECONDS and timeout >= 0))
         ):
             sequence = self._path.append(payload, topic)  # a method that is kept costs 2 % more
             if sequence != NO_SPACE:
                 return sequence
-        elif flags is not None or copy is not None or track is not None:
-            refuse_arguments("publish", flags, copy, track)
         elif type(topic) is str:
             return self.publish(topic.encode(), payload, keyframe=keyframe, timeout=timeout)
         # Not super(): a function that has it in it is dearer to call.
