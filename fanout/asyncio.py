@@ -12,6 +12,7 @@ for before the cancellation goes on.
 from __future__ import annotations
 
 import asyncio
+import warnings
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn, Unpack
 
@@ -96,8 +97,8 @@ class Publisher(
         return f"<fanout.asyncio.Publisher {condition}>"
 
     def __del__(self) -> None:
-        if self._engine is not None:
-            self._engine.warn_if_unclosed(self)
+        if self._engine is not None and self._engine.is_unclosed:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
 
     @classmethod
     async def start(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-import warnings
 import weakref
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -200,14 +199,14 @@ class Engine:
         """For a `repr`: where it listens, or that it is closed."""
         return "closed" if self.gate.closed else ", ".join(self.endpoints) or "not bound"
 
-    def warn_if_unclosed(self, owner: object) -> None:
-        """Complain, when `owner` is dropped, that nobody has closed it.
+    @property
+    def is_unclosed(self) -> bool:
+        """Whether nobody has closed it, for who complains of that when it is dropped.
 
-        When the interpreter ends, the names of this module may be gone already: the finalizer was
-        called before, and is looked at first.
+        False when the interpreter ends, where names of modules may be gone: the finalizer was
+        called before.
         """
-        if self._finalizer.alive and not self.gate.forked:
-            warnings.warn(f"unclosed {owner!r}", ResourceWarning, source=owner, stacklevel=3)
+        return self._finalizer.alive and not self.gate.forked
 
     # Endpoints.
 

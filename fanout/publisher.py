@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn, Unpack
 
@@ -84,8 +85,8 @@ class Publisher(Publishing, Binding, Audience, Intake, Answering):
         return f"<fanout.Publisher {self._engine.condition}>"
 
     def __del__(self) -> None:
-        if hasattr(self, "_engine"):
-            self._engine.warn_if_unclosed(self)
+        if hasattr(self, "_engine") and self._engine.is_unclosed:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
 
     # Sending: the verbs are in `fanout/send/publishing.py`.
 

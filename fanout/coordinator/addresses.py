@@ -226,7 +226,9 @@ class Addresses:
         return min(DEBT_MAX_NS, debt)
 
     def _recover(self, address: _Address, now: float) -> None:
-        if address.debt:  # each budget of which that is the rest is paid back by itself
+        if address.debt:
+            # It is the sum of what several connections owe that are gone, each at most one
+            # `PEER_BURST_NS`. Each is paid back as fast as if it were alone, all at the same time.
             budgets = -(-address.debt // PEER_BURST_NS)
             address.debt = max(0, address.debt - budgets * _paid(address.at, now))
         address.spent = max(0.0, address.spent - (now - address.at) * self._limits.connects)

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from fanout.shm.segment import Segment
 
 LEAVING_PAUSE = 0.002  # seconds between two pieces of a list that is taken out: others go first
-REPORTS_PER_PIECE = 8  # turns with reports, for each piece: who reports comes back, perhaps
+REPORTS_PER_PIECE = 8  # while workers report in each turn, a piece is taken out in one of so many
 
 _READ_AND_WRITE = selectors.EVENT_READ | selectors.EVENT_WRITE
 

@@ -32,7 +32,7 @@ MOVES_AT_ONCE = 32  # that are under way: each takes some ms, and the others are
 GRACE = 5.0
 AGAIN = 0.2  # seconds between two tries to move who could not be, and between two looks at most
 WITNESSED = 2 * AGAIN  # from one look to the next, at most: what is beyond, the machine has taken
-ASKED = 10  # times in one
+ASKED = 10  # times that a worker is asked for a connection, in one try to move it
 # Seconds after which one in its handshake is closed as well, whatever `handshake_timeout` is: as
 # long as libzmq waits for one. Strangers that say nothing must not hold up a restart for hours.
 HANDSHAKE_PATIENCE = 30.0

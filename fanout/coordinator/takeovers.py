@@ -2,10 +2,10 @@
 
 A worker that is lost leaves connections that another one can go on with: the kernel keeps them, we
 have a duplicate of each, and in shared memory there is a record of where its stream stands. Such a
-connection is an *orphan* until a worker serves that takes it over, the one that takes the lost
-one's place at the latest; it is *handed on* then, and goes on once that worker says so. Who is lost
-meanwhile leaves it an orphan again. The log is held for all of them, from the oldest message on
-that any needs.
+connection is an *orphan* until some worker can take it over: one of the others, or at the latest
+the one that is started in the lost one's place. It is *handed on* to that one then, and is served
+once that worker says that it goes on; if that worker is lost before, it is an orphan again. The
+log is held for all of them, from the oldest message on that any needs.
 
 What cannot go on is ended and counted like everything that a lost worker leaves; see `wrecks.py`.
 """

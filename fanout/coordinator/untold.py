@@ -36,5 +36,5 @@ class Untold:
         return taken
 
     def put_back(self, taken: Sequence[Undelivered]) -> None:
-        """Nobody was told of these, soon."""
+        """Nobody was told of these: the next `take()` has them. Does not wait for that."""
         self._calls.post(lambda: self._ledger.put_back(taken))

@@ -40,7 +40,7 @@ class CompiledKeptPath(CompiledPath, KeptPath):
 
 
 class CompiledNumberedKeptPath(CompiledKeptPath, NumberedKeptPath):
-    """Both."""
+    """Compiled: keeps last values, and its messages are numbered."""
 
     make_log = CompiledNumberedValuedLog
     is_numbered = True

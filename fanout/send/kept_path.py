@@ -136,7 +136,7 @@ class KeptPath(SendPath):
 
 
 class NumberedKeptPath(KeptPath, NumberedPath):
-    """Both."""
+    """Keeps last values, and its messages are numbered."""
 
     make_log = NumberedValuedLog
     _added_frames = 1

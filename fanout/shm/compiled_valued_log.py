@@ -23,4 +23,4 @@ class CompiledValuedLog(CompiledLog, ValuedLog):
 
 
 class CompiledNumberedValuedLog(CompiledValuedLog, NumberedValuedLog):
-    """Both."""
+    """Compiled: keeps last values, and its messages are numbered."""

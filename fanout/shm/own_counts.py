@@ -47,7 +47,7 @@ def counted(send: Send, worker: WorkerSlot, stream: StreamSlot) -> Send:
         try:
             count = send(data)
         except OSError:
-            words[sending] = 0  # nothing was sent for sure: no connection is in doubt
+            words[sending] = 0  # nothing was sent: if this worker dies now, no count is in doubt
             raise
         count_is += count
         counts[to] = count_is

@@ -82,4 +82,4 @@ class ValuedLog(LogWriter):
 
 
 class NumberedValuedLog(NumberedLog, ValuedLog):
-    """Both."""
+    """Keeps last values, and its messages are numbered."""

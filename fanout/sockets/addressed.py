@@ -64,7 +64,9 @@ class Addressed(Role):
             if peer.is_gone:
                 self.undelivered(peer.name, "the connection was lost before the message was sent")
             else:
-                peer.give(outgoing)  # first: others see each message here or there
+                # Before it is taken out of `waiting`: another thread that counts at the same time
+                # finds it with the peer or here, and never nowhere.
+                peer.give(outgoing)
                 given[peer] = None
             waiting.popleft()
         return list(given)

@@ -74,7 +74,7 @@ class Core:
         return [] if is_over else self.dials.copy()
 
     def late(self, now: float) -> list[Dial]:
-        """What does not get through."""
+        """The dials that have been connecting for as long as `CONNECT_TIMEOUT_S`."""
         return [dial for dial in self.dials if dial.is_too_late(now)]
 
     def connected(self, dial: Dial, now: float) -> Peer:
@@ -118,7 +118,9 @@ class Core:
         self.role.ended(peer, text, refused=refused)
         self._sent += peer.sent
         self._begun -= peer.begun
-        del self.peers[peer]  # last: others see each message here or there
+        # Last: its messages were added up before, so that another thread that counts at the same
+        # time finds each of them with this peer or in the sums, and never nowhere.
+        del self.peers[peer]
         kind = ProblemKind.REFUSED if refused else ProblemKind.LOST
         if not self.is_closing:
             self._problems.put(kind, peer.name, text)

@@ -77,7 +77,8 @@ class Inbox(Generic[T]):
         """Whether no more should be read, until half is taken."""
         waits = len(self._waiting)
         if not self.is_stalled:
-            self._resume = waits // 2  # first: whoever sees the other looks at this
+            # Before `is_stalled`: another thread that sees that set reads `_resume` next.
+            self._resume = waits // 2
             self.is_stalled = self._level.is_full()
         elif self._level.is_half_empty():
             self.is_stalled = False

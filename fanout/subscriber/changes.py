@@ -70,6 +70,8 @@ def check_room(
     """
     if waiting < TOPICS_MAX - count():
         return
-    coming = changes()  # first: what is made from here on is looked at as one that is made
+    # Before `count()`: what another thread changes in between is in both then, and `has_room` takes
+    # no notice of what changes nothing. The other way round it would be in neither.
+    coming = changes()
     if not has_room(prefix, coming, is_there, TOPICS_MAX - count()):
         raise ConfigError(f"a subscriber has up to {TOPICS_MAX:,} topics: unsubscribe from some")

@@ -167,7 +167,7 @@ class NumberedMessage(Message):
 
 
 class MarkedNumberedMessage(NumberedMessage):
-    """Both."""
+    """A message with its number, behind a gap."""
 
     __slots__ = ("gap",)
 
@@ -189,7 +189,7 @@ class ReplayedMessage(NumberedMessage):
 
 
 class MarkedReplayedMessage(ReplayedMessage):
-    """Both."""
+    """A message that was missed and is sent again, behind a gap."""
 
     __slots__ = ("gap",)
 
@@ -211,7 +211,7 @@ class LastMessage(Message):
 
 
 class MarkedLastMessage(LastMessage):
-    """Both."""
+    """A message that is a topic's last value, behind a gap."""
 
     __slots__ = ("gap",)
 
@@ -233,7 +233,7 @@ class NumberedLastMessage(NumberedMessage):
 
 
 class MarkedNumberedLastMessage(NumberedLastMessage):
-    """Both."""
+    """A message that is a topic's last value, with its number, behind a gap."""
 
     __slots__ = ("gap",)
 

@@ -31,7 +31,7 @@ LONG_HEADER_BYTES = 9
 FRAME_BYTES_LIMIT = 1 << 63  # the top bit of a size must be zero
 
 _LAST, _LAST_BUT_ONE = itemgetter(-1), itemgetter(-2)
-_WITHOUT_HEADER = itemgetter(slice(-SHORT_HEADER_BYTES))  # at the end
+_WITHOUT_HEADER = itemgetter(slice(-SHORT_HEADER_BYTES))  # which is that of the next frame
 _KNOWN_FLAGS = MORE | LONG | COMMAND
 _SHORT_LAST = tuple(bytes((0, size)) for size in range(SHORT_BODY_MAX + 1))
 _SHORT_MORE = tuple(bytes((MORE, size)) for size in range(SHORT_BODY_MAX + 1))

@@ -220,29 +220,45 @@ def test_nobody_is_handed_a_whole(whole: str) -> None:
     assert {name for name, others in arrows().items() if whole in others} == MADE_BY[whole]
 
 
+KEEP_NOTHING = {"hasattr", "warnings.warn"}  # the latter prints where its `source` was made
+
+
+def has_self(node: ast.AST) -> bool:
+    """Whether `self` is in what an expression makes; a part of it or a text about it is not."""
+    if isinstance(node, ast.Name):
+        return node.id == "self"
+    if isinstance(node, ast.Call):
+        return False  # what that is handed is looked at by itself
+    if isinstance(node, (ast.Attribute, ast.FormattedValue)) and isinstance(node.value, ast.Name):
+        return False
+    return any(map(has_self, ast.iter_child_nodes(node)))
+
+
 def handed_on(tree: ast.AST) -> list[int]:
-    """Lines where an object hands itself to something else than a method that its class has."""
-    of_classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            of_classes.update(alias.asname or alias.name for alias in node.names)
+    """Lines where an object hands itself to something else, or gives itself another name.
+
+    It may hand itself to a method of a class that it inherits from, and to `KEEP_NOTHING`. What it
+    returns is for who has it already.
+    """
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    allowed = {ast.unparse(base) for each in classes for base in each.bases}
     lines = []
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
+        if not isinstance(node, (ast.Call, ast.Assign, ast.AnnAssign, ast.NamedExpr)):
             continue
-        given = [*node.args, *(keyword.value for keyword in node.keywords)]
-        given = [each.value if isinstance(each, ast.Starred) else each for each in given]
-        is_its_own = (
-            isinstance(node.func, ast.Attribute)
-            and isinstance(node.func.value, ast.Name)
-            and node.func.value.id in of_classes
-        )
-        if not is_its_own and any(isinstance(one, ast.Name) and one.id == "self" for one in given):
+        given = []
+        if isinstance(node, ast.Call):
+            of = ast.unparse(node.func)
+            if of not in KEEP_NOTHING and of.rpartition(".")[0] not in allowed:
+                given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        elif node.value is not None:
+            given = [node.value]
+        if any(map(has_self, given)):
             lines.append(node.lineno)
     return lines
 
 
-@pytest.mark.parametrize("whole", ["fanout.coordinator.coordinator", "fanout.workers.worker"])
+@pytest.mark.parametrize("whole", MADE_BY)
 def test_none_hands_itself_on(whole: str) -> None:
     tree = ast.parse(modules()[whole].read_text(encoding="utf-8"))
     assert handed_on(tree) == []
@@ -254,7 +270,17 @@ def test_none_hands_itself_on(whole: str) -> None:
         ("f(self)", [1]),
         ("f(1,\n*self, key=self)", [1]),
         ("self.part.take(self)", [1]),
-        ("class Verbs: ...\nVerbs.publish(self, 1)", []),
+        ("f((1, self))", [1]),
+        ("f({1: [self]})", [1]),
+        ("f(lambda: self)", [1]),
+        ("f(lambda one=self: one.part)", [1]),
+        ("other.whole = self", [1]),
+        ("f(me := self)", [1, 1]),
+        ("from fanout.send import path\npath.append(self)", [2]),
+        ("class Whole(Verbs): ...\nVerbs.publish(self, 1)", []),
+        ("class Whole(send.Verbs): ...\nsend.Verbs.publish(self, 1)", []),
+        ("warnings.warn(f'unclosed {self!r}', source=self)", []),
+        ("f(f'{self}', lambda: self.part.take())", []),
         ("f(self.part)", []),
     ],
 )

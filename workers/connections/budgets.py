@@ -25,20 +25,25 @@ MS = 1_000_000  # ns
 
 # Of one peer, beside what the coordinator knows of as well.
 READ_NS = 20_000  # for each read, beside what is measured: the turn of the loop around it
-REPORT_NS = 50_000  # for each report of a change: what the coordinator and its process have of it
-REPORT_EACH_NS = 3_000  # for each short prefix in it: to be put there, and taken out one day
+# For each report of a change: what it costs the coordinator, and the publisher's process with it.
+REPORT_NS = 50_000
+# For each short prefix in a report: the coordinator enters it, and will take it out one day.
+REPORT_EACH_NS = 3_000
 
 # Of all peers together.
 # Of reading in one turn: messages that come in meanwhile wait for no longer. Each turn sends to all
 # for whom there is something, so that a storm takes the less the fewer turns it is read in.
 TURN_NS = 6 * MS
-# Talk of anything but subscriptions is taken for longer by that part of it: 4 ms of it are a turn.
+# Reading anything but subscriptions counts for what it takes and 1 / `TALK_PART` of that, so that
+# 4 ms of it use up the 6 ms of a turn.
 TALK_PART = 2
-# Where all else takes longer than that, so may reading in the next turn: it would else get a tenth
-# of the worker, and those who have just come would wait for those who are there. But no more than:
+# When everything but reading took longer than `TURN_NS` in a turn, reading may take as long in the
+# next one. Otherwise it would get a tenth of the worker, and newcomers would wait for subscribers
+# that are there already. This is the most that it may take:
 TURN_MAX_NS = 8 * MS
-# Of that for each prefix that was read: to apply it, after all of them are read. It takes that in a
-# storm (1.0 to 1.15 us, 0.7 alone); what is not needed of it makes turns shorter, and then more.
+# Of a turn's time, set aside for each prefix that was read: to apply it, after all of them are
+# read. That is what it takes when many subscribe at once (1.0 to 1.15 us; 0.7 when one does alone).
+# More than is needed would make turns shorter, and so there would have to be more of them.
 APPLY_NS = 1_200
 IDLE_APPLY_NS = 1_000  # while there is nothing to send: turns with more in them take less in all
 BUSY_PART = 2  # 1/2 of the worker while there is something to send, the other half is for that

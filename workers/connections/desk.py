@@ -95,7 +95,7 @@ class Desk:
         self.records = Records(around, pump, tail, self.peers)
         values = around.kept_values
         if values is not None:
-            from fanout.workers.connections.shown import show_values  # by who has use for it
+            from fanout.workers.connections.shown import show_values  # only where needed
 
             show_values(values, around, pump, self._hold)
         shows, size = values is not None, options.replay_limit
@@ -250,7 +250,8 @@ class Desk:
         is_counted = member.is_counted and not peer.is_going_back  # asked before it is removed
         now = self._around.now()
         if member.sealed is not None and not peer.ready:
-            self._pump.serve(member, now)  # so that it hears of it, as who has no TLS
+            # An ERROR with the reason waits to be sealed; without TLS it has been sent already.
+            self._pump.serve(member, now)
         if cause is Reason.MECHANISM and ours != "NULL":
             text = f"hung up when it read that this endpoint serves {ours}"
         self._pump.remove(member)

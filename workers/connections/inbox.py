@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from fanout.shm.stream_record import StreamSlot
     from fanout.zmtp import Session, SessionEvent
 
-# A frame waits in the kernel until it is whole, if it takes no more than this part of the room
-# there; what is above that room never comes. The smallest room that one can set is 2,304 bytes, so
-# nobody is asked for the room of frames that are as small as:
+# A frame is left in the kernel until it is whole if it is at most a quarter (1 / `ROOM_PART`) of
+# the socket's receive buffer: one larger than the buffer would never be whole there.
 ROOM_PART = 4
+# The smallest receive buffer that one can set is 2,304 bytes, a quarter of which is more than this:
+# for frames of up to so many bytes the kernel is not asked how large the buffer is.
 SMALL_BYTES = 512
 
 # Room in the kernel for the input of who has much to say, and not of anybody else. What is left of
@@ -93,7 +94,9 @@ class Inbox:
         "taken",
     )
 
-    _may_be_stuck = False  # with a part of which it is not reported that it does not get on
+    # Whether a part of a frame may lie in the kernel to which no more comes, because there is no
+    # room for the rest, without an event that says so.
+    _may_be_stuck = False
 
     def __init__(
         self,

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 FEW = 8  # prefixes that the fresh names are looked through for, without putting them in order
 FRESH_MAX = 512  # names that are looked through one by one, before they are sorted in with the rest
-BEGINNINGS_MAX = 2  # lengths of beginnings that names are put under; each takes as much as they do
-EARNED = 4  # prefixes of a length, for each of so many names, until that is worth while
+BEGINNINGS_MAX = 2  # lengths that names are indexed by; an index takes as much memory as the names
+# Names are indexed by their first so many bytes once a quarter (1 / `EARNED`) as many prefixes of
+# that length have come as there are names: an index for fewer would cost more than it saves.
+EARNED = 4
 
 
 class KnownTopics:

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 # Messages that are looked through at once for where a member jumps to. The worker serves nobody
 # meanwhile, for some 10 ms if they were not looked at before; peers choose policies, and when.
 LOOKED_MAX = 4_096
-# Messages that may come for who loses what comes, and does not want all, until they are counted: to
-# look through more of them at once would hold up others, and it may be served only after long.
+# A member that loses whatever comes, and is subscribed to some topics only, has its losses counted
+# at the latest after so many messages: to look through more of them at once would hold up others,
+# and until it reads again, which may be long, nothing else would have them counted.
 LOSING_MAX = 16_384
 # CPU time for each message that is looked through, where all that waits is. Measured with 524,288
 # of 20 bytes: 0.7 us where one conflates that wants all, 0.8 to 1.9 us by prefixes.
@@ -90,7 +91,7 @@ class Lags:
         """The next message that a settled member is to be sent, from its start on; or the front.
 
         Args:
-            within: that is the answer if it is not before that, where it may be, or behind it.
+            within: where to stop looking: this is returned when there is nothing for it before.
         """
         if member.offset or member.replay is not None:  # what of it is wanted is not counted
             return member.sequence

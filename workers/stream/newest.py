@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 M = TypeVar("M")
 
 PIECE = 8_192  # messages that are entered at once: some milliseconds
-TOPICS_PIECE = 4_096  # of which it is looked at once whether somebody wants them: the same
-FORGOTTEN_MAX = 32_768  # topics that are let go at once; more of them than are entered
+TOPICS_PIECE = 4_096  # topics that are looked up at once, whether somebody wants them: as long
+FORGOTTEN_MAX = 32_768  # topics that are forgotten at once: more than come with a `PIECE`
 
 
 class Newest:

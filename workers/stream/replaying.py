@@ -342,6 +342,7 @@ class Replaying(Judging):
         if replay is None or not isinstance(verdict, KeepOfLog):
             super()._carry_out(member, verdict, now, targets)
             return
-        # What it wants by itself is its own policy's to judge.
+        # Up to `until` it is sent what it has missed. What comes after that is judged by the policy
+        # that the member has otherwise, so it is not to jump beyond.
         target = min(self._first_of(verdict), replay.until)
         self._jump(member, target, Reason.LAG_LOG)

@@ -82,7 +82,7 @@ class Sends(Members):
             taken -= 1
             totals.sent_bytes += count
             if member.state is LOST:
-                member.position += count  # what the first piece completed was sent
+                member.position += count  # whole messages in the first piece count as sent
                 continue
             self.waiting.add(member)  # it stands where the round began, and some bytes on
             self._block(member, first, 0, self._now)

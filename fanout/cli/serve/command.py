@@ -252,7 +252,7 @@ class _Run:
         poll = select.poll()
         poll.register(self._stopper.wake_fd, select.POLLIN)
         while not self._stopper.requested and not poll.poll(LOOK_EACH_MS):
-            self._publisher.wait_for_subscribers(0, timeout=0)  # raises what there is to raise
+            self._publisher.wait_for_subscribers(0, timeout=0)  # raises if all are lost
 
     def _publish(self, input_fd: int) -> tuple[str | None, Intake]:
         chunks = InputChunks(input_fd, self._stopper.wake_fd)

@@ -1,4 +1,4 @@
-"""Ways to break what is shown to newcomers, one for each rule; see `tests/simulation/mutations.py`.
+"""Ways to break what is shown to newcomers, one for each rule; see `tests/simulation/mutations/`.
 
 `MISTAKES` maps the name of each to what replaces what.
 """

@@ -38,8 +38,7 @@ class LineEngine:
     def in_the_way(self) -> None:
         """Nobody is."""
 
-    def warn_if_unclosed(self, _publisher: object) -> None:
-        """It needs no end."""
+    is_unclosed = False  # it needs no end
 
 
 class Hasty(Waiter):
