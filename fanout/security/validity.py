@@ -1,4 +1,4 @@
-"""From when to when a certificate is valid, which `ssl` does not tell of one's own. Pure.
+"""From when to when a certificate is valid, which `ssl` does not tell of one's own.
 
 Who shows a certificate that has expired is refused by all who check it, and learns it from them. So
 it is said at once. A certificate (RFC 5280, 4.1) is read only as far as that takes; what cannot be

@@ -1,4 +1,4 @@
-"""What a subscriber is made of, as its user says it, checked. Pure, but for the logger."""
+"""What a subscriber is made of, as its user says it, checked. It does nothing but log."""
 
 from __future__ import annotations
 

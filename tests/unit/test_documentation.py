@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -161,6 +162,29 @@ def drawn(picture: str) -> tuple[dict[str, set[str]], set[str]]:
         part = name.removesuffix("/").removesuffix(".py")
         allowed[part] = set() if below_it == {"nothing"} else below_it | words
     return allowed, words
+
+
+def floors_drawn(picture: str) -> dict[str, int]:
+    """The floor of each part above the line: its own number, or that of the line before it."""
+    floors: dict[str, int] = {}
+    floor = ""
+    for line in picture.partition("───")[0].splitlines()[1:]:
+        number, part = re.findall(r"^ +(\d*) +(\w+)", line)[0]
+        floor = number or floor
+        floors[part] = int(floor)
+    return floors
+
+
+def test_the_floors_in_the_picture_of_the_tree_are_those_of_its_arrows() -> None:
+    """Each part stands one above the highest that it may import; what all may import is floor 0."""
+    picture = next(b.text for b in blocks(section(read(ARCHITECTURE), "The tree")))
+    allowed, words = drawn(picture)
+
+    @cache
+    def floor(part: str) -> int:
+        return 1 + max(map(floor, allowed[part] - words), default=0)
+
+    assert floors_drawn(picture) == {part: floor(part) for part in allowed}
 
 
 def test_the_picture_of_the_tree_is_what_the_code_imports() -> None:
