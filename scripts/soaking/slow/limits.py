@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from soaking.slow.people import Person
     from soaking.slow.runs import Runs
 
+NS = 1_000_000_000
 KEPT = 15 / 16  # of a limit: so much stays at least where the oldest are dropped
 # Limits are looked at between the sends of a worker, and what one turn brings may be above them.
 # On two cores with two hundred readers a turn may wait for its processor for so long.
@@ -127,9 +128,9 @@ def _present(
         oldest = runs.at(before)
         if times[hole] - times[oldest] < person.limit_age - TURN_S:
             yield f"it lost {hole}, and had {oldest} to get, which was not old yet"
-        oldest = runs.at(end.sent)
-        if 0 <= oldest < hole and times[hole] - times[oldest] > person.limit_age + 2 * TURN_S:
-            yield f"it lost {hole} only, and had {oldest} to get, which was too old before"
+        oldest, kept = runs.at(end.sent), runs.at(person.wanted_between(0, hole) - 1)
+        if oldest < hole and times[kept] - times[oldest] > person.limit_age + 2 * TURN_S:
+            yield f"it was kept {kept}, and had {oldest} to get, which was too old before"
         return
     came = person.wanted_between(0, hole)
     if came - before < person.limit_count:
@@ -155,10 +156,9 @@ def parted(person: Person, account: Any, times: Sequence[float]) -> Iterator[str
     waited, turn = account.discarded, AHEAD
     if person.kind == AGE:
         oldest = person.wanted_after(0, account.sent)
-        newest = person.wanted_after(0, account.matched - 1)
-        span = times[newest] - times[oldest]
-        if not person.limit_age - TURN_S <= span <= person.limit_age + 2 * TURN_S:
-            yield f"it was closed when messages of {span:.2f} s waited for it"
+        age = account.closed / NS - times[oldest]
+        if not person.limit_age <= age <= person.limit_age + 2 * TURN_S:
+            yield f"it was closed when {oldest} had waited for {age:.2f} s"
         return
     if person.kind == BYTES and account.discarded_bytes <= person.limit:
         yield f"it was closed when {account.discarded_bytes} bytes waited: {person.limit} may"

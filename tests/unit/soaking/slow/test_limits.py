@@ -61,9 +61,11 @@ class Queue:
             self.taken.append(number)
         elif self.full:
             self.lost += 1
+        elif self.loses == "late" and len(self.waiting) > 3 * self.limit:
+            self.full, self.lost = True, 1
         else:
             self.waiting.append(number)
-            if len(self.waiting) > self.limit and self.loses != "nothing":
+            if len(self.waiting) > self.limit and self.loses not in ("nothing", "late"):
                 self.cut()
 
     def cut(self) -> None:
@@ -110,7 +112,7 @@ def test_what_its_policy_says_is_not_complained_of(policy: str, kind: str, first
 
 @pytest.mark.parametrize("policy", RIGHT)
 @pytest.mark.parametrize(("kind", "first"), EVERYBODY)
-@pytest.mark.parametrize("mistake", ["other end", "an eighth", "nothing is lost"])
+@pytest.mark.parametrize("mistake", ["other end", "an eighth", "nothing is lost", "late"])
 def test_a_mistake_in_what_is_lost_is_complained_of(
     policy: str, kind: str, first: int, mistake: str
 ) -> None:
@@ -120,6 +122,7 @@ def test_a_mistake_in_what_is_lost_is_complained_of(
         "other end": (other, other_keeps),
         "an eighth": (loses, 1 / 8),
         "nothing is lost": ("nothing", 1.0),
+        "late": ("late", 1.0),  # at three times the limit
     }
 
     assert judged(person_of(policy, kind, first), *wrong[mistake]) != ""
@@ -151,6 +154,7 @@ def closed(kind: str, discarded: int, label: str = "too_slow", text: str = "") -
         matched=KERNEL + discarded,
         discarded=discarded,
         discarded_bytes=discarded * MESSAGE_BYTES,
+        closed=int(1e9 * TIMES[KERNEL + discarded]),
     )
     return "\n".join(parted(person_of("disconnect", kind), account, TIMES))
 
