@@ -26,6 +26,7 @@ def test_no_byte_is_lost_doubled_or_torn_whatever_happens_to_workers() -> None:
     found = Session(settings).run()
 
     assert found.is_whole, report(found)
+    assert sum(found.ended.values()) == found.excused, report(found)  # none of TCP, whatever for
     assert all(map(is_documented, found.disconnects)), report(found)
     assert found.faults > 5
     assert found.resumed > 24

@@ -43,7 +43,8 @@ def read(path: Path) -> str:
 
 
 def invariants(page: str) -> dict[str, str]:
-    """The text of each invariant on a page, by its number and name."""
+    """The text of each invariant on a page, by its number and name; links without their targets."""
+    page = re.sub(r"\]\([^)]+\)", "]", page)  # they are relative to the page
     items = re.findall(r"^- \*\*(I\d [^*]+)\.\*\* ((?:.+\n)(?:  .+\n)*)", page, re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in items}
 
