@@ -19,6 +19,20 @@ class Fault(enum.Enum):
     NETWORK = "network"  # whatever lies between
 
 
+class GapKind(enum.Enum):
+    """What a marker of a gap says as its reason where it is no `Reason`, by its label on the wire.
+
+    A `Reason` says why something was closed, dropped or refused, and is counted. By these nothing
+    is counted as dropped: it is told of, and that is all. So a label may be in both lists and mean
+    two things: in a marker `expired` is of messages; of a connection it is `Reason.EXPIRED`.
+    """
+
+    CONFLATED = "conflated"  # a newer message took the place of those in it
+    EXPIRED = "expired"  # it has asked for them when they were not in the log any more
+    NO_KEYFRAME = "keyframe"  # of their topics no keyframe is left, so they are of no use
+    OTHER_RUN = "epoch"  # what it has got before was not published by this run; they are none
+
+
 class Reason(enum.Enum):
     """A reason: number, label, text and fault."""
 

@@ -14,18 +14,16 @@ from typing import TYPE_CHECKING
 
 import msgpack
 
+from fanout.reasons import GapKind
 from fanout.reserved import GAP_TOPIC
 from fanout.zmtp.frames import encode_message
 
 if TYPE_CHECKING:
     from fanout.zmtp.encoding import Encoding
 
-# Reasons of gaps that are no `fanout.Reason`, for nothing is counted by them.
-CONFLATED = "conflated"  # a newer message took the place of those in it
-EXPIRED = "expired"  # it has asked for them when they were not in the log any more
-NO_KEYFRAME = "keyframe"  # of their topics no keyframe is left, so they are of no use
-OTHER_RUN = "epoch"  # what it has got before was not published by this run; they are none
-_KINDS = {CONFLATED, EXPIRED, NO_KEYFRAME, OTHER_RUN}
+CONFLATED, EXPIRED = GapKind.CONFLATED.value, GapKind.EXPIRED.value
+NO_KEYFRAME, OTHER_RUN = GapKind.NO_KEYFRAME.value, GapKind.OTHER_RUN.value
+_KINDS = {kind.value for kind in GapKind}
 
 
 class Gap:
@@ -34,7 +32,7 @@ class Gap:
     Attributes:
         first, last: sequences of the first and the last of them.
         count: how many they are: only those that it wanted.
-        reason: why the last ones were lost, a label of `fanout.Reason`; or one of the above.
+        reason: why the last ones were lost, a label of `Reason`, or of `GapKind`.
         whole: whether nothing is added to it any more while the cursor has not come to it.
     """
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.workers.stream.gaps import EXPIRED, OTHER_RUN
 from tests.simulation.telling import ALL, CONFLATED, NOTHING
 from tests.simulation.violated import require
 
@@ -74,10 +73,10 @@ class Told:
         there = 0 <= first <= last < len(self._feed.messages)
         require(there, f"a gap of {first} to {last}")
         require(self.level > NOTHING, "it is told of a gap, and has not asked for that")
-        if marker["reason"] == EXPIRED:
+        if marker["reason"] == "expired":
             require(self.expired, "it is told that something is not there any more")
             self.expired = False
-        elif marker["reason"] == OTHER_RUN:
+        elif marker["reason"] == "epoch":
             pass
         elif marker["reason"] == "keyframe":
             self.of_keyframes = True

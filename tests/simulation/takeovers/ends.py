@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.coordinator.succession import HANDSHAKE_PATIENCE
-from fanout.coordinator.takeovers import MAY_HAVE_SENT
 from fanout.reasons import Reason
 from tests.simulation.takeovers.sealed import SealedSubscriber
 from tests.simulation.unix_kernel import UnixConnection
@@ -15,6 +13,11 @@ if TYPE_CHECKING:
     from fanout.control.messages import Closed
     from tests.simulation.takeovers.excuses import Excuses
     from tests.simulation.takeovers.subscriber import Subscriber
+
+
+# What the coordinator promises, written down once more.
+HANDSHAKE_PATIENCE = 30.0  # seconds for who is in its handshake with a worker that is retired
+MAY_HAVE_SENT = "how much it was sent over ipc is not known"
 
 
 def require_final(one: Subscriber, closed: Closed) -> None:
