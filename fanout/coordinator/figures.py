@@ -197,7 +197,7 @@ def final_of(
     matched = max(last.matched, last.matched - last.queued) + later.matched
     matched_bytes = max(last.matched_bytes, last.matched_bytes - last.queued_bytes)
     matched_bytes += later.matched_bytes
-    is_replayed = _is_replayed(segment, connection, last)
+    has_more = bool(last.uncounted) or _is_replayed(segment, connection, last)
     discarded = matched - sent - last.dropped - last.conflated
     discarded_bytes = matched_bytes - sent_bytes - last.dropped_bytes - last.conflated_bytes
     return Closed(
@@ -222,9 +222,9 @@ def final_of(
         dropped_age_bytes=last.dropped_age_bytes,
         dropped_log=last.dropped_log,
         dropped_log_bytes=last.dropped_log_bytes,
-        uncounted=is_replayed,
+        uncounted=has_more,
         # Of what it was to be sent after that checkpoint nobody knows what it was sent.
-        exact=later.complete and not (later.doubt or discarded or is_replayed or slot.is_torn),
+        exact=later.complete and not (later.doubt or discarded or has_more or slot.is_torn),
     )
 
 

@@ -21,7 +21,7 @@ from fanout.shm.clock import Clock, Note
 from fanout.shm.closed import ClosedRing
 from fanout.shm.header import Header
 from fanout.shm.segment import Segment
-from fanout.shm.stream_record import StreamRecord, StreamSlot
+from fanout.shm.stream_record import Kind, StreamRecord, StreamSlot
 from fanout.shm.subscriber_slot import Checkpoint, SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot, WorkerState
 from fanout.slow_policy import SlowPolicy
@@ -194,6 +194,22 @@ def test_a_dead_worker_had_not_counted_what_a_replay_had_not_come_to(
 
     assert final.uncounted is not is_counted
     assert not final.exact
+
+
+@pytest.mark.parametrize("kind", [None, Kind.GOES_ON, Kind.SEALED])
+def test_a_dead_worker_had_said_that_more_of_the_past_was_to_come(
+    segment: Segment, kind: Kind | None
+) -> None:
+    """Of last values, and of who is encrypted, no record says it, if there is one at all."""
+    SubscriberSlot(segment, CONNECTION.slot).checkpoint(CHECKPOINT._replace(sent=70, uncounted=1))
+    if kind is not None:
+        numbers = dict.fromkeys(StreamRecord._fields[:-1], 0) | {"kind": kind}
+        StreamSlot(segment, CONNECTION.slot).write(StreamRecord(**numbers, speech=b""))
+
+    final = final_of(segment, CONNECTION, Reason.WORKER_LOST, evicted=True)
+
+    assert final.discarded == 0, "all that was counted was sent"
+    assert (final.uncounted, final.exact) == (True, False)
 
 
 def test_a_reader_sees_that_an_end_is_being_booked(segment: Segment) -> None:
