@@ -340,3 +340,22 @@ class TestAnInterval:
 
         assert [number for _, number in _sent(sink)] == [0, 1, 2]
         assert not member.blocked
+
+
+def test_a_thousand_topics_updated_a_thousand_times_each_are_a_thousand_messages() -> None:
+    """For who reads once."""
+    worker = Worker(Layout(4_096 * PAGE, 1 << 20, 4))  # 16 MiB: it keeps all of them
+    member, sink = worker.member(b"", room=0)
+    worker.obey(member, SlowPolicy("conflate"))
+    topics = [b"%03d" % number for number in range(1_000)]
+    wires = [encode_message([topic, b"%08d" % number]) for number, topic in enumerate(topics)]
+    for _ in range(1_000):
+        worker.log.writer.refresh([])
+        worker.log.writer.append_batch(wires, range(1, 1_001))
+    worker.advance()
+    sink.room = 1 << 40
+    worker.serve(member)
+
+    assert [topic for topic, _number in _sent(sink)] == topics
+    assert (member.matched, member.sent, member.queued) == (1_000_000, 1_000, 0)
+    assert (member.conflated, member.dropped) == (999_000, 0)

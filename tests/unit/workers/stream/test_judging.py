@@ -11,6 +11,7 @@ from fanout.shm.layout import PAGE, Layout
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.stream.effects import Lost, Recovered, Slowed
 from fanout.workers.tuning import Tuning
+from fanout.zmtp.frames import encode_message
 from tests.helpers.log import Worker
 
 if TYPE_CHECKING:
@@ -313,3 +314,32 @@ def test_members_that_are_well_below_their_limits_are_not_looked_at(
     _enforced(worker)
 
     assert not looked
+
+
+def test_a_limit_of_a_hundred_messages_is_a_hundred_of_its_own_of_ten_thousand_topics() -> None:
+    """It wants 20 of the topics; a jump leaves fifteen sixteenths of the limit."""
+    limit, kept = 100, 93
+    worker = Worker(Layout(4_096 * PAGE, 1 << 18, 4))
+    topics = [b"%04d" % number for number in range(10_000)]
+    mine = topics[::500]
+    member, sink = worker.member(*mine, room=0)
+    worker.obey(member, SlowPolicy(limit_messages=limit))
+    wires = [encode_message([topic, b"x"]) for topic in topics]
+    for lap in range(1, 9):
+        worker.log.writer.refresh([])
+        worker.log.writer.append_batch(wires, [0] * len(wires))
+        worker.advance()
+        while worker.pump.enforce(0):  # it looks at some messages at a time
+            continue
+        assert member.matched == lap * len(mine)
+        assert member.queued <= limit
+        assert (member.queued == member.matched) is (not member.dropped)
+        assert member.queued >= kept or not member.dropped
+    assert member.queued + member.dropped == 160
+    assert kept <= member.queued <= limit
+
+    queued = member.queued
+    sink.room = 1 << 40
+    worker.serve(member)
+    assert (member.sent, member.queued) == (queued, 0)
+    assert sink.taken.count(b"\1x") == queued
