@@ -16,6 +16,7 @@ from fanout.control.rights import Permit
 from fanout.reasons import Reason
 from fanout.shm import layout as at
 from fanout.shm.layout import PAGE, Layout
+from fanout.workers.stream import restoring
 from fanout.workers.tuning import Tuning
 from fanout.zmtp import commands, frame_header
 from tests.helpers.chance import Publishing
@@ -423,3 +424,46 @@ def test_what_was_published_before_rights_change_goes_by_the_rights_before(
         *((b"A", b"0"), (b"B", b"0")),
         *((b"A", b"1"), (b"B", b"2")),
     ]
+
+
+def test_an_adoption_costs_what_happened_since_the_record_and_not_the_lag() -> None:
+    layout, after = Layout(256 * PAGE, 1024, 16), 20
+    with closing(TakingOver(layout, TUNING, buffer=8 * PIECE)) as two:
+        traffic = Traffic(two, 1)
+        dying, heir = two.workers
+        one = two.connect([b"A"], dying)
+        member = dying.desk.peers[one.number].member
+        for _ in range(600):
+            message = b"A", b"%03d" % len(traffic.published) + bytes(1_500)
+            assert two.publish(*message)
+            traffic.published.append(message)
+        for _ in range(100):
+            two.turn(dying)
+        two.around(dying).time = two.log.time = two.log.time + 10**9
+        two.turn(dying, tick=True)
+        assert two.record_of(one).counted == 600, "its record is as of now"
+        before = member.sent_bytes
+        traffic.publish(after, largest=50)
+        for _ in range(100):
+            one.read(5 * PIECE)
+            two.turn(dying)
+            if member.sent_bytes > before:
+                break
+        since = member.sent_bytes - before
+        dying.pump.settle(member)
+        lag = member.queued
+        two.hand_over(two.kill(dying), heir)
+
+        with (
+            mock.patch.object(heir.pump.backlog, "count", wraps=heir.pump.backlog.count) as count,
+            mock.patch.object(restoring, "Swallower", wraps=restoring.Swallower) as swallower,
+        ):
+            two.turn(heir)
+
+        assert lag > 300, "it is not far behind"
+        counted = sum(max(0, stop - first) for (_wants, first, stop), _ in count.call_args_list)
+        assert counted == after
+        assert [call.args for call in swallower.call_args_list] == [(since,)]
+        assert 0 < since < member.queued_bytes / 4
+        two.settle(heir)
+        traffic.check(one)
