@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from fanout.shm.worker_slot import WorkerSlot
 
+EXIT_WAIT = 0.2  # seconds from the end of a killed publisher's channel to that of its process
 HELLO_TIMEOUT = 30.0  # seconds; the coordinator sends Hello right after it has started us
 
 
@@ -126,7 +127,8 @@ async def _serve(
         worker.finished(failed=True)
 
     loop.set_exception_handler(on_failure)
-    with _coordinator_watched(hello.coordinator_pid, worker.orphaned):
+    leftovers = worker.orders.leftovers
+    with _coordinator_watched(hello.coordinator_pid, channel, worker.orphaned, leftovers.remove):
         channel.send(Started(os.getpid()))
         await worker.run()
     if failures:
@@ -134,8 +136,10 @@ async def _serve(
 
 
 @contextlib.contextmanager
-def _coordinator_watched(pid: int, orphaned: Callable[[], None]) -> Iterator[None]:
-    """Tell the worker when the coordinator's process ends.
+def _coordinator_watched(
+    pid: int, channel: Channel, orphaned: Callable[[], None], remove_left: Callable[[], None]
+) -> Iterator[None]:
+    """Tell the worker when the coordinator's process ends; in the end remove what that has left.
 
     End of file alone does not tell: a process forked from the coordinator's holds the channel too.
     """
@@ -145,6 +149,7 @@ def _coordinator_watched(pid: int, orphaned: Callable[[], None]) -> Iterator[Non
     except ProcessLookupError:
         orphaned()
         yield
+        remove_left()
         return
     loop = asyncio.get_running_loop()
 
@@ -157,7 +162,16 @@ def _coordinator_watched(pid: int, orphaned: Callable[[], None]) -> Iterator[Non
         yield
     finally:
         loop.remove_reader(descriptor)
+        if _has_ended(descriptor, EXIT_WAIT if channel.closed else 0.0):
+            remove_left()
         os.close(descriptor)
+
+
+def _has_ended(process: int, timeout: float) -> bool:
+    """Whether a process is gone, or is within so many seconds: its channel ends a little before."""
+    poller = select.poll()
+    poller.register(process, select.POLLIN)
+    return bool(poller.poll(timeout * 1000))
 
 
 def _wait_for_hello(channel: Channel) -> tuple[Hello, list[int]]:

@@ -100,7 +100,7 @@ class Worker:
         self.checkpoints = Checkpoints(*seen, part, self.desk.records, self._deliveries, tuning)
         here = around, options, self.desk, self.deadlines, pump, self.tail, part
         resuming = Resuming(*here, self.reads.self_service, self.reads.permits)
-        self._orders = Orders(self.desk, resuming, Releasing(around, self.desk, pump, self.tail))
+        self.orders = Orders(self.desk, resuming, Releasing(around, self.desk, pump, self.tail))
         self._ending: Ending | None = None
         looks = self._meet_deadlines, self.standing.tick, self.silence.look, self.pump.calm
         self.chores = Chores(part, tuning, *looks, self.figures.tick, self.checkpoints.tick)
@@ -176,7 +176,7 @@ class Worker:
         if self._has_failed:
             return
         now = self._around.now()
-        more, late, resuming = True, self.checkpoints.are_late, self._orders.resuming
+        more, late, resuming = True, self.checkpoints.are_late, self.orders.resuming
         if hurry or not self.rest.is_napping(now):  # else the new messages wait for its end
             self.rest.end_nap()
             more = self._deliveries.advance(now, one=late)
@@ -337,7 +337,7 @@ class Worker:
             elif isinstance(message, Finish):  # another one brings the end forward
                 self._end(message.timeout, message.spread)
             else:
-                self._orders.carry_out(message, descriptors)
+                self.orders.carry_out(message, descriptors)
         if self._channel.closed:
             with contextlib.suppress(ValueError, OSError):
                 self._loop.remove_reader(self._channel.socket)
@@ -345,6 +345,6 @@ class Worker:
 
     def _end(self, timeout: float, spread: float = 0.0) -> None:
         now = self._around.now()
-        self._orders.resuming.give_up()
+        self.orders.resuming.give_up()
         self.pump.hurry(now)
         self._ending = Ending(self.desk, self._channel, timeout, now, self._part, spread)

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias, get_args
 import msgpack
 
 from fanout.control.judging import AuthRequest, Judged, Secure
+from fanout.control.leftovers import LeftFile
 from fanout.control.rights import OfRights
-from fanout.control.takeover import Release, Released, Resume, Resumed, Wants
+from fanout.control.takeover import OfTakeovers, Resume
 from fanout.records import fields_of, record
 
 if TYPE_CHECKING:
@@ -223,15 +224,12 @@ Message: TypeAlias = (
     | Snapshot
     | SnapshotDone
     | Finish
-    | Wants
-    | Resume
-    | Resumed
-    | Release
-    | Released
+    | OfTakeovers
     | AuthRequest
     | Judged
     | Secure
     | OfRights
+    | LeftFile
 )
 
 

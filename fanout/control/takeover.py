@@ -5,7 +5,7 @@ That one was lost, or gives them up.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from fanout.records import record
 
@@ -81,3 +81,6 @@ class Released:
 
     def __repr__(self) -> str:
         return f"Released({self.subscriber}, {self.ok}, {self.reason!r})"
+
+
+OfTakeovers: TypeAlias = Wants | Resume | Resumed | Release | Released

@@ -7,9 +7,10 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from fanout.control.channel import Channel
+from fanout.control.channel import Channel, ChannelFull
 from fanout.control.messages import Adopt, Hello
 from fanout.coordinator.lives import Sight
+from fanout.coordinator.socket_files import news
 from fanout.descriptors import duplicate
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
 from fanout.transport.socket_queues import unsent_in_kernel
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from fanout.control.judging import Secure
     from fanout.control.messages import Message
     from fanout.coordinator.lives import Condition
+    from fanout.coordinator.socket_files import Known, SocketFiles
     from fanout.coordinator.surroundings import Process
     from fanout.options import Options
     from fanout.shm.bells import Bell
@@ -36,6 +38,7 @@ class WorkerLink:
 
     Args:
         secure: by protocol, what a worker needs for it; changed by others.
+        files: that it removes if this process is killed; changed by others.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class WorkerLink:
         segment: Segment,
         room: Doorbell,
         secure: Mapping[str, Secure],
+        files: SocketFiles,
         index: int,
         bell: Bell,
     ) -> None:
@@ -55,6 +59,8 @@ class WorkerLink:
         self._room = room
         self._secure = secure
         self._told: set[str] = set()  # which of these its process has been sent
+        self._files = files
+        self._told_files: Known = {}
         self._signs = (0, 0)  # heartbeat and progress at the last look
         self.slot.release()
 
@@ -103,6 +109,7 @@ class WorkerLink:
         self.process = process
         self.channel = Channel(ours)
         self._told.clear()
+        self._told_files = {}
         hello = Hello(self.index, os.getpid(), asdict(options))
         self.channel.send(hello, tuple(descriptors))
 
@@ -121,6 +128,16 @@ class WorkerLink:
             return
         for descriptor in descriptors:
             os.close(descriptor)
+
+    def flush(self, channel: Channel) -> bool:
+        """Send what waits, and what files there are now; see `Channel.flush()`."""
+        known = self._files.known
+        if known is not self._told_files:
+            with suppress(ChannelFull):  # it is told of all of them again, the next time
+                for message in news(self._told_files, known):
+                    channel.post(message)
+                self._told_files = known
+        return channel.flush()
 
     def _hand_keys(self, channel: Channel, protocol: str) -> None:
         """Before the first connection of a protocol that needs them, and to nobody else."""

@@ -78,7 +78,7 @@ class Pool:
         selector: selectors.BaseSelector,
         surroundings: Surroundings,
     ) -> None:
-        self._link = partial(WorkerLink, segment, room, state.secure)
+        self._link = partial(WorkerLink, segment, room, state.secure, state.socket_files)
         self.links = [self._link(index, bell) for index, bell in enumerate(bells)]
         self._options = options
         losses = Losses(segment, state.interest, state.changes, surroundings.now)
@@ -221,7 +221,7 @@ class Pool:
             channel = link.channel
             if channel is None or channel.closed:
                 continue
-            wanted = selectors.EVENT_READ if channel.flush() else _READ_AND_WRITE
+            wanted = selectors.EVENT_READ if link.flush(channel) else _READ_AND_WRITE
             key = self._selector.get_key(channel.socket)
             if key.events != wanted:
                 self._selector.modify(channel.socket, wanted, key.data)

@@ -151,6 +151,7 @@ class Reception:
             listener.close()
             raise
         listener.protocol = asked.protocol
+        self._calls.post(partial(self._state.socket_files.note, listener))
         secrets = asked.secrets
         if secrets:  # keys of its own: no other endpoint has this protocol
             listener.protocol += f"#{next(self._numbers)}"

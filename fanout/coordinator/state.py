@@ -14,6 +14,7 @@ from fanout.coordinator.holdings import Holdings
 from fanout.coordinator.judging import Judging
 from fanout.coordinator.keyframes import KeyframesWanted
 from fanout.coordinator.roster import Roster
+from fanout.coordinator.socket_files import SocketFiles
 from fanout.coordinator.staffing import Staffing
 from fanout.coordinator.supervision import Supervision
 from fanout.coordinator.takeovers import Takeovers
@@ -46,6 +47,7 @@ class State:
     judging: Judging = field(default_factory=Judging)
     takeovers: Takeovers = field(default_factory=Takeovers)
     keyframes: KeyframesWanted = field(default_factory=KeyframesWanted)
+    socket_files: SocketFiles = field(default_factory=SocketFiles)
     duplicates: dict[int, int] = field(default_factory=dict)  # subscriber -> our descriptor of it
     secure: dict[str, Secure] = field(default_factory=dict)  # by protocol: what workers need for it
 

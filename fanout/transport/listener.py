@@ -60,6 +60,12 @@ class Listener:
         mapped = getattr(address, "ipv4_mapped", None)
         return (mapped or address).is_loopback
 
+    @property
+    def left_file(self) -> list[bytes] | None:
+        """What is left of it if this process is killed, see `remove_left()`; None = nothing."""
+        file = self._file
+        return None if file is None else file.left
+
     def __repr__(self) -> str:
         return f"<Listener {self.endpoint}>"
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from fanout.descriptors import standard_taken
 from fanout.errors import BindError
 from fanout.transport.advice import advice
+from fanout.transport.left_file import birth_of, is_listening
 
 _FileIdentity = tuple[int, int]  # st_dev, st_ino
 
@@ -30,6 +29,13 @@ class SocketFile:
     identity: _FileIdentity
     directory: Path | None  # a directory made for it alone
     owner_pid: int
+    birth: bytes = b""  # see `birth_of`
+
+    @property
+    def left(self) -> list[bytes]:
+        """For `left_file.remove_left()`, in a process that outlives this one."""
+        directory = b"" if self.directory is None else os.fsencode(self.directory)
+        return [os.fsencode(self.path), self.birth, directory]
 
     def remove(self) -> None:
         """Remove the file if it is still ours and this is the process that made it."""
@@ -55,11 +61,11 @@ def file_made(endpoint: str, path: str, directory: Path | None) -> SocketFile:
         BindError: somebody removed it already.
     """
     try:
-        identity = _identity(path)
+        identity, birth = _identity(path), birth_of(path)
     except OSError as error:
         problem = "the socket file was removed while it was being bound"
         raise BindError(endpoint, problem, error.errno) from error
-    return SocketFile(Path(path).absolute(), identity, directory, os.getpid())
+    return SocketFile(Path(path).absolute(), identity, directory, os.getpid(), birth)
 
 
 def fresh_directory(endpoint: str) -> Path:
@@ -95,7 +101,7 @@ def remove_stale(endpoint: str, path: str) -> bool:
         if not stat.S_ISSOCK(status.st_mode):
             problem = "a file that is not a socket is in its place; it was left alone"
             raise BindError(endpoint, problem, errno.EADDRINUSE)
-        if _is_listening(path):
+        if is_listening(path):
             return False
         if _identity(path) == (status.st_dev, status.st_ino):
             os.unlink(path)
@@ -106,23 +112,6 @@ def remove_stale(endpoint: str, path: str) -> bool:
     except OSError as error:
         problem = f"a socket file is in its place, and it cannot be replaced: {advice(error)}"
         raise BindError(endpoint, problem, error.errno) from error
-    return True
-
-
-def _is_listening(path: str) -> bool:
-    """Find out whether a process listens on the socket file; a refused connection is proof."""
-    with standard_taken(), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)  # a full backlog must not hold us
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            return False
-        except BlockingIOError:
-            return True  # its backlog is full
-        except OSError as error:
-            if error.errno == errno.EPROTOTYPE:
-                return True  # a socket of another type, a datagram logger for one
-            raise
     return True
 
 

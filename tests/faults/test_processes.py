@@ -72,6 +72,55 @@ def test_workers_end_when_the_publisher_is_killed(tmp_path: Path, forks: bool) -
     assert set(os.listdir("/dev/shm")) <= shared
 
 
+BIND = """
+import sys
+from fanout import Publisher
+publisher = Publisher(["ipc://first", "ipc://*"], workers=2, log_bytes=1 << 22)
+publisher.bind("ipc://second")
+publisher.unbind(publisher.bind("ipc://third"))
+open("third", "x").close()
+publisher.ingest("ipc://fourth")
+publisher.bind("ipc://fifth")
+print(*publisher.endpoints)
+publisher.statistics()  # every worker has answered, so it has heard of them
+print(*(worker.pid for worker in publisher.statistics().workers))
+"""
+
+
+def test_a_publisher_that_is_killed_leaves_no_socket_file(tmp_path: Path) -> None:
+    with Program(["-c", BIND + WAIT], tmp_path) as program:
+        paths = [tmp_path / one.removeprefix("ipc://") for one in program.line().split()]
+        pids = list(map(int, program.line().split()))
+        os.chmod(tmp_path / "second", 0o600)
+        assert len(paths) == 4
+        assert all(path.is_socket() for path in [*paths, tmp_path / "fourth"])
+        program.process.kill()
+        wait_until(lambda: ended(pids), "the end of the workers")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["third"], "that is not of the publisher"
+    fresh = paths[1]
+    assert not fresh.exists()
+    assert not fresh.parent.exists()
+
+
+def test_the_socket_file_of_a_new_publisher_stays(tmp_path: Path) -> None:
+    with Program(["-c", BIND + WAIT], tmp_path) as program:
+        program.line()
+        pids = list(map(int, program.line().split()))
+        for pid in pids:  # so that they see the end only when another one has bound
+            os.kill(pid, signal.SIGSTOP)
+        program.process.kill()
+        program.process.wait()
+        with Publisher(f"ipc://{tmp_path}/first", workers=1, log_bytes=1 << 20):
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+            wait_until(lambda: ended(pids), "the end of the workers")
+
+            names = {path.name for path in tmp_path.iterdir()}
+            assert names == {"first", "third"}
+            assert (tmp_path / "first").is_socket()
+
+
 def test_an_exit_without_close_delivers_and_leaves_no_process(tmp_path: Path) -> None:
     publish = """
 publisher.wait_for_subscribers(1, timeout=60)

@@ -406,7 +406,7 @@ class TakingOver:
         owner = self.served[one.number]
         slot = self.around(owner).slot
         self.hold = min(self.hold, slot.tail, slot.resume, self.log.log.head())
-        owner._orders.carry_out(Release(one.number, self.hold), [])
+        owner.orders.carry_out(Release(one.number, self.hold), [])
         self.take_reports(owner)
         answer = self.released[-1]
         if answer.ok:
@@ -438,13 +438,13 @@ class TakingOver:
             for change in later:
                 parts += split_wants(one.number, change.sequence, change.added, change.cancelled)
             for part in parts:
-                worker._orders.carry_out(part, [])
+                worker.orders.carry_out(part, [])
             fields: Any = one.policy.as_dict()
             known: Any = {"quiet": quiet, "slow": one.slow, "stalled": one.stalled}
             known["boxes"] = list(boxes)
             known_as = one.number, one.number - 1, self.protocol, one.version
             resume = Resume(*known_as, fields, **known)
-            worker._orders.carry_out(resume, [os.dup(one.ours.fileno())])
+            worker.orders.carry_out(resume, [os.dup(one.ours.fileno())])
 
     def settle(self, worker: Worker) -> None:
         """Turns until all of its subscribers have got what there is for them."""
@@ -459,7 +459,7 @@ class TakingOver:
             pump = worker.pump
             unsent = [peer.unsent_in_kernel() for peer in worker.desk.peers.values()]
             behind = [one for one in pump.blocked if one not in pump.rests or one.queued]
-            is_busy = came or behind or worker._orders.resuming.are_due or any(unsent)
+            is_busy = came or behind or worker.orders.resuming.are_due or any(unsent)
             was_done, is_done = is_done, not is_busy
             if was_done and is_done and (pump.front >= head or not pump.needs_log):
                 return
@@ -492,7 +492,7 @@ def _end(worker: Worker) -> None:
     """What the system does for a process that is dead."""
     for peer in worker.desk.peers.values():
         peer.socket.close()
-    for waiting in worker._orders.resuming.waiting:
+    for waiting in worker.orders.resuming.waiting:
         os.close(waiting.descriptor)
     worker._write_set.close()
     worker.reads.set.close()

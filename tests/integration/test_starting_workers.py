@@ -236,7 +236,10 @@ FILES_OF_WORKERS = {
     "system_calls",
 }
 # Not what listens.
-OF_TRANSPORT = {"fanout.transport", "fanout.transport.kernel", "fanout.transport.socket_queues"}
+OF_TRANSPORT = {
+    *("fanout.transport", "fanout.transport.kernel", "fanout.transport.left_file"),
+    "fanout.transport.socket_queues",
+}
 # Of what is beyond it, because of its size or because it belongs to the publishing side.
 TOO_LARGE = {
     *("multiprocess", "multiprocessing", "psutil", "dill", "pickle", "ssl", "_ssl", "ctypes"),

@@ -58,7 +58,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "control": ("fanout.control",),
     "kernel": (
         *("fanout.transport.kernel", "fanout.transport.kernel_queues"),
-        "fanout.transport.socket_queues",
+        *("fanout.transport.left_file", "fanout.transport.socket_queues"),
     ),
     "transport": ("fanout.transport",),
     "subscriber": ("fanout.subscriber",),
@@ -107,7 +107,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "shm": WORDS | {"compiled"},
     "control": WORDS,
     "kernel": WORDS,
-    "transport": WORDS,
+    "transport": WORDS | {"kernel"},
     "subscriber": WORDS | {"security", "transport", "zmtp"},
     "sockets": WORDS | {"subscriber", "transport", "zmtp"},
     "send": WORDS | {"compiled", "shm", "zmtp"},

@@ -6,9 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fanout.control.judging import Judged, Secure
+from fanout.control.leftovers import LeftFile
 from fanout.control.messages import Adopt, Evict, SetPolicy
 from fanout.control.rights import Asks, Permit, Rights
 from fanout.control.takeover import Release, Resume, Wants
+from fanout.workers.connections.leftovers import Leftovers
 
 if TYPE_CHECKING:
     from fanout.control.messages import Message
@@ -21,16 +23,18 @@ class Orders:
     """Passes them on, in their order.
 
     Attributes:
+        leftovers: what is to be removed if the publisher's process is killed.
         resuming: what is about somebody who is still awaited there waits with him.
     """
 
     def __init__(self, desk: Desk, resuming: Resuming, releasing: Releasing) -> None:
+        self.leftovers = Leftovers()
         self._desk = desk
         self.resuming = resuming
         self._releasing = releasing
 
     def carry_out(self, message: Message, descriptors: list[int]) -> None:
-        """Do what is about a connection; others do the rest."""
+        """Do what is about a connection, or a file; others do the rest."""
         desk, resuming = self._desk, self.resuming
         if isinstance(message, Adopt):
             desk.adopt(message, descriptors)
@@ -54,3 +58,5 @@ class Orders:
             resuming.allow(message)
         elif isinstance(message, Resume):
             resuming.take(message, descriptors)
+        elif isinstance(message, LeftFile):
+            self.leftovers.note(message)

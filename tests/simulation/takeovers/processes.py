@@ -158,7 +158,7 @@ class Process:
         surroundings: Any = self
         self.worker = Worker(world.options, surroundings, world.tuning)
         self.worker.desk.sessions._sodium = world.boxes
-        orders: Any = self.worker._orders
+        orders: Any = self.worker.orders
         self._note_who(orders.resuming)
         self._note_who_goes_back(self.worker.desk.replays)
         self._name_points(orders.resuming, "_resume", TAKING_OVER)

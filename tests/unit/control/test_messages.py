@@ -10,7 +10,7 @@ from typing import get_args
 import msgpack
 import pytest
 
-from fanout.control import judging, rights, takeover
+from fanout.control import judging, leftovers, rights, takeover
 from fanout.control import messages as control
 from fanout.control.messages import (
     PACKET_BYTES_MAX,
@@ -58,6 +58,7 @@ MESSAGES: list[Message] = [
     rights.Refused(1, 2, [b"example"]),
     rights.Rights(1, 2, True, []),
     rights.Asks(1, [b"prefix"]),
+    leftovers.LeftFile([b"/run/feed.sock", b"1 2 3", b""], True),
 ]
 NAMES = [type(message).__name__ for message in MESSAGES]
 

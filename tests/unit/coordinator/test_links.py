@@ -7,8 +7,11 @@ import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
+from unittest import mock
 
+from fanout.control.channel import ChannelFull
 from fanout.control.judging import Secure
+from fanout.control.leftovers import LeftFile
 from fanout.control.messages import Adopt, Snapshot
 from fanout.coordinator.conditions import read_condition
 from fanout.coordinator.lives import Condition, Sight
@@ -18,6 +21,8 @@ from tests.helpers.waiting import wait_until
 from tests.unit.coordinator.bench import KILLED, Bench
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fanout.coordinator.links import WorkerLink
 
 RUNS = Condition("R", 1.5)
@@ -155,3 +160,43 @@ def is_asleep(pid: int) -> bool:
         has_name = file.read() == "a) T 1 (b\n"
     condition = read_condition(pid)
     return has_name and condition is not None and condition.state == "S"
+
+
+def test_a_process_is_told_of_socket_files_as_they_come_and_go(tmp_path: Path) -> None:
+    with Bench() as bench:
+        reception = bench.coordinator.reception
+        bench.worker.hear()
+        first = reception.bind(f"ipc://{tmp_path}/first")
+        bench.turn()
+        (made,) = bench.worker.hear()
+        reception.unbind(first)
+        second = reception.bind(f"ipc://{tmp_path}/second")
+        bench.turn()
+        gone, other = bench.worker.hear()
+
+        assert isinstance(made, LeftFile)
+        assert made.file[0] == os.fsencode(tmp_path / "first")
+        assert gone == LeftFile(made.file, False)
+        assert isinstance(other, LeftFile)
+        assert (other.file[0], other.is_there) == (os.fsencode(tmp_path / "second"), True)
+
+        bench.worker.exit(KILLED)
+        bench.turn()
+        bench.pass_time(5.0)
+        assert [one for one in bench.worker.hear() if isinstance(one, LeftFile)] == [other]
+        reception.unbind(second)
+
+
+def test_one_that_does_not_read_is_told_of_socket_files_later(tmp_path: Path) -> None:
+    with Bench() as bench:
+        link, files = bench.coordinator.links[0], bench.state.socket_files
+        channel = link.channel
+        assert channel is not None
+        bench.worker.hear()
+        files.known = {b"path": [b"path", b"1 2 3", b""]}
+        with mock.patch.object(channel, "post", side_effect=ChannelFull):
+            link.flush(channel)
+        assert bench.worker.hear() == []
+        link.flush(channel)
+
+        assert bench.worker.hear() == [LeftFile([b"path", b"1 2 3", b""], True)]

@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fanout.transport import socket_file
+from fanout.transport import left_file, socket_file
 from fanout.transport.endpoints import IpcEndpoint, parse_endpoint
 from fanout.transport.opening import open_listener
 from tests.unit.transport.listening import (
@@ -127,7 +127,7 @@ def test_stale_file_that_vanishes_while_it_is_probed(
         return False
 
     leave_stale_file("feed.sock")
-    monkeypatch.setattr(socket_file, "_is_listening", vanish)
+    monkeypatch.setattr(socket_file, "is_listening", vanish)
     with closing(open_listener("ipc://feed.sock", BACKLOG)) as listener:
         client, connection = connect(listener)
         client.close()
@@ -138,7 +138,7 @@ def test_stale_file_that_a_live_one_replaces_while_it_is_probed(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two publishers find one stale file: the slower one must not remove the faster one's."""
-    is_listening = socket_file._is_listening
+    is_listening = left_file.is_listening
     with ExitStack() as stack:
         faster: list[Listener] = []
 
@@ -146,12 +146,12 @@ def test_stale_file_that_a_live_one_replaces_while_it_is_probed(
             found = is_listening(path)
             if not faster:
                 Path(path).rename("old")  # keeps its inode number from being used again
-                monkeypatch.setattr(socket_file, "_is_listening", is_listening)
+                monkeypatch.setattr(socket_file, "is_listening", is_listening)
                 faster.append(stack.enter_context(closing(open_listener(f"ipc://{path}", 8))))
             return found
 
         leave_stale_file("feed.sock")
-        monkeypatch.setattr(socket_file, "_is_listening", be_overtaken)
+        monkeypatch.setattr(socket_file, "is_listening", be_overtaken)
         assert bind_error("ipc://feed.sock").errno == errno.EADDRINUSE
         client, connection = connect(faster[0])
         client.close()

@@ -65,7 +65,7 @@ def test_a_stream_goes_on_wherever_it_is_moved_and_the_figures_add_up(
         assert one.number not in owner.desk.peers
         for _ in range(50):
             two.turn(other)
-            if not other._orders.resuming.waiting:
+            if not other.orders.resuming.waiting:
                 break
         two.hold = NO_TAIL
         if number % 2:
@@ -132,7 +132,7 @@ def test_who_cannot_be_given_up_is_served_on(two: TakingOver) -> None:
     area, records._area = records._area, SpillArea(two.log.written.segment, 0)
     found.append(two.move(one, other))
     records._area, peer.said = area, ()
-    owner._orders.carry_out(Release(99, 0), [])
+    owner.orders.carry_out(Release(99, 0), [])
     two.take_reports(owner)
     found.append(two.released[-1].reason)
     assert found == [
@@ -159,7 +159,7 @@ def test_who_needs_what_the_log_is_not_held_for_is_not_given_up(two: TakingOver)
     owner.desk.records.write(owner.desk.peers[one.number])
     needed = two.record_of(one).needed
     for held in (needed + 1, needed):
-        owner._orders.carry_out(Release(one.number, held), [])
+        owner.orders.carry_out(Release(one.number, held), [])
     two.take_reports(owner)
     reasons = [answer.reason for answer in two.released]
     assert reasons == ["it has gone back since that was asked", ""]

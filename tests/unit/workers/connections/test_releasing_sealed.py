@@ -58,7 +58,7 @@ def moved(two: SealedTakingOver, one: Subscriber) -> Worker:
     assert two.move(one, other) == ""
     for _ in range(50):
         two.turn(other)
-        if not other._orders.resuming.waiting:
+        if not other.orders.resuming.waiting:
             break
     two.hold = NO_TAIL
     assert two.outcomes[-1].ok, two.outcomes[-1].reason

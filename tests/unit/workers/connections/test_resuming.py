@@ -106,7 +106,7 @@ def test_nobody_goes_on_before_the_heir_has_come_as_far_as_the_dead_one(two: Tak
     two.turn(dying)
     two.hand_over(two.kill(dying), heir)
 
-    resuming = heir._orders.resuming
+    resuming = heir.orders.resuming
     resuming.go_on(0)
     waits = [bool(resuming.waiting)]
     two.settle(heir)
@@ -174,7 +174,7 @@ def test_who_comes_without_a_descriptor_or_to_one_that_ends_may_go_on_with_anoth
     ones = [two.connect([b"A"], dying) for _ in range(2)]
     two.kill(dying)
     two.hand_over(ones, heir)
-    resuming = heir._orders.resuming
+    resuming = heir.orders.resuming
     resuming.take(resuming.waiting.popleft().message, [])
     resuming.give_up()
     two.around(heir).channel.flush()
@@ -402,7 +402,7 @@ def test_what_was_published_before_rights_change_goes_by_the_rights_before(
 ) -> None:
     worker = two.workers[0]
     one = two.connect([b""], worker)
-    resuming = worker._orders.resuming
+    resuming = worker.orders.resuming
 
     def publish(number: int) -> None:
         for topic in (b"A", b"B"):
