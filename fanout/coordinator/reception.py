@@ -322,6 +322,7 @@ class Reception:
             self._shut_held()
             return []
         self._paused_until = self._now() + PAUSE
+        self._state.ledger.accept_pauses += 1
         for listener in self._listeners.values():
             self._unwatch(listener)
         hint = _MORE_FILES if error.errno == errno.EMFILE else ""

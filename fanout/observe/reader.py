@@ -253,6 +253,7 @@ class Reader:
             resumed=totals.resumed,
             not_resumed=totals.not_resumed,
             moved=totals.moved,
+            accept_pauses=totals.accept_pauses,
             throttled=totals.throttled,
             subscriptions_refused=totals.subscriptions_refused,
             replayed=sum(row.replayed for row in workers),

@@ -120,6 +120,7 @@ class SharedTotals(Record):
     not_resumed = Word(_ACCOUNTS + 16, "subscribers that were closed since no worker could go on")
     moved = Word(_ACCOUNTS + 17, "times that one went on with another worker while both served")
     subscriptions_refused = Word(_ACCOUNTS + 18, "of who has no right to them")
+    accept_pauses = Word(_ACCOUNTS + 19, "times that accepting paused: no descriptors, no memory")
     inexact = Word(_ACCOUNTS + 13, "connections of lost workers whose figures may be too small")
 
 

@@ -80,6 +80,7 @@ def test_out_of_descriptors_pauses_accepting_and_nothing_else() -> None:
         wait_until(lambda: publisher.statistics().accepted == 61, "all are accepted")
         refused = publisher.statistics().refused
         assert refused < 5  # one for each pause, the others waited
+        assert publisher.statistics().accept_pauses >= 1
         publisher.wait_for_subscribers(61 - refused, timeout=DEADLINE_S)
         assert publisher.statistics().evicted == 0
 

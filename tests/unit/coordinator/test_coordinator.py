@@ -54,6 +54,7 @@ def test_who_is_refused_for_want_of_descriptors_is_named() -> None:
         assert (refused.peer, refused.cause) == (f"{host}:{port}", Reason.NO_RESOURCES)
         assert len(bench.of(EventKind.CONNECTION_REFUSED)) == 1
         assert len(bench.of(EventKind.ACCEPT_PAUSED)) == 1
+        assert bench.state.ledger.accept_pauses == 1
         assert bench.state.ledger.refused == 1
         assert (bench.state.roster.connections, bench.state.roster.half_open) == ({}, 0)
         bench.turn()
