@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from fanout import EventKind, Publisher, StartupError
-from fanout.coordinator import spawn, watching
+from fanout.coordinator import spawn, supervision, watching
 from fanout.exits import Exit
 from tests.helpers.happenings import Happenings
 from tests.helpers.inside import run_at_the_next_timer
+from tests.helpers.raw import RawPeer
 from tests.helpers.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from fanout import Event
 
 ENDPOINT = "tcp://127.0.0.1:*"
 MIB = 1 << 20
@@ -40,35 +44,35 @@ def limited(name: str, what: str, limit: str) -> str:
     return spawn._BOOT.replace("sys.exit(", f"{code}\nsys.exit(")
 
 
-@pytest.mark.parametrize(
-    ("boot", "code"),
-    [
-        pytest.param("import sys; import no_such_module", Exit.PYTHON, id="python"),
-        pytest.param(
-            limited("_wait_for_hello", "AS", f"{PAGES} + {64 * MIB}"), Exit.MEMORY, id="memory"
+CANNOT_START = [
+    pytest.param("import sys; import no_such_module", Exit.PYTHON, id="python"),
+    pytest.param(
+        limited("_wait_for_hello", "AS", f"{PAGES} + {64 * MIB}"), Exit.MEMORY, id="memory"
+    ),
+    pytest.param(limited("_wait_for_hello", "NOFILE", "5"), Exit.DESCRIPTORS, id="hello"),
+    pytest.param(limited("_serve", "NOFILE", "8"), Exit.DESCRIPTORS, id="loop"),
+    pytest.param(
+        spawn._BOOT.replace(
+            "sys.exit(", "from fanout.shm import layout; layout.LAYOUT_VERSION = 99\nsys.exit("
         ),
-        pytest.param(limited("_wait_for_hello", "NOFILE", "5"), Exit.DESCRIPTORS, id="hello"),
-        pytest.param(limited("_serve", "NOFILE", "8"), Exit.DESCRIPTORS, id="loop"),
-        pytest.param(
-            spawn._BOOT.replace(
-                "sys.exit(", "from fanout.shm import layout; layout.LAYOUT_VERSION = 99\nsys.exit("
-            ),
-            Exit.VERSION,
-            id="layout",
+        Exit.VERSION,
+        id="layout",
+    ),
+    pytest.param(
+        spawn._BOOT.replace(
+            "sys.exit(",
+            "from fanout.workers import main as entry\n"
+            "del entry.Options.__dataclass_fields__['send_timeout']\n"
+            "import dataclasses\n"
+            "entry.Options = dataclasses.make_dataclass('Options', ['other'])\nsys.exit(",
         ),
-        pytest.param(
-            spawn._BOOT.replace(
-                "sys.exit(",
-                "from fanout.workers import main as entry\n"
-                "del entry.Options.__dataclass_fields__['send_timeout']\n"
-                "import dataclasses\n"
-                "entry.Options = dataclasses.make_dataclass('Options', ['other'])\nsys.exit(",
-            ),
-            Exit.VERSION,
-            id="options",
-        ),
-    ],
-)
+        Exit.VERSION,
+        id="options",
+    ),
+]
+
+
+@pytest.mark.parametrize(("boot", "code"), CANNOT_START)
 def test_a_worker_that_cannot_start_says_why(
     boot: str, code: Exit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,6 +83,48 @@ def test_a_worker_that_cannot_start_says_why(
 
     assert f"exit status {int(code)}: {code.text}" in str(caught.value)
     assert caught.value.exit_code == code
+
+
+PAUSE_S = 0.5  # longer than it takes to start a process that fails
+
+
+@pytest.mark.parametrize(
+    ("boot", "code"),
+    [  # each way to fail once: before it is a worker, without memory, in its loop, by its version
+        one for one in CANNOT_START if one.id in ("python", "memory", "loop", "layout")
+    ],
+)
+def test_a_replacement_that_cannot_start_is_told_and_tried_again_later(
+    boot: str, code: Exit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervision, "BACKOFF_FIRST", PAUSE_S)
+    monkeypatch.setattr(supervision, "BACKOFF_MAX", PAUSE_S)
+    happenings = Happenings()
+    times: list[float] = []
+
+    def on_event(event: Event) -> None:
+        if event.kind is EventKind.WORKER_LOST:
+            times.append(time.monotonic())
+        happenings(event)
+
+    with (
+        Publisher(ENDPOINT, workers=2, log_bytes=256 * MIB, on_event=on_event) as publisher,
+        RawPeer.version_3(publisher.endpoints[0], b"T") as peer,
+    ):
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        (there,) = publisher.subscribers()
+        with monkeypatch.context() as broken:
+            broken.setattr(spawn, "_BOOT", boot)
+            os.kill(publisher.statistics().workers[there.worker].pid, signal.SIGKILL)
+            lost = happenings.wait_for(EventKind.WORKER_LOST, 3)
+            publisher.publish(b"T", b"meanwhile")
+            assert peer.read_message() == [b"T", b"meanwhile"]
+        happenings.wait_for(EventKind.WORKER_STARTED, 3)
+        assert [one.id for one in publisher.subscribers()] == [there.id]
+
+    assert [one.exit_code for one in lost[:3]] == [-signal.SIGKILL, code, code]
+    assert all(f"exit status {int(code)}: {code.text}" in one.reason for one in lost[1:3])
+    assert times[2] - times[1] > 0.9 * PAUSE_S, "it spins"
 
 
 def test_a_python_that_cannot_be_executed_is_named_as_the_cause(

@@ -29,6 +29,8 @@ from tests.simulation.world import STEPS, World
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+NOT_ONCE = "  <- not once"
+
 
 def main() -> int:
     """Run seeds one after the other; 1 and the command to replay it if one fails."""
@@ -64,7 +66,7 @@ def main() -> int:
     if kills:
         print("killed before, or in, each of these:")
     for name, count in kills:
-        print(f"{count:8,}  {name}")
+        print(f"{count:8,}  {name}{'' if count else NOT_ONCE}")
     return 0
 
 

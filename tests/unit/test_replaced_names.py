@@ -25,6 +25,7 @@ REPLACES = {
     "test_shown.py": MISTAKES,
     "test_takeovers.py": MISTAKES,
     "test_views.py": MISTAKES,
+    "test_replaying.py": "arguments and worlds of the command, which are no part of the product",
     "test_soonest.py": "the timer of the search for seeds, which is no part of a simulation",
     "takeovers/views.py": "checkers of the simulation, of which each view leaves some out",
     "shown/observing.py": LOOKS_ON,
