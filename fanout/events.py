@@ -30,6 +30,7 @@ class EventKind(str, enum.Enum):
     HANDSHAKE_FAILED = "handshake_failed"  # a connection ended before it was a subscriber
     CONNECTION_REFUSED = "connection_refused"  # over a limit, or no worker to serve it
     ACCEPT_PAUSED = "accept_paused"  # out of descriptors or memory; resumes by itself
+    ACCEPT_QUEUE_FULL = "accept_queue_full"  # who connects is not answered, and tries again later
     PRODUCER_CONNECTED = (
         "producer_connected"  # who sends to an endpoint of ingest(): handshake done
     )

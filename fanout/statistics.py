@@ -146,6 +146,7 @@ class PublisherStatistics:
     not_resumed: int  # subscribers of lost workers that were closed, because it could not
     moved: int  # times that a subscriber went on with another worker while both served
     accept_pauses: int  # times that no descriptor or memory was left to accept with, for 0.5 s each
+    accept_queue_full: int  # times that all places were taken of those who wait to be accepted
     throttled: int  # subscribers left unread for a while; one that goes on, once more each 10 s
     subscriptions_refused: int  # of which a subscriber gets nothing, for its user may not have it
     from_snapshot: int  # of `matched`: last values that subscribers were sent when they came

@@ -50,6 +50,7 @@ _LEVELS = {
     EventKind.SUBSCRIPTION_REFUSED: logging.WARNING,
     EventKind.EVENTS_LOST: logging.WARNING,
     EventKind.ACCEPT_PAUSED: logging.ERROR,
+    EventKind.ACCEPT_QUEUE_FULL: logging.WARNING,
     EventKind.WORKER_SHORT_OF_MEMORY: logging.WARNING,
     EventKind.WORKER_RETIRED: logging.INFO,
     EventKind.WORKER_LOST: logging.ERROR,

@@ -24,6 +24,7 @@ from fanout.control.judging import Secure
 from fanout.coordinator.actions import HandOver, Tell
 from fanout.coordinator.addresses import AddressRefusal
 from fanout.coordinator.asked import EndpointTerms
+from fanout.coordinator.crowding import queue_full
 from fanout.coordinator.moment import Moment, allowed_descriptors
 from fanout.descriptors import duplicate, standard_taken
 from fanout.errors import ConfigError
@@ -241,7 +242,7 @@ class Reception:
             return self._accept(listener)
 
     def _accept(self, listener: Listener) -> list[Action]:
-        actions: list[Action] = []
+        actions = queue_full(listener, self._state.ledger)
         moment = self._moment()
         for _ in range(ACCEPTS_PER_TURN):
             try:

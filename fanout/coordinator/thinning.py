@@ -29,6 +29,7 @@ KNOWN_MAX = 32_768  # subscribers of whom it is known that they were told of: tw
 
 _OF_STRANGERS = {
     EventKind.ACCEPT_PAUSED,
+    EventKind.ACCEPT_QUEUE_FULL,
     EventKind.CHOICE_DECLINED,
     EventKind.CONNECTION_REFUSED,
     EventKind.HANDSHAKE_FAILED,

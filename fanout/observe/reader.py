@@ -254,6 +254,7 @@ class Reader:
             not_resumed=totals.not_resumed,
             moved=totals.moved,
             accept_pauses=totals.accept_pauses,
+            accept_queue_full=totals.accept_queue_full,
             throttled=totals.throttled,
             subscriptions_refused=totals.subscriptions_refused,
             replayed=sum(row.replayed for row in workers),

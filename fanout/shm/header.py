@@ -121,6 +121,7 @@ class SharedTotals(Record):
     moved = Word(_ACCOUNTS + 17, "times that one went on with another worker while both served")
     subscriptions_refused = Word(_ACCOUNTS + 18, "of who has no right to them")
     accept_pauses = Word(_ACCOUNTS + 19, "times that accepting paused: no descriptors, no memory")
+    accept_queue_full = Word(_ACCOUNTS + 20, "looks that found an accept queue full")
     inexact = Word(_ACCOUNTS + 13, "connections of lost workers whose figures may be too small")
 
 

@@ -35,6 +35,7 @@ TOLD_EVENTS = frozenset(
         EventKind.CONNECTION_REFUSED,
         EventKind.SUBSCRIPTION_REFUSED,
         EventKind.ACCEPT_PAUSED,
+        EventKind.ACCEPT_QUEUE_FULL,
         EventKind.WORKER_LOST,
         EventKind.WORKER_GIVEN_UP,
         EventKind.EVENTS_LOST,

@@ -173,3 +173,19 @@ def test_no_descriptor_of_ours_is_in_the_reserve(monkeypatch: pytest.MonkeyPatch
         )
         assert "raise the limit of open files: ulimit -n" in first.reason
         assert len(summaries) <= 2, "the others each ten seconds"
+
+
+def test_a_full_accept_queue_is_told_and_counted() -> None:
+    with Bench(options={"backlog": 1}) as bench:
+        connect = bench.listen()
+        connect()
+        bench.turn()
+        assert bench.state.ledger.accept_queue_full == 0
+        for _ in range(2):  # while nobody accepts
+            connect()
+        bench.turn()
+
+        (event,) = bench.of(EventKind.ACCEPT_QUEUE_FULL)
+        assert event.reason.startswith("2 connections wait to be accepted at tcp://127.0.0.1:")
+        assert bench.state.ledger.accept_queue_full == 1
+        assert bench.state.ledger.accepted == 3

@@ -1,0 +1,36 @@
+"""The accept queue of a listening socket: how many wait there to be accepted, and how many may."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import NamedTuple
+
+# struct tcp_info of linux/tcp.h. Of a socket that listens the kernel says there (tcp_get_info() in
+# net/ipv4/tcp.c) how many connections wait in `tcpi_unacked`, and in `tcpi_sacked` how many may.
+_LENGTH_AND_LIMIT = struct.Struct("=24x2I")
+
+
+class AcceptQueue(NamedTuple):
+    """It is full when more than `limit` wait: the kernel takes one more than was asked for."""
+
+    length: int
+    limit: int
+
+    @property
+    def is_full(self) -> bool:
+        """Whether who connects now is not answered, and tries again after a second or so."""
+        return self.length > self.limit
+
+
+def accept_queue(listening: socket.socket) -> AcceptQueue | None:
+    """Ask the kernel; None = it does not say, as for Unix sockets."""
+    if listening.family == socket.AF_UNIX:
+        return None
+    try:
+        info = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LENGTH_AND_LIMIT.size)
+    except OSError:  # a sandbox refuses it
+        return None
+    if len(info) < _LENGTH_AND_LIMIT.size:
+        return None
+    return AcceptQueue(*_LENGTH_AND_LIMIT.unpack(info))
