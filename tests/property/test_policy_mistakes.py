@@ -229,9 +229,11 @@ def lose_on_with_another_policy(_original: Any, self: Backlog, member: Member, f
 
 
 @replaces(Judging, "_look_anew")
-def look_when_the_old_policy_says(original: Any, self: Judging, member: Member) -> None:
+def look_when_the_old_policy_says(
+    original: Any, self: Judging, member: Member, **when: Any
+) -> None:
     if not member.slow:
-        original(self, member)
+        original(self, member, **when)
 
 
 def policy_by(random: Random) -> SlowPolicy:

@@ -100,6 +100,17 @@ class Conflating:
         self._siftings.end(member)
         self._ends.end(member)
 
+    def pause(self, member: Member) -> None:
+        """It has no room: others are not to wait for its socket.
+
+        It asks again only if it is judged; with an answer to be sent first, not before it has room.
+        """
+        if member.control:
+            self.end(member)
+            return
+        self._siftings.pause(member)
+        self._ends.pause(member)
+
     def sweep(self) -> None:
         """Let go of what nobody asks for any more; once a turn."""
         self._siftings.sweep()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from fanout.workers.stream.looks import MEMBERS_MAX, Look, pieces_of
 from fanout.workers.stream.member import LOST
 from fanout.workers.stream.segments import segments
-from fanout.workers.stream.sifting import IDLE_MAX
+from fanout.workers.stream.sifting import FULL_MAX, IDLE_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -91,6 +91,12 @@ class Ends:
     def end(self, member: Member) -> None:
         """It does not ask any more."""
         self._looks.pop(member, None)
+
+    def pause(self, member: Member) -> None:
+        """It has no room: it is soon the turn of others, if it does not ask all the same."""
+        look = self._looks.get(member)
+        if look is not None:
+            look.idle = max(look.idle, IDLE_MAX - FULL_MAX)
 
     def sweep(self) -> None:
         """Let go of those who do not ask any more; once a turn."""

@@ -51,7 +51,7 @@ class Judging(Resting):
     """Asks the policies of the members of one worker.
 
     Its mutable state, beside that of `Resting`: who is to be looked at when, those who became
-    blocked since the last look, and notes of when messages came.
+    blocked since the last look, or whose turn it was not in it, and notes of when messages came.
     """
 
     def __init__(
@@ -73,6 +73,8 @@ class Judging(Resting):
         self.jumped: list[Member] = []  # members whose streams go on otherwise than before
         self._watches = count(1)
         self._anew: deque[tuple[int, Member]] = deque()
+        # Who waits for its turn to be looked for would be judged over and over in this one.
+        self._next_turn: list[tuple[int, Member]] = []
         self._by_sequence: Dues[Member] = Dues()
         self._by_position: Dues[Member] = Dues()
         self._by_time: Dues[Member] = Dues()
@@ -138,9 +140,9 @@ class Judging(Resting):
                 self._look_anew(member)
         super()._recover(member)
 
-    def _look_anew(self, member: Member) -> None:
+    def _look_anew(self, member: Member, *, next_turn: bool = False) -> None:
         member.watch = next(self._watches)
-        self._anew.append((member.watch, member))
+        (self._next_turn if next_turn else self._anew).append((member.watch, member))
 
     # Limits.
 
@@ -152,21 +154,20 @@ class Judging(Resting):
         """
         self.move_tail()
         targets: Targets = {}
-        later: list[Member] = []
         more, sealed = False, 0
         began = self._part.in_time(0) if self.throttles.seals else 0
         for member in self._due(now):
             if member.sealed is not None:
                 if sealed >= SEALED_JUDGED and self.has_news():
-                    later.append(member)
+                    self._look_anew(member, next_turn=True)
                     continue
                 sealed += 1
             self._judge(member, now, targets)
             if self._part.is_over():
                 more = True
                 break
-        for member in later:
-            self._look_anew(member)
+        self._anew += self._next_turn
+        self._next_turn.clear()
         if targets:
             self.move_tail()
         if self.backlog.spills.are_too_many:
@@ -279,7 +280,7 @@ class Judging(Resting):
             if is_far and (is_thin or self._cannot_wait(member)):
                 self._carry_out(member, verdict.of_log, now, targets)
             if not is_thin and not member.watch:
-                self._look_anew(member)
+                self._look_anew(member, next_turn=True)
         elif isinstance(verdict, Part) and member.state is not LOST:
             lag = self._lag(member, now)
             self._lose(member, Reason.TOO_SLOW, describe(lag, verdict.reason))
@@ -289,7 +290,7 @@ class Judging(Resting):
         lags, front = self.lags, self.front
         self.backlog.settle(member, front)
         if not lags.looks.go_on(member, front):
-            self._look_anew(member)
+            self._look_anew(member, next_turn=True)
             return
         stop = lags.first_over(member, member.policy.limits, front)
         self.backlog.finish(member, stop, front, reason, lags.looks.counts(member))

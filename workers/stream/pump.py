@@ -248,8 +248,8 @@ class Pump(Restoring):
             self._progressed(member, now)
         if step is Step.LATER:
             self._late[member] = None
-        elif step is Step.FULL and member.control and member.conflating:
-            self._conflating.end(member)  # it does not ask again until it has room
+        elif step is Step.FULL and member.conflating:
+            self._conflating.pause(member)
         if step is Step.MORE or step is Step.LATER:
             self.runnable[member] = None
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     Named = Callable[[Wants, int, int], list[tuple[bytes, int]]]
 
 IDLE_MAX = 1_000  # turns without being asked for: a minute of one that has little to do
+# The same of one that has no room: it asks only if it is judged again, in a few turns where many
+# are. Others who are far behind wait for that, and their worker does not rest meanwhile.
+FULL_MAX = 16
 
 
 class Sifting:
@@ -111,6 +114,12 @@ class Siftings:
         """It does not ask any more: if it was its turn, it is that of the next one who asks."""
         if self._current is not None and self._current.member is member:
             self._current = None
+
+    def pause(self, member: Member) -> None:
+        """It has no room: it is soon the turn of others, if it does not ask all the same."""
+        one = self._current
+        if one is not None and one.member is member:
+            one.idle = max(one.idle, IDLE_MAX - FULL_MAX)
 
     def sweep(self) -> None:
         """Let go of what is found for one that does not ask any more; once a turn."""

@@ -12,12 +12,14 @@ from fanout.shm.layout import PAGE, Layout
 from fanout.slow_policy import SlowPolicy
 from fanout.workers.stream import newest, sifting
 from fanout.workers.stream.newest import Newest
-from fanout.workers.stream.sifting import Siftings
+from fanout.workers.stream.sifting import FULL_MAX, Siftings
+from fanout.workers.stream.steps import Step
 from fanout.workers.tuning import TUNING
 from tests.helpers.log import Worker, always_late
 from tests.property.test_gaps import parts_of
 
 if TYPE_CHECKING:
+    from fanout.workers.stream.judging import Targets
     from fanout.workers.stream.member import Member, Wants
     from tests.helpers.log import Sink
 
@@ -347,3 +349,50 @@ def test_who_is_looked_for_takes_every_second_turn_only(looked: list[int]) -> No
         served.append((bool(looked), sum(bool(its_sink.taken) for _, its_sink in others)))
 
     assert served == [(True, 0), (False, 1), (True, 1), (False, 2), (True, 2), (False, 3)]
+
+
+def showing_without_room() -> tuple[Worker, Member, Member, Sink]:
+    """The first one has begun to be looked for, and is sent last values: it has no room for them.
+
+    The second one is over a limit and is to be thinned, with its sink.
+    """
+    worker, member, other, room = two_behind()
+    pump, full = worker.pump, lambda _member: Step.FULL
+    pump.serve(member, 0)
+    assert pump._conflating._siftings._current is not None
+    pump.backlog.show = full
+    pump.show(member, member.sequence, -1, [b"t1"], [b"t1"], is_told=False, now=0)
+    worker.obey(other, SlowPolicy("conflate", limit_messages=200))
+    return worker, member, other, room
+
+
+@pytest.mark.usefixtures("looked")
+def test_who_has_no_room_for_last_values_has_nobody_judged_for_long() -> None:
+    """The worker does not rest while somebody is judged in every turn."""
+    worker, member, other, _room = showing_without_room()
+    pump, turns = worker.pump, 0
+    pump.serve(member, 0)
+    while pump.enforce(0):
+        turns += 1
+        assert turns <= FULL_MAX + 3 * COUNT // PIECE
+    assert other.conflated
+    assert member.conflated == 0
+
+
+def test_who_waits_for_the_turn_of_another_is_judged_once_a_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was judged until the time of the turn was over, for nothing."""
+    worker, _member, other, _room = showing_without_room()
+    judged: list[Member] = []
+    judge = worker.pump._judge
+
+    def judging(member: Member, now: int, targets: Targets) -> None:
+        judged.append(member)
+        assert len(judged) < 10
+        judge(member, now, targets)
+
+    monkeypatch.setattr(worker.pump, "_judge", judging)
+    monkeypatch.setattr(worker.pump._part, "_now", lambda: -1)
+    assert worker.pump.enforce(0)
+    assert judged.count(other) == 1
