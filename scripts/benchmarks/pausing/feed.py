@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import struct
 import threading
 import time
@@ -104,6 +105,8 @@ def _serve(peer: Peer, feed: Feed, request: Message) -> Message:
     match request["do"]:
         case "lose-worker":
             whom = peer.lose_worker()
+        case "hang-worker":
+            whom = peer.lose_worker(signal.SIGSTOP)
         case "move":
             return move(peer, feed)
         case "ready":

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -45,8 +46,11 @@ class Peer(ABC):
     def publish(self, count: int) -> None:
         """Publishes the first `count` messages of the traffic; may return before they are out."""
 
-    def lose_worker(self) -> list[str]:
+    def lose_worker(self, how: int = signal.SIGKILL) -> list[str]:
         """Kills the worker that serves the first subscriber, if there are such.
+
+        Args:
+            how: the signal for that; SIGSTOP = it hangs instead.
 
         Returns:
             The addresses of all whom it served.

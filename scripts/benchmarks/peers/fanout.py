@@ -52,6 +52,7 @@ class FanoutPeer(Peer):
         tls: int = 0,
         sealed_port: int = 0,
         multipart: int = 0,
+        worker_timeout: int = 0,
     ) -> None:
         super().__init__(traffic)
         message_bytes = DIALECTS["zmtp"].message_bytes(len(PROBE_TOPIC), traffic.payload_bytes)
@@ -64,6 +65,8 @@ class FanoutPeer(Peer):
 
             losing = SlowPolicy("drop_oldest", limit_bytes=SEALED_LIMIT_BYTES)
             others["slow_rules"] = [SlowRule(losing, endpoint=sealed)]
+        if worker_timeout:
+            others["worker_timeout"] = worker_timeout
         if tls:
             others["tls"] = auth.Tls(CERTIFICATE, CERTIFICATE_KEY)
         self._publisher = Publisher(
@@ -103,12 +106,12 @@ class FanoutPeer(Peer):
         for topic in topics:
             publish(topic, payload)
 
-    def lose_worker(self) -> list[str]:
+    def lose_worker(self, how: int = signal.SIGKILL) -> list[str]:
         everybody = self._publisher.subscribers()
         serving = everybody[0].worker
         pid = self._publisher.statistics().workers[serving].pid
         served = [one.peer for one in everybody if one.worker == serving]
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, how)
         return served
 
     def move_few(self) -> None:

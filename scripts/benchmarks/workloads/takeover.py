@@ -31,6 +31,8 @@ LOOK_S = 0.02
 CALM_S = 1.0  # from one to the next, once all are served again
 NANO = 1e-9
 SURVIVOR, ONLY, MOVE, PROCESS = "a survivor", "the only worker", "moved", "the process"
+HUNG = "a survivor, the other hangs"
+HUNG_AFTER_S = 1  # `worker_timeout` there
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class Feeding:
             moved = self._feed.ask(START_S, do="move")
             times = {"begin_ns": moved["lost_ns"], "end_ns": moved["ended_ns"]}
             return self._answer(do="slowest", **times)
-        lost = self._feed.ask(START_S, do="lose-worker")
+        lost = self._feed.ask(START_S, do="hang-worker" if what == HUNG else "lose-worker")
         return self.served(lost["lost_ns"], lost["whom"])
 
     def _lose_process(self) -> int:
@@ -152,14 +154,13 @@ class Takeover(Workload):
 
     One is published right after it where the publisher goes on. Those count whose worker was lost;
     or all, where the whole process is. Of those who are moved it is what the slowest message took
-    meanwhile, of one each millisecond. `lacking` is what a subscriber misses of the numbers of the
-    feed, what was not published meanwhile among it.
+    meanwhile, of one each millisecond. A worker that hangs is stopped by a signal, and found by its
+    `worker_timeout`, which is HUNG_AFTER_S there. `lacking` is what a subscriber misses of the
+    numbers of the feed, what was not published meanwhile among it.
     """
 
     name = "takeover"
-    summary = (
-        "a worker is killed, or the process: how long subscribers hear nothing, what they lack"
-    )
+    summary = "a worker is killed or hangs, or the process is: how long subscribers hear nothing"
     metrics = (
         milliseconds("p50", "pause p50 ms"),
         milliseconds("p99", "p99"),
@@ -177,6 +178,7 @@ class Takeover(Workload):
         counts = settings.subscribers or (QUICK_SUBSCRIBERS if settings.quick else SUBSCRIBERS)
         whose = {
             SURVIVOR: ("fanout",),
+            HUNG: ("fanout",),
             ONLY: ("fanout-1w",),
             MOVE: ("fanout",),
             PROCESS: ("fanout", "libzmq-1io"),
@@ -191,6 +193,8 @@ class Takeover(Workload):
         assert isinstance(case, Losing)
         rate = min(PER_SECOND, DELIVERIES / case.traffic.subscribers)
         felt = Felt()
+        if case.what == HUNG:
+            peer = peer.variant(peer.name, worker_timeout=HUNG_AFTER_S)
         feeding = Feeding(peer, case.traffic, rate)
         try:
             feeding.served(time.monotonic_ns(), None)

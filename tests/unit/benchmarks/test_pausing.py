@@ -94,7 +94,7 @@ def test_libzmq_is_measured_where_the_whole_process_is_lost() -> None:
     cases = workload.cases(Settings())
     peers = {case.label: case.peers for case in cases}
 
-    assert [case.traffic.subscribers for case in cases] == [200] * 4 + [2_000] * 4
+    assert [case.traffic.subscribers for case in cases] == [200] * 5 + [2_000] * 5
     assert peers["200 subscribers, a survivor"] == ("fanout",)
     assert peers["2,000 subscribers, the process"] == ("fanout", "libzmq-1io")
     assert {kind.name for kind in workload.kinds(Settings())} >= {"fanout", "fanout-1w"}
