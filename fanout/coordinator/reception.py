@@ -152,7 +152,7 @@ class Reception:
             listener.close()
             raise
         listener.protocol = asked.protocol
-        self._calls.post(partial(self._state.socket_files.note, listener))
+        self._calls.post(self._state.socket_files.noting(listener))
         secrets = asked.secrets
         if secrets:  # keys of its own: no other endpoint has this protocol
             listener.protocol += f"#{next(self._numbers)}"

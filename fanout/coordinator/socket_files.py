@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from fanout.control.leftovers import LeftFile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fanout.transport.listener import Listener
 
@@ -29,6 +29,20 @@ class SocketFiles:
     def __init__(self) -> None:
         self.known: Known = {}
         self._listeners: list[weakref.ref[Listener]] = []
+
+    def noting(self, listener: Listener) -> Callable[[], None]:
+        """What notes it, later; any thread.
+
+        It does not keep it: whoever opens it may be interrupted, and then nobody closes it.
+        """
+        ref = weakref.ref(listener)
+
+        def note() -> None:
+            still = ref()
+            if still is not None:
+                self.note(still)
+
+        return note
 
     def note(self, listener: Listener) -> None:
         """One more listens; those that were closed are forgotten."""

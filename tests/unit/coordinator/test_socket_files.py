@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,19 @@ def test_those_of_open_listeners_are_known(tmp_path: Path) -> None:
         with closing(open_listener(f"ipc://{tmp_path}/third", 1)) as third:
             files.note(third)
             assert list(files.known.values()) == [first.left_file, third.left_file]
+
+
+def test_what_is_to_be_noted_later_is_not_kept_open_by_that(tmp_path: Path) -> None:
+    files = SocketFiles()
+    listener = open_listener(f"ipc://{tmp_path}/socket", 1)
+    later, ref = files.noting(listener), weakref.ref(listener)
+    with closing(listener):
+        later()
+        assert list(files.known.values()) == [listener.left_file]
+    del listener
+    later()
+
+    assert ref() is None
 
 
 def test_only_what_is_new_is_said_and_what_is_gone_first() -> None:
