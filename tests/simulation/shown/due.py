@@ -152,8 +152,8 @@ class Due:
         """What of all that is right of a topic it may have got, and whether that is open."""
         mine, allowed = self._got_of(topic), {*self._if_wanted_until(topic, until)}
         fitting = [one for one in allowed if one.messages == mine]
-        if self._jumps:  # of what it got nothing of it may have jumped over all
-            fitting += [one for one in allowed if one.chain and {*mine} < {*one.chain}]
+        if self._jumps:  # over all or some of a chain; values of a later stage may follow that
+            fitting += [one for one in allowed if _is_cut_short(one, mine)]
         where = f"of {topic!r} as of {[one.as_of for one in self._stages]}"
         require(bool(fitting), f"it got {[*mine]} {where}, not one of {sorted(allowed)}")
         # That it is alone is of no interest any more.
@@ -328,3 +328,9 @@ class Due:
         # It was its only keyframe, and is not there any more; or perhaps the log has it.
         is_lost = outcome.is_alone and bool(every)
         yield LOST if is_lost else NOTHING
+
+
+def _is_cut_short(outcome: Outcome, got: tuple[int, ...]) -> bool:
+    """Whether that is some of its chain only, and then its values: which ones says each jump."""
+    split = len(got) - len(outcome.values)
+    return split >= 0 and {*got[:split]} < {*outcome.chain} and got[split:] == outcome.values
