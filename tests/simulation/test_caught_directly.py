@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
 
 from fanout.shm.segment import Segment
+from fanout.workers.connections import budgets
 from tests.helpers.log import SMALL
 from tests.helpers.taking_over import TakingOver
 from tests.simulation.mutations import MUTATIONS
@@ -21,7 +22,9 @@ from tests.simulation.takeovers.mistakes import MISTAKES
 from tests.unit.coordinator import test_handing_on as handing_on
 from tests.unit.coordinator import test_lost as lost
 from tests.unit.shm import test_stream_record as records
+from tests.unit.workers.connections import test_reading as reading
 from tests.unit.workers.connections import test_resuming as resuming
+from tests.unit.workers.connections import test_resuming_slow as resuming_slow
 from tests.unit.workers.connections import test_sealed as sealed
 from tests.unit.workers.connections import test_self_service as self_service
 from tests.unit.workers.connections import test_unix_inbox as unix_inbox
@@ -50,6 +53,22 @@ def old_or_new_is_left() -> None:
 def nothing_taken_is_known() -> None:
     with closing(TakingOver(LAYOUT, CHUNKS, ipc=True)) as two:
         unix_inbox.test_one_whose_socket_has_just_taken_nothing_is_known(two)
+
+
+def only_who_waits_is_held() -> None:
+    bursts: dict[str, Any] = dict.fromkeys(("PEER_BURST_NS", "TALK_BURST_NS"), reading.BURST_NS)
+    with mock.patch.multiple(budgets, **bursts), reading.two_who_change() as two:
+        reading.test_whose_report_does_not_get_out_is_held_until_it_has_and_nobody_else(two)
+
+
+def who_has_jumped_goes_on() -> None:
+    with closing(TakingOver(resuming_slow.LAYOUT, resuming_slow.TUNING)) as two:
+        resuming_slow.test_who_has_jumped_goes_on_from_there(two)
+
+
+def who_has_got_its_pass_rests() -> None:
+    with closing(TakingOver(resuming_slow.LAYOUT, resuming_slow.TUNING)) as two:
+        resuming_slow.test_who_has_just_got_its_pass_rests_though_no_record_says_so(two)
 
 
 WANTS = ((b"",), 4)  # of who waits for its turn in a round
@@ -81,13 +100,19 @@ CHECKS: dict[str, list[Callable[[], None]]] = {
     "hand_on_what_it_wants_now_only": [
         handing_on.test_how_its_wants_have_changed_since_its_record_is_handed_on
     ],
+    "hold_all_if_the_report_of_one_waits": [only_who_waits_is_held],
+    "jump_without_a_record": [who_has_jumped_goes_on],
     "keep_nothing_for_records": [partial(_keep_log, b"A"), partial(_keep_log, b"C")],
+    "lose_what_comes_when_nothing_waits": [
+        partial(judging.test_drop_newest_loses_nothing_that_comes_when_nothing_waits_any_more, b"")
+    ],
     "never_count_the_ready": [
         partial(rounds.test_a_turn_ends_at_its_time_and_the_next_goes_on_there, *WANTS)
     ],
     "remember_only_the_last_gap": [
         gaps.test_what_is_lost_before_it_was_told_is_in_the_same_marker,
     ],
+    "rest_only_as_recorded": [who_has_got_its_pass_rests],
     "settle_from_where_the_log_was": [
         pump.test_a_cursor_that_is_settled_after_the_index_was_reused_counts_right
     ],

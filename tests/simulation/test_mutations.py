@@ -86,7 +86,6 @@ TRIED_FIRST: dict[str, int] = {
     "lose_everything_for_one_reason": 1,
     "lose_no_newest": 59,
     "lose_the_offset": 0,
-    "lose_what_comes_when_nothing_waits": 54,
     "match_by_what_is_reserved": 3,
     "match_twice": 1,
     "never_drop": 1,

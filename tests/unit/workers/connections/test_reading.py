@@ -444,15 +444,24 @@ def test_a_spared_peer_can_be_forgotten(desk: Desk) -> None:
     assert desk.talk(1 << 62) == 0
 
 
-@pytest.fixture
-def two() -> Iterator[Desk]:
+@contextlib.contextmanager
+def two_who_change() -> Iterator[Desk]:
+    """Two peers that are about to want something more."""
     desk = Desk([b"A"], peers=2)
     desk.shake_hands()
     desk.calls.clear()
     for session, _ in desk.ends:
         session.subscribe(b"B")
-    yield desk
-    desk.close()
+    try:
+        yield desk
+    finally:
+        desk.close()
+
+
+@pytest.fixture
+def two() -> Iterator[Desk]:
+    with two_who_change() as desk:
+        yield desk
 
 
 def test_the_changes_of_a_turn_go_out_together_and_are_then_applied(two: Desk) -> None:

@@ -27,6 +27,7 @@ from fanout.workers.stream import lags, newest
 from fanout.workers.stream.turn_part import TurnPart
 from fanout.workers.tuning import Tuning
 from fanout.zmtp import commands
+from fanout.zmtp.frames import encode_message
 from tests.helpers.chance import Publishing
 from tests.helpers.taking_over import TakingOver, messages_in
 
@@ -216,6 +217,25 @@ def turns(taking: TakingOver, worker: Worker, count: int, *, tick: bool = False)
         taking.turn(worker, tick=tick)
         for one in taking.subscribers.values():
             one.read()
+
+
+def test_who_has_jumped_goes_on_from_there(two: TakingOver) -> None:
+    """What it was sent since does not follow from what it was sent before."""
+    dying, heir = two.workers
+    one = two.connect([b"A"], dying)
+    two.set_policy(one, SlowPolicy("drop_oldest", limit_messages=3))
+    payloads = [bytes(60_000), *(b"%d" % number * number for number in range(1, 20))]
+    for payload in payloads:
+        two.publish(b"A", payload)
+        two.turn(dying)
+    turns(two, dying, 20)
+    two.hand_over(two.kill(dying), heir)
+    two.publish(b"A", b"last")
+    turns(two, heir, 20)
+
+    expected = (payloads[0], payloads[-1], b"last")
+    is_whole = one.received.endswith(b"".join(encode_message([b"A", each]) for each in expected))
+    assert is_whole, "it got something else, or only a part of it"
 
 
 def test_who_is_sent_something_at_times_only_rests_on(two: TakingOver) -> None:
