@@ -162,22 +162,21 @@ def _coordinator_watched(
         yield
     finally:
         loop.remove_reader(descriptor)
-        if _has_ended(descriptor, EXIT_WAIT if channel.closed else 0.0):
+        # It is readable once the process has ended, which its channel does a little before.
+        if _is_readable(descriptor, EXIT_WAIT if channel.closed else 0.0):
             remove_left()
         os.close(descriptor)
 
 
-def _has_ended(process: int, timeout: float) -> bool:
-    """Whether a process is gone, or is within so many seconds: its channel ends a little before."""
+def _is_readable(descriptor: int, timeout: float) -> bool:
+    """Whether something is to be read from it, or is within so many seconds."""
     poller = select.poll()
-    poller.register(process, select.POLLIN)
+    poller.register(descriptor, select.POLLIN)
     return bool(poller.poll(timeout * 1000))
 
 
 def _wait_for_hello(channel: Channel) -> tuple[Hello, list[int]]:
-    poller = select.poll()
-    poller.register(channel.socket, select.POLLIN)
-    if not poller.poll(HELLO_TIMEOUT * 1000):
+    if not _is_readable(channel.socket.fileno(), HELLO_TIMEOUT):
         raise _NotStarted(f"no Hello within {HELLO_TIMEOUT} s")
     try:
         received = channel.receive(1)

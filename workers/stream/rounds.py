@@ -8,7 +8,7 @@ where the round began. Whoever wants to do something else with him first gives h
 
 There may be more members than there is time for, and then they are not equal. Once a round has had
 some parts of turns, those who are not *steady* do not wait any more: they go on by themselves, as
-as if their sockets had been full, so that the front moves on for those who are. Else some who have
+if their sockets had been full, so that the front moves on for those who are. Else some who have
 come to read nothing would set the pace for all. But not before: who goes on by himself picks what
 he wants out of the log again, which with a long list of his own takes several times as long. Where
 sends are large, it is the next round that is made shorter, and all wait for longer until it is.
@@ -66,7 +66,7 @@ class Rounds(RoundSends):
         self._parts = 0  # of turns that it has had
         self._is_sorted = False  # the batch of that round, so that `_pace` is about it
         self._is_divided = False  # in that round: who waits is steady, or nobody is
-        self._is_too_long = False  # that round: some had to go on by themselves
+        self._is_too_long = False  # that round, for who is steady
         self.steady: dict[Member, None] = {}
 
     @property
