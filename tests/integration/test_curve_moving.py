@@ -287,12 +287,16 @@ def test_if_a_worker_dies_meanwhile_they_are_closed_and_counted_and_back(stock: 
             one.connect(publisher.endpoints[0])
         publisher.wait_for_subscribers(len(seen), timeout=DEADLINE_S)
         rising = Rising(publisher, seen)
+
+        def has_one_moved() -> bool:
+            rising.step()
+            return publisher.statistics().moved > 0
+
         for kill in range(kills):
             publisher.restart_workers()  # so that they move, all the time
             for _ in range(20 + 7 * kill):
                 rising.step()
-            while not publisher.statistics().moved:  # before the first kill
-                rising.step()
+            wait_until(has_one_moved, "somebody has moved")  # before the first kill
             workers = [one for one in publisher.statistics().workers if one.pid]
             os.kill(workers[kill % len(workers)].pid, signal.SIGKILL)
             rising.step()

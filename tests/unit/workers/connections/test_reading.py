@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 Calls = list[tuple[str, object]]
 SECOND = 1_000 * budgets.MS
 BURST_NS = 20 * budgets.MS
+HANDSHAKE_TURNS = 10  # thrice what it takes; by small budgets a peer may never be read again
 
 
 class NotedPump(Pump):
@@ -137,7 +138,10 @@ class Desk:
         return len(self.called("pump.change")) - before
 
     def shake_hands(self) -> None:
+        turns = 0
         while not all(peer.session.subscriptions for peer in self.peers):
+            turns += 1
+            assert turns <= HANDSHAKE_TURNS, "it is not read: are its budgets too small?"
             self.talk(0)
             for session, far in self.ends:
                 with contextlib.suppress(BlockingIOError):
