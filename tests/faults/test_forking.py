@@ -171,9 +171,7 @@ def connects(endpoint: str) -> bool:
 
 def ask(program: Program, line: str) -> str:
     """Let the program run a line; returns what it says."""
-    assert program.process.stdin is not None
-    program.process.stdin.write(line + "\n")
-    program.process.stdin.flush()
+    program.say(line)
     return program.line()
 
 

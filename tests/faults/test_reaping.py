@@ -32,6 +32,4 @@ def test_workers_are_lost_replaced_and_released_whoever_reaps_them(
         while (line := program.line()) != "done":
             what, pid = line.split()
             os.kill(int(pid), SIGNALS[what])
-            assert program.process.stdin is not None
-            program.process.stdin.write("\n")
-            program.process.stdin.flush()
+            program.say()

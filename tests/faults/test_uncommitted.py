@@ -52,9 +52,7 @@ def test_no_byte_is_sent_of_a_message_whose_publisher_is_killed_before_it_is_com
         endpoints = program.line(), f"ipc://{tmp_path}/feed"
         pids = list(map(int, program.line().split()))
         peers = [stack.enter_context(RawPeer.version_3(one, b"")) for one in endpoints]
-        assert program.process.stdin is not None
-        program.process.stdin.write("begin\n")
-        program.process.stdin.flush()
+        program.say("begin")
         assert program.process.wait(DEADLINE_S) == -signal.SIGKILL
         begun = time.monotonic()
         wait_until(lambda: not any(map(is_alive, pids)), "the end of the workers")

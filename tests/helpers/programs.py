@@ -16,6 +16,7 @@ import psutil
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
 ROOT = Path(__file__).parents[2]
@@ -65,11 +66,30 @@ class Program:
             raise AssertionError(f"it ended: {self.process.stderr.read()}")
         return line
 
+    def say(self, line: str = "") -> None:
+        """Give it a line of its input."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
     def finish(self, text: str = "") -> tuple[str, str]:
         """Give it the rest of its input; returns its output and errors when it has ended well."""
         output, errors = self.process.communicate(text, timeout=DEADLINE_S)
         assert self.process.returncode == 0, errors
         return output, errors
+
+
+def outputs_of(script: str, hash_seeds: Iterable[int]) -> set[bytes]:
+    """What it prints in processes in each of which sets of bytes have another order."""
+    return {
+        subprocess.check_output(
+            [sys.executable, "-c", script],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            timeout=DEADLINE_S,
+        )
+        for seed in hash_seeds
+    }
 
 
 def is_alive(pid: int) -> bool:

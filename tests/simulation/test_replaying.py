@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import subprocess
 import sys
 from collections import Counter
 
 import pytest
 
-from tests.helpers.pages import ROOT
-from tests.helpers.waiting import DEADLINE_S
+from tests.helpers.programs import outputs_of
 from tests.simulation import __main__ as command
 from tests.simulation.takeovers.fate import KILL_POINTS
 from tests.simulation.violated import Violated
@@ -75,13 +72,4 @@ def test_one_seed_of_takeovers_is_one_run_in_any_process() -> None:
         "from tests.simulation.takeovers.world import TakeoverWorld; world = TakeoverWorld(7)"
         ".run(); print(world.deliveries, world.resumed, world.kills, world.rng.random())"
     )
-    said = {
-        subprocess.check_output(
-            [sys.executable, "-c", script],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": number},
-            timeout=DEADLINE_S,
-        )
-        for number in "12"
-    }
-    assert len(said) == 1
+    assert len(outputs_of(script, (1, 2))) == 1

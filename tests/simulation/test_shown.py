@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from itertools import chain
 from unittest import mock
 
 import pytest
 
-from tests.helpers.pages import ROOT
-from tests.helpers.waiting import DEADLINE_S
+from tests.helpers.programs import outputs_of
 from tests.simulation.shown.due import Due
 from tests.simulation.shown.feed import Feed, Message
 from tests.simulation.shown.mistakes import MISTAKES
@@ -190,16 +186,7 @@ def test_one_seed_is_one_run_in_any_process() -> None:
         "from tests.simulation.shown.world import ShownWorld; world = ShownWorld(10_345).run(); "
         "print(world.shown, world.undecided, world.rng.random())"
     )
-    said = {
-        subprocess.check_output(
-            [sys.executable, "-c", script],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": number},
-            timeout=DEADLINE_S,
-        )
-        for number in "123"
-    }
-    assert len(said) == 1
+    assert len(outputs_of(script, (1, 2, 3))) == 1
 
 
 @pytest.mark.parametrize("lost", [0, 2, 4])
