@@ -100,6 +100,11 @@ class Worker:
         while self.pump.advance(self.log.reader.head(), now):
             continue
 
+    def enforce(self, now: int = 0) -> None:
+        """Judge everybody, to the end: some messages are looked at in a turn."""
+        while self.pump.enforce(now):
+            continue
+
     def serve(self, member: Member, now: int = 0) -> None:
         """Continue until its sink is full or it has everything."""
         self.pump.serve(member, now)

@@ -51,14 +51,12 @@ class Held:
             number = b"%d" % self.worker.log.reader.head()
             self.worker.log.publish(topic.encode(), number)
             self.worker.advance(now)
-            while self.worker.pump.enforce(now):
-                continue
+            self.worker.enforce(now)
 
     def release(self, now: int = 0) -> None:
         """Its change holds; and it takes all that it is sent."""
         self.worker.pump.release(self.member, [b"A", b"B"], 0, now)
-        while self.worker.pump.enforce(now):
-            continue
+        self.worker.enforce(now)
         self.sink.room = 1 << 40
         self.worker.serve(self.member, now)
 

@@ -175,8 +175,7 @@ def test_what_it_wants_of_what_was_looked_at_may_be_something_else_then() -> Non
         assert worker.pump.enforce(0)
     assert not member.conflated
     worker.pump.release(member, [b"t0"], since, 0)
-    while worker.pump.enforce(0):
-        continue
+    worker.enforce()
     sink.room = 1 << 30
     while member.blocked:
         worker.pump.serve(member, 0)
@@ -194,8 +193,7 @@ def test_who_is_too_far_behind_to_be_thinned_first_jumps(count: int, jumps: bool
     publish(worker, count - COUNT)
     worker.pump.enforce(0)
     assert (member.dropped > 0) is jumps
-    while worker.pump.enforce(0):
-        continue
+    worker.enforce()
 
     assert LARGE.entries // 2 * 15 // 16 >= count - member.sequence
     assert jumps or member.queued == TOPICS // 2
@@ -269,8 +267,7 @@ def test_who_is_not_conflated_any_more_loses_its_turn_at_once(policy: SlowPolicy
     worker, member, other, room = two_behind()
     worker.pump.serve(member, 0)
     worker.obey(member, policy)
-    while worker.pump.enforce(0):
-        continue
+    worker.enforce()
     room.room = 1 << 30
     for _ in range(100):
         worker.pump.serve(other, 0)
