@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fanout.shm.value_keeper import ValueKeeper
 from fanout.shm.value_layout import H_VALUES_EXPIRED
 from fanout.workers.stream import joining
 from fanout.workers.stream.joining import Joining
@@ -13,7 +14,7 @@ from fanout.workers.tuning import ShowTuning
 from tests.unit.workers.stream.test_showing import TOPICS, Feed, One
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SIZE = 29  # bytes of a message, or one more
 
@@ -122,13 +123,13 @@ def test_what_is_kept_for_others_is_bounded_over_all_lists(
     assert 1 < len(held) < 18
 
 
-def test_what_is_forgotten_is_not_sent_of_what_was_joined_for_others(
-    feed: Feed, joins: list[tuple[int, int]]
+@pytest.mark.parametrize("lose", [ValueKeeper.forget, ValueKeeper.give])
+def test_what_is_forgotten_or_has_lost_its_place_is_not_sent_of_what_was_joined_for_others(
+    feed: Feed, joins: list[tuple[int, int]], lose: Callable[[ValueKeeper, int, int], None]
 ) -> None:
     all_come(feed, b"x")
     feed.settle()
-    place = TOPICS.index(b"xp3") + 1
-    feed.log.values.forget(place, feed.id_of(b"xp3") + (1 << 40))
+    lose(feed.log.values, TOPICS.index(b"xp3") + 1, feed.id_of(b"xp3") + (1 << 40))
     joined = len(joins)
     later = feed.comes(b"x")
     feed.settle()
@@ -145,21 +146,6 @@ def test_what_is_too_old_is_not_sent_of_what_was_joined_for_others(feed: Feed) -
     feed.settle()
 
     assert [topic for topic, _ in later.got()[0]] == TOPICS[4:10]
-
-
-def test_what_has_lost_its_place_is_not_sent_of_what_was_joined_for_others(
-    feed: Feed, joins: list[tuple[int, int]]
-) -> None:
-    all_come(feed, b"x")
-    feed.settle()
-    place = TOPICS.index(b"xp3") + 1
-    feed.log.values.give(place, feed.id_of(b"xp3") + (1 << 40))
-    joined = len(joins)
-    later = feed.comes(b"x")
-    feed.settle()
-
-    assert b"xp3" not in [topic for topic, _ in later.got()[0]]
-    assert len(joins) == joined + 1
 
 
 def test_what_was_joined_is_not_for_who_comes_when_a_topic_has_keyframes(
