@@ -80,9 +80,7 @@ class Desk(ThreadActor):
     def abandon(self, cause: Reason) -> None:
         """End it, however far it was made: who has asked for it was interrupted."""
         if hasattr(self, "_thread"):  # it may be about to start: it ends at once, then
-            self.role.farewell = cause
-            self.close(0.0)
-            wait_for_end(self._thread, lambda: self._turns, 0.0)
+            self.leave_desk(cause, 0.0)
         self._listener.close()
 
     def fail(self, error: BaseException, now: float) -> None:
