@@ -23,7 +23,7 @@ def remove_left(path: bytes, birth: bytes, directory: bytes = b"") -> None:
         directory: that was made for it alone; empty = none.
     """
     with suppress(OSError):  # it is gone, or is not ours to remove
-        if birth_of(path) == birth and not is_listening(os.fsdecode(path)):
+        if birth_of(os.lstat(path)) == birth and not is_listening(os.fsdecode(path)):
             os.unlink(path)
     if directory:
         with suppress(OSError):  # not empty: somebody else put something there
@@ -47,12 +47,11 @@ def is_listening(path: str) -> bool:
     return True
 
 
-def birth_of(path: str | bytes) -> bytes:
+def birth_of(status: os.stat_result) -> bytes:
     """The identity of a file, and when it was made.
 
     File systems give the number of a file that was removed to the next one. The time of the last
     change of its content is that of its making: a socket file has no content, and `chmod`, which
     users do, changes another time.
     """
-    status = os.lstat(path)
     return b"%d %d %d" % (status.st_dev, status.st_ino, status.st_mtime_ns)

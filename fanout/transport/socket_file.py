@@ -29,7 +29,7 @@ class SocketFile:
     identity: _FileIdentity
     directory: Path | None  # a directory made for it alone
     owner_pid: int
-    birth: bytes = b""  # see `birth_of`
+    birth: bytes  # see `birth_of`
 
     @property
     def left(self) -> list[bytes]:
@@ -42,7 +42,7 @@ class SocketFile:
         if os.getpid() != self.owner_pid:
             return
         with suppress(OSError):
-            if _identity(self.path) == self.identity:
+            if _identity(os.lstat(self.path)) == self.identity:
                 self.path.unlink()
         if self.directory is not None:
             with suppress(OSError):  # not empty: somebody else put something there
@@ -61,11 +61,13 @@ def file_made(endpoint: str, path: str, directory: Path | None) -> SocketFile:
         BindError: somebody removed it already.
     """
     try:
-        identity, birth = _identity(path), birth_of(path)
+        status = os.lstat(path)
     except OSError as error:
         problem = "the socket file was removed while it was being bound"
         raise BindError(endpoint, problem, error.errno) from error
-    return SocketFile(Path(path).absolute(), identity, directory, os.getpid(), birth)
+    return SocketFile(
+        Path(path).absolute(), _identity(status), directory, os.getpid(), birth_of(status)
+    )
 
 
 def fresh_directory(endpoint: str) -> Path:
@@ -103,7 +105,7 @@ def remove_stale(endpoint: str, path: str) -> bool:
             raise BindError(endpoint, problem, errno.EADDRINUSE)
         if is_listening(path):
             return False
-        if _identity(path) == (status.st_dev, status.st_ino):
+        if _identity(os.lstat(path)) == _identity(status):
             os.unlink(path)
     except FileNotFoundError:
         return True  # gone in the meantime
@@ -115,6 +117,5 @@ def remove_stale(endpoint: str, path: str) -> bool:
     return True
 
 
-def _identity(path: str | Path) -> _FileIdentity:
-    status = os.lstat(path)
+def _identity(status: os.stat_result) -> _FileIdentity:
     return status.st_dev, status.st_ino
