@@ -6,6 +6,8 @@ import socket
 import struct
 from typing import NamedTuple
 
+from fanout.transport.kernel import tcp_info
+
 # struct tcp_info of linux/tcp.h. Of a socket that listens the kernel says there (tcp_get_info() in
 # net/ipv4/tcp.c) how many connections wait in `tcpi_unacked`, and in `tcpi_sacked` how many may.
 _LENGTH_AND_LIMIT = struct.Struct("=24x2I")
@@ -28,9 +30,6 @@ def accept_queue(listening: socket.socket) -> AcceptQueue | None:
     if listening.family == socket.AF_UNIX:
         return None
     try:
-        info = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LENGTH_AND_LIMIT.size)
+        return AcceptQueue(*tcp_info(listening, _LENGTH_AND_LIMIT))
     except OSError:  # a sandbox refuses it
         return None
-    if len(info) < _LENGTH_AND_LIMIT.size:
-        return None
-    return AcceptQueue(*_LENGTH_AND_LIMIT.unpack(info))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import struct
 
+from fanout.transport.kernel import tcp_info
+
 SILENT_MS = 10_000  # of TCP: of what is sent each 5 s something was repeated meanwhile
 UNANSWERED = 2  # repeated packets or questions for room in a row: one may have been lost
 
@@ -21,10 +23,9 @@ def is_host_there(sock: socket.socket) -> bool:
     if sock.family == socket.AF_UNIX:
         return True
     try:
-        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _QUESTIONS.size)
+        return is_answered(*tcp_info(sock, _QUESTIONS))
     except OSError:
         return True  # if the connection is gone, the next call on it says so
-    return len(info) < _QUESTIONS.size or is_answered(*_QUESTIONS.unpack(info))
 
 
 def is_answered(repeated: int, probes: int, silent_ms: int) -> bool:

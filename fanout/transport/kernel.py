@@ -17,11 +17,10 @@ from fanout.transport.socket_queues import KERNEL, SocketQueues, unsent_in_kerne
 KEEPALIVE_IDLE_S = 15  # seconds of silence before the first question; PINGs come more often
 KEEPALIVE_INTERVAL_S = 15  # seconds between such questions
 
-# In Linux's `struct tcp_info`, which has grown with the years: where things are, in bytes. First of
-# all comes tcpi_state.
+# Of Linux's `struct tcp_info`, which has grown with the years, and states of a connection.
+_STREAM = struct.Struct("=B119xQQ")  # tcpi_state, tcpi_bytes_acked, _received: since Linux 4.1
+_ACKED_AND_WINDOW = struct.Struct("=120xQ100xI")  # tcpi_bytes_acked, tcpi_snd_wnd: Linux 5.4
 _ESTABLISHED, _CLOSE_WAIT, _LAST_ACK = 1, 8, 9
-_ACKED_AND_RECEIVED = struct.Struct("=120xQQ")  # tcpi_bytes_acked, _received, since Linux 4.1
-_WINDOW = struct.Struct("=228xI")  # tcpi_snd_wnd, since Linux 5.4
 
 _SO_PEEK_OFF = 42  # Linux 3.4; the `socket` module has no name for it
 _READINGS_MAX = 1_000  # one in six has to be taken again from a peer that acknowledges at full rate
@@ -142,13 +141,10 @@ def taken_by_host(sock: socket.socket, handed: int, queues: SocketQueues = KERNE
         read = handed - unsent_in_kernel(sock, queues)
         return Taken(read, read)
     try:
-        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _WINDOW.size)
+        acknowledged, window = tcp_info(sock, _ACKED_AND_WINDOW)
     except OSError:
-        info = b""
-    if len(info) < _WINDOW.size:
         return Taken(handed - unsent_in_kernel(sock, queues), None)
-    acknowledged, _received = _ACKED_AND_RECEIVED.unpack_from(info)
-    return Taken(acknowledged, acknowledged + _WINDOW.unpack_from(info)[0])
+    return Taken(acknowledged, acknowledged + window)
 
 
 def await_bytes(sock: socket.socket, count: int) -> bool:
@@ -189,7 +185,7 @@ def half_closed(sock: socket.socket) -> QuietConnection | None:
     if sock.family == socket.AF_UNIX:
         return None
     try:
-        state, acknowledged, _received = _tcp_info(sock)
+        state, acknowledged, _received = tcp_info(sock, _STREAM)
     except OSError:
         return None
     if state not in (_CLOSE_WAIT, _LAST_ACK):
@@ -200,7 +196,7 @@ def half_closed(sock: socket.socket) -> QuietConnection | None:
 def acknowledged(sock: socket.socket) -> int:
     """Bytes that have arrived at the peer's host by TCP; 0 if the kernel does not say."""
     try:
-        return _tcp_info(sock)[1]
+        return tcp_info(sock, _STREAM)[1]
     except OSError:
         return 0
 
@@ -244,13 +240,13 @@ def stream_counts(sock: socket.socket, queues: SocketQueues = KERNEL) -> Counts 
         None: it is no TCP connection, or its end has begun on our side, or the kernel is too old.
     """
     try:
-        state, acknowledged, received = _tcp_info(sock)
+        state, acknowledged, received = tcp_info(sock, _STREAM)
         for _ in range(_READINGS_MAX):
             if state not in (_ESTABLISHED, _CLOSE_WAIT):
                 return None
             unsent = queues.held(sock, termios.TIOCOUTQ)
             unread = queues.held(sock, termios.FIONREAD)
-            again = _tcp_info(sock)
+            again = tcp_info(sock, _STREAM)
             if again == (state, acknowledged, received):
                 # The end of its stream counts as a byte that came in, and is not there to be read.
                 return Counts(acknowledged + unsent, received - unread - (state == _CLOSE_WAIT))
@@ -260,17 +256,19 @@ def stream_counts(sock: socket.socket, queues: SocketQueues = KERNEL) -> Counts 
     return None
 
 
-def _tcp_info(sock: socket.socket) -> tuple[int, int, int]:
-    """State, and bytes that were acknowledged and received.
+def tcp_info(sock: socket.socket, fields: struct.Struct) -> tuple[int, ...]:
+    """What the kernel knows of a TCP socket.
+
+    Args:
+        fields: which, of Linux's `struct tcp_info` from its beginning.
 
     Raises:
-        OSError: it is no TCP socket, or the kernel does not count them.
+        OSError: it is no TCP socket, or the system does not say that.
     """
-    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKED_AND_RECEIVED.size)
-    if len(info) < _ACKED_AND_RECEIVED.size:
-        raise OSError("this kernel does not count bytes")
-    acknowledged, received = _ACKED_AND_RECEIVED.unpack(info)
-    return info[0], acknowledged, received
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, fields.size)
+    if len(info) < fields.size:
+        raise OSError("this kernel does not say that of a TCP socket")
+    return fields.unpack(info)
 
 
 def _set(sock: socket.socket, level: int, option: int, value: int) -> None:

@@ -58,7 +58,7 @@ def go_on_before_ones_front_is_there(original: Any, self: Resuming, *arguments: 
 @replaces(kernel, "stream_counts")
 def read_the_kernel_once(_original: Any, sock: Any, queues: SocketQueues) -> Counts | None:
     try:
-        state, acknowledged, received = kernel._tcp_info(sock)
+        state, acknowledged, received = kernel.tcp_info(sock, kernel._STREAM)
     except OSError:
         return None
     if state not in (1, 8):
