@@ -19,11 +19,13 @@ from benchmarks.channel import Channel, ChannelClosed, Message
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
+    from typing import IO
 
 PR_SET_PDEATHSIG = 1
 CLOSE_SECONDS = 10.0  # a publisher with a drain timeout of 5 s ends by itself within this
 OTHER_DESCRIPTORS = 100  # of a process besides its subscribers: its own, and those of its children
 OUTPUT_TAIL = 2_000  # bytes of a failed child's output that are shown
+END_SECONDS = 5.0  # until one has ended whose channel or pipe is at its end
 
 
 class ChildFailed(Exception):
@@ -100,7 +102,7 @@ class Child:
         try:
             self.channel.send(**message)
         except ChannelClosed as error:
-            raise ChildFailed(self._last_words()) from error
+            raise ChildFailed(last_words(self._process, self._output)) from error
 
     def answer(self, timeout: float) -> Message:
         """Waits for the next answer, at most `timeout` seconds.
@@ -112,7 +114,7 @@ class Child:
         try:
             message = self.channel.receive(timeout)
         except ChannelClosed as error:
-            raise ChildFailed(self._last_words()) from error
+            raise ChildFailed(last_words(self._process, self._output)) from error
         if "error" in message:
             raise ChildFailed(message["error"])
         return message
@@ -129,14 +131,6 @@ class Child:
             os.killpg(self.pid, signal.SIGKILL)
         self._output.close()
 
-    def _last_words(self) -> str:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(1.0)
-        self._output.seek(0, os.SEEK_END)
-        self._output.seek(max(0, self._output.tell() - OUTPUT_TAIL))
-        text = self._output.read().decode(errors="replace").strip()
-        return f"process ended with {self._process.returncode}: {text}"
-
     def __enter__(self) -> Self:
         return self
 
@@ -147,6 +141,16 @@ class Child:
         tb: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def last_words(process: subprocess.Popen[bytes], output: IO[bytes]) -> str:
+    """How a process has ended that does not answer any more, and the last of what it said."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(END_SECONDS)
+    output.seek(0, os.SEEK_END)
+    output.seek(max(0, output.tell() - OUTPUT_TAIL))
+    text = output.read().decode(errors="replace").strip()
+    return f"process ended with {process.returncode}: {text}"
 
 
 def run_child(main: Callable[[Channel, Sequence[str]], None]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.children import run_child
 from benchmarks.peers import PEERS
-from benchmarks.peers.base import BACKLOG, LOOPBACK, create_peer
+from benchmarks.peers.base import BACKLOG, LOOPBACK, create_peer, port_of
 from benchmarks.peers.broker import BrokerPeer
 from benchmarks.traffic import Traffic, topic_name
 from benchmarks.wire import ZMTP_GREETING
@@ -93,7 +93,7 @@ def by_fanout(channel: Channel) -> None:
 
     with Publisher(f"tcp://{LOOPBACK}:*", slow_policy="block", heartbeat_interval=0) as publisher:
         intake = publisher.ingest(f"tcp://{LOOPBACK}:*")
-        ports = [int(one.rpartition(":")[2]) for one in (publisher.endpoints[0], intake)]
+        ports = [port_of(one) for one in (publisher.endpoints[0], intake)]
         channel.send(ports=ports)
         while True:  # until the harness is done
             request = channel.receive()
@@ -137,7 +137,7 @@ def by_hand(channel: Channel) -> None:
 def by_broker(channel: Channel, name: str) -> None:
     """Have a broker publish what comes."""
     with closing(broker(name)) as peer:
-        port = int(peer.start()[0].rpartition(":")[2])
+        port = port_of(peer.start()[0])
         channel.send(ports=[port, port])
         channel.receive()  # until the harness is done
 

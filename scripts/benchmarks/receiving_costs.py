@@ -11,6 +11,7 @@ import asyncio
 import socket
 import struct
 import time
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.children import run_child
@@ -153,17 +154,12 @@ def by_redis(endpoint: str, count: int) -> Figures:
 
 
 async def by_jetstream(endpoint: str, count: int) -> Figures:
-    began = _now()
-    is_first = True
-
-    def take(payload: bytes) -> None:
-        nonlocal began, is_first
-        if is_first:
-            began, is_first = _now(), False
-        len(payload)
-
-    await consume(endpoint, take, count)
-    return _since(began)
+    async with aclosing(consume(endpoint, count)) as payloads:
+        await anext(payloads)
+        began = _now()
+        async for payload in payloads:
+            len(payload)
+        return _since(began)
 
 
 WAYS: dict[str, Callable[[str, int], Any]] = {

@@ -12,6 +12,7 @@ from benchmarks.hosted import HostedPeer
 from benchmarks.system_calls import SystemCalls
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from benchmarks.peers import PeerKind
@@ -55,18 +56,18 @@ class Session:
         self._audience = Audience(traffic, kind.dialect)
         try:
             self._audience.connect(self.peer.endpoints)
-            self._audience.await_probe()
-            self.peer.probe()
-            while self._audience.poll_probed() is None:
-                self.peer.probe()
-            # A starved worker may have probes to send when nothing has come for a while.
-            self._audience.await_probe("last")
-            self.peer.probe(last=True)
-            while self._audience.poll_probed() is None:
-                pass
+            self.serve(self._audience)
         except BaseException:
             self.close()
             raise
+
+    def serve(self, audience: Audience) -> None:
+        """Waits until all of these, which have connected, have been sent what is published.
+
+        Raises:
+            TimeoutError: not all were served in time.
+        """
+        await_served(audience, lambda last: self.peer.probe(last=last))
 
     def run(self, count: int, stretches: int = 1) -> Run:
         """Publishes `count` messages and waits until every subscriber has its share.
@@ -177,6 +178,28 @@ class Session:
         tb: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def await_served(audience: Audience, probe: Callable[[bool], object]) -> None:
+    """Has probes published until every subscriber has seen one, and then the last one.
+
+    A starved worker may have probes to send when nothing has come for a while; behind the last
+    one none is under way, which would be counted with the messages.
+
+    Args:
+        probe: publishes one; True = the last one, which has a mark of its own.
+
+    Raises:
+        TimeoutError: not all were served in time.
+    """
+    audience.await_probe()
+    probe(False)
+    while audience.poll_probed() is None:
+        probe(False)
+    audience.await_probe("last")
+    probe(True)
+    while audience.poll_probed() is None:
+        pass
 
 
 def first_count(traffic: Traffic) -> int:

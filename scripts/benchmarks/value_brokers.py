@@ -8,11 +8,10 @@ from abc import ABC, abstractmethod
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from benchmarks.peers.base import LOOPBACK
+from benchmarks.peers.base import LOOPBACK, port_of
 from benchmarks.peers.jetstream import JetStreamPeer
-from benchmarks.peers.redis import RedisPeer
+from benchmarks.peers.redis import RedisPeer, ask
 from benchmarks.traffic import Traffic
-from benchmarks.wire import resp_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS = 60.0
 HITS = re.compile(rb"keyspace_hits:([0-9]+)\r\n")
-ANSWER_BYTES = 64 * 1024
 
 
 class Keeper(ABC):
@@ -30,7 +28,7 @@ class Keeper(ABC):
 
     def __init__(self, peer: BrokerPeer) -> None:
         self._peer = peer
-        self.port = int(peer.start()[0].rpartition(":")[2])
+        self.port = port_of(peer.start()[0])
 
     @abstractmethod
     def keep(self, values: Mapping[bytes, bytes]) -> None:
@@ -103,12 +101,6 @@ def serve_by_broker(
             else:
                 keeper.probe(*probe)
                 channel.send()
-
-
-def ask(connection: socket.socket, *words: bytes) -> bytes:
-    """The answer of redis, if it is not longer than what comes at once."""
-    connection.sendall(resp_command(*words))
-    return connection.recv(ANSWER_BYTES)
 
 
 def hits_of(connection: socket.socket) -> int:

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.children import run_child
-from benchmarks.peers.base import BACKLOG, LOOPBACK
+from benchmarks.peers.base import BACKLOG, LOOPBACK, port_of
 from benchmarks.traffic import PROBE_TOPIC, Traffic, topic_name
 from benchmarks.value_brokers import KEEPERS, serve_by_broker
 from benchmarks.verb_costs import compare, timer_of
@@ -147,7 +147,7 @@ def serve(channel: Channel, peer: str, keeps: int) -> None:
             _serve_by_hand(channel, publisher)
             return
         publisher.publish(PROBE_TOPIC, PROBE)
-        channel.send(port=int(publisher.endpoints[0].rpartition(":")[2]))
+        channel.send(port=port_of(publisher.endpoints[0]))
         while True:
             request = channel.receive()
             if request["do"] == "count":

@@ -6,6 +6,22 @@ from benchmarks.peers.base import Peer, PeerKind
 
 __all__ = ["PEERS", "Peer", "PeerKind"]
 
+
+def _compiled(
+    name: str, dialect: str, summary: str, program: str, *, threads: int = 2, needs_module: str = ""
+) -> PeerKind:
+    """A program of programs.PROGRAMS; `peers.compiled` has it as NAME_N for NAME-N."""
+    return PeerKind(
+        name,
+        dialect,
+        summary,
+        f"benchmarks.peers.compiled:{program.replace('-', '_')}",
+        needs_module=needs_module,
+        program=program,
+        options=(("threads", threads),),
+    )
+
+
 _KINDS = (
     PeerKind(
         "fanout",
@@ -101,71 +117,43 @@ _KINDS = (
         needs_module="zmq",
         options=(("io_threads", 2), ("curve", 1)),
     ),
-    PeerKind(
+    _compiled(
         "libzmq-c-1io",
         "zmtp",
         "libzmq PUB from C, one I/O thread, XPUB_NODROP",
-        "benchmarks.peers.compiled:libzmq",
+        "libzmq-c",
+        threads=1,
         needs_module="zmq",
-        program="libzmq-c",
-        options=(("threads", 1),),
     ),
-    PeerKind(
+    _compiled(
         "libzmq-c-2io",
         "zmtp",
         "libzmq PUB from C, two I/O threads, XPUB_NODROP",
-        "benchmarks.peers.compiled:libzmq",
+        "libzmq-c",
         needs_module="zmq",
-        program="libzmq-c",
-        options=(("threads", 2),),
     ),
-    PeerKind(
-        "omq-1io",
-        "zmtp",
-        "omq-tokio PUB (Rust), one I/O thread, xpub_nodrop",
-        "benchmarks.peers.compiled:omq",
-        program="omq",
-        options=(("threads", 1),),
+    _compiled(
+        "omq-1io", "zmtp", "omq-tokio PUB (Rust), one I/O thread, xpub_nodrop", "omq", threads=1
     ),
-    PeerKind(
-        "omq-2io",
-        "zmtp",
-        "omq-tokio PUB (Rust), two I/O threads, xpub_nodrop",
-        "benchmarks.peers.compiled:omq",
-        program="omq",
-        options=(("threads", 2),),
-    ),
-    PeerKind(
-        "rzmq",
-        "zmtp-3.0",
-        "rzmq PUB (Rust), tokio with two threads, XPUB_NODROP",
-        "benchmarks.peers.compiled:rzmq",
-        program="rzmq",
-        options=(("threads", 2),),
-    ),
-    PeerKind(
+    _compiled("omq-2io", "zmtp", "omq-tokio PUB (Rust), two I/O threads, xpub_nodrop", "omq"),
+    _compiled("rzmq", "zmtp-3.0", "rzmq PUB (Rust), tokio with two threads, XPUB_NODROP", "rzmq"),
+    _compiled(
         "rzmq-uring",
         "zmtp-3.0",
         "rzmq PUB (Rust), io_uring with two threads, XPUB_NODROP",
-        "benchmarks.peers.compiled:rzmq_uring",
-        program="rzmq-uring",
-        options=(("threads", 2),),
+        "rzmq-uring",
     ),
-    PeerKind(
+    _compiled(
         "monocoque",
         "zmtp-3.0",
         "monocoque-rs PUB (Rust), io_uring with two threads, queues without bound",
-        "benchmarks.peers.compiled:monocoque",
-        program="monocoque",
-        options=(("threads", 2),),
+        "monocoque",
     ),
-    PeerKind(
+    _compiled(
         "zmqrs",
         "zmtp-3.0",
         "zmq.rs PUB (Rust), tokio with two threads; loses what is over its queues",
-        "benchmarks.peers.compiled:zmqrs",
-        program="zmqrs",
-        options=(("threads", 2),),
+        "zmqrs",
     ),
     PeerKind(
         "nats",

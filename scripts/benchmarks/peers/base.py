@@ -109,6 +109,11 @@ def create_peer(location: str, traffic: Traffic, options: Mapping[str, int]) -> 
     return factory(traffic, **options)
 
 
+def port_of(endpoint: str) -> int:
+    """That of an endpoint of TCP, with or without "tcp://" before it."""
+    return int(endpoint.rpartition(":")[2])
+
+
 def free_port() -> int:
     """A port that is free now, for programs that cannot choose one by themselves."""
     with socket.socket() as probe:

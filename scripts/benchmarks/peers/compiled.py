@@ -12,7 +12,7 @@ import tempfile
 from functools import partial
 from typing import TYPE_CHECKING
 
-from benchmarks.children import die_with_parent
+from benchmarks.children import die_with_parent, last_words
 from benchmarks.peers.base import LOOPBACK, Peer
 from benchmarks.peers.programs import command, find_libzmq
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from benchmarks.traffic import Traffic
 
 STOP_SECONDS = 5.0
-LAST_WORDS = 500  # characters that are shown of one that has ended
 
 
 class CompiledPeer(Peer):
@@ -72,10 +71,7 @@ class CompiledPeer(Peer):
             self._process.stdin.flush()
         answer = self._process.stdout.readline().strip()
         if not answer:
-            status = self._process.wait(STOP_SECONDS)
-            self._said.seek(0)
-            said = self._said.read().decode(errors="replace").strip()[-LAST_WORDS:]
-            raise OSError(f"the program ended with {status}: {said}")
+            raise OSError(last_words(self._process, self._said))
         return answer
 
     def close(self) -> None:
@@ -92,4 +88,4 @@ rzmq = partial(CompiledPeer, "rzmq")
 rzmq_uring = partial(CompiledPeer, "rzmq-uring")
 monocoque = partial(CompiledPeer, "monocoque")
 zmqrs = partial(CompiledPeer, "zmqrs")
-libzmq = partial(CompiledPeer, "libzmq-c", extra=find_libzmq)
+libzmq_c = partial(CompiledPeer, "libzmq-c", extra=find_libzmq)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+ANSWER_BYTES = 64 * 1024
 SETTINGS = {
     "bind": LOOPBACK,
     "save": "",
@@ -40,3 +41,9 @@ class RedisPeer(BrokerPeer):
     def keep(self, values: Mapping[bytes, bytes]) -> None:
         """Set keys, for who asks for them later."""
         self._write(b"".join(resp_command(b"SET", *pair) for pair in values.items()))
+
+
+def ask(connection: socket.socket, *words: bytes) -> bytes:
+    """The answer of redis, if it is not longer than what comes at once."""
+    connection.sendall(resp_command(*words))
+    return connection.recv(ANSWER_BYTES)

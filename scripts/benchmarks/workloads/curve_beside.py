@@ -121,9 +121,7 @@ class _Beside:
         self._sealed = Audience(Traffic(SEALED, size), "curve")
         try:
             self._sealed.connect([f"{LOOPBACK}:{port}"])
-            self._sealed.await_probe()
-            while self._sealed.poll_probed() is None:
-                self._session.peer.probe()
+            self._session.serve(self._sealed)
         except BaseException:
             self.close()
             raise

@@ -21,6 +21,7 @@ from benchmarks.ingress_costs import (
 from benchmarks.peers import PEERS, PeerKind
 from benchmarks.peers.base import LOOPBACK
 from benchmarks.resources import ProcessTree
+from benchmarks.session import await_served
 from benchmarks.traffic import LAST_MARK, PROBE_TOPIC, Traffic
 from benchmarks.workloads.base import MICRO, MILLION, Case, Metric, Sample, Settings, Workload
 
@@ -133,16 +134,9 @@ class Ingress(Workload):
 
 
 def await_subscribed(audience: Audience, hub: str, intake: int, traffic: Traffic) -> None:
-    """Send probes, as one more producer, until every subscriber has seen one, and then the last.
-
-    None is under way behind that one: it would be counted with the messages.
-    """
-    audience.await_probe()
+    """Send probes, as one more producer, until every subscriber has seen the last of them."""
     with closing(RawProducer(intake, hub)) as prober:
-        prober.send(PROBE_TOPIC, traffic.probe_payload)
-        while audience.poll_probed() is None:
-            prober.send(PROBE_TOPIC, traffic.probe_payload)
-        audience.await_probe("last")
-        prober.send(PROBE_TOPIC, LAST_MARK)
-        while audience.poll_probed() is None:
-            pass
+        await_served(
+            audience,
+            lambda last: prober.send(PROBE_TOPIC, LAST_MARK if last else traffic.probe_payload),
+        )

@@ -92,9 +92,7 @@ class Heard:
         expected = self.expected
         if number == expected:
             return None
-        last = number - 1
-        while not self.person.wants(last):
-            last -= 1
+        last = self.person.wanted_before(number, 1)
         return expected, last, self.person.wanted_between(expected, number)
 
     def _add_marker(self, gap: dict[str, Any]) -> None:

@@ -30,8 +30,8 @@ class Account(Protocol):
     discarded: int
 
 
-class Run(NamedTuple):
-    """What was done, for all who subscribe.
+class Feed(NamedTuple):
+    """What was published, for all who subscribe.
 
     Attributes:
         published: messages in all.
@@ -58,7 +58,7 @@ def complaints(
     person: Person,
     heard: Mapping[str, Any],
     account: Any,
-    run: Run,
+    feed: Feed,
     looks: Sequence[Look],
     *,
     ended: bool,
@@ -72,7 +72,7 @@ def complaints(
         ended: whether it was closed before the end.
     """
     missing = sum(count for _, _, count in heard["holes"])
-    published = run.published
+    published = feed.published
     yield from law(account, 0, 0)
     if heard["disorder"]:
         yield f"{heard['disorder']} messages came twice, in disorder, or were not wanted"
@@ -81,11 +81,11 @@ def complaints(
     if account.sent_bytes - account.sent * MESSAGE_BYTES not in range(MESSAGE_BYTES):
         yield f"{account.sent_bytes} bytes sent in {account.sent} messages"
     if person.gaps:
-        yield from _told(person, heard, run.epoch)
+        yield from _told(person, heard, feed.epoch)
     if ended:
         yield from _ended(person, heard, account, missing)
         if person.kind:
-            yield from parted(person, account, run.times)
+            yield from parted(person, account, feed.times)
         return
     wanted = person.wanted_between(0, published)
     if account.matched != wanted or account.matched_bytes != wanted * MESSAGE_BYTES:
@@ -95,15 +95,15 @@ def complaints(
         expected = missing if (name == "conflated") == (person.policy == "conflate") else 0
         if lost != expected or size != expected * MESSAGE_BYTES:
             yield f"{lost} {name} ({size} bytes), {expected} are missing by that"
-    if heard["last"] != _last_wanted(person, published):
+    if heard["last"] != person.wanted_before(published, 1):
         yield f"the last one is {heard['last']} of {published}"
     if missing and not person.may_lack:
         yield f"{missing} are missing, and it may lose none"
     runs = Runs(person, heard)
     yield from contradictions(person, looks, runs)
-    yield from breaches(person, looks[-1], looks[:-1], runs, run.times)
-    if person.max_rate and account.sent_bytes > person.max_rate * (run.seconds + BURST_S):
-        yield f"{account.sent_bytes} bytes in {run.seconds:.1f} s, and it wants {person.max_rate}"
+    yield from breaches(person, looks[-1], looks[:-1], runs, feed.times)
+    if person.max_rate and account.sent_bytes > person.max_rate * (feed.seconds + BURST_S):
+        yield f"{account.sent_bytes} bytes in {feed.seconds:.1f} s, and it wants {person.max_rate}"
 
 
 def _told(person: Person, heard: Mapping[str, Any], epoch: int) -> Iterator[str]:
@@ -138,13 +138,6 @@ def _ended(person: Person, heard: Mapping[str, Any], account: Any, missing: int)
         yield f"{missing} are missing, {account.dropped} dropped: it may only lose the end"
     if not heard["closed"]:
         yield "it was closed, and has not seen its end"
-
-
-def _last_wanted(person: Person, published: int) -> int:
-    last = published - 1
-    while not person.wants(last):
-        last -= 1
-    return last
 
 
 def sums(total: Any, accounts: Sequence[Any]) -> Iterator[str]:

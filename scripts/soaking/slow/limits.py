@@ -153,7 +153,7 @@ def parted(person: Person, account: Any, times: Sequence[float]) -> Iterator[str
     """What is not as it must be with one that was closed at its limit."""
     if account.reason.label != "too_slow" or TEXTS.get(person.kind, "?") not in account.text:
         yield f"it was closed ({account.reason.label}): {account.text}"
-    waited, turn = account.discarded, AHEAD
+    waited = account.discarded
     if person.kind == AGE:
         oldest = person.wanted_after(0, account.sent)
         age = account.closed / NS - times[oldest]
@@ -164,7 +164,7 @@ def parted(person: Person, account: Any, times: Sequence[float]) -> Iterator[str
         yield f"it was closed when {account.discarded_bytes} bytes waited: {person.limit} may"
     if person.kind == MESSAGES and waited <= person.limit_messages:
         yield f"it was closed when {waited} messages waited: {person.limit_messages} may"
-    if waited > person.limit_count + turn:
+    if waited > person.limit_count + AHEAD:  # what one turn may bring
         yield f"it was closed when {waited} messages waited, {person.limit_count} may"
 
 

@@ -15,7 +15,7 @@ from benchmarks.children import Child
 from fanout import Publisher, SlowPolicy
 from fanout.observe.attach import attach
 from soaking.feeds import Schedule
-from soaking.slow.judging import Run, complaints, sums
+from soaking.slow.judging import Feed, complaints, sums
 from soaking.slow.looks import ASKED_S, Look, falls, look_at
 from soaking.slow.people import AGE, PAYLOAD_BYTES, TOPICS, Person, frames_of, people
 from soaking.slow.window import Window
@@ -238,12 +238,12 @@ class Session:
             self._complain("the publisher", text)
         seconds = time.monotonic() - self._began
         epoch = attach(os.getpid()).epoch
-        run = Run(found.published, seconds, epoch, self._times)
+        feed = Feed(found.published, seconds, epoch, self._times)
         for name, person in self._people.items():
             account = ended.get(name) or live[name]
             over = name in ended
             looks = self._looks[name]
-            texts = complaints(person, heard[name], account, run, looks, ended=over)
+            texts = complaints(person, heard[name], account, feed, looks, ended=over)
             for text in texts:
                 self._complain(name, text)
             group = found.groups.setdefault((person.policy, person.pace), Counter())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from benchmarks.peers import compiled
+from benchmarks.peers import PEERS, PeerKind, compiled
 from benchmarks.peers.compiled import CompiledPeer
 from benchmarks.traffic import Traffic
 
@@ -62,3 +62,12 @@ def test_a_program_that_cannot_listen_says_why(monkeypatch: pytest.MonkeyPatch) 
         pytest.raises(OSError, match="ended with 1: no such engine"),
     ):
         peer.start()
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in PEERS.values() if kind.program], ids=lambda kind: kind.name
+)
+def test_each_program_has_an_adapter_of_its_own(kind: PeerKind) -> None:
+    module, _, name = kind.location.partition(":")
+    assert module == compiled.__name__
+    assert getattr(compiled, name).args == (kind.program,)

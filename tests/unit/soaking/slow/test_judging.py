@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from soaking.slow.judging import Run, complaints, law, sums
+from soaking.slow.judging import Feed, complaints, law, sums
 from soaking.slow.looks import Look
 from soaking.slow.people import BYTES, MESSAGE_BYTES, PACED, PACED_BYTES, STALLS, STEADY, Person
 
@@ -39,9 +39,9 @@ def account(**changes: Any) -> Any:
 def found(person: Person = SLOW, ended: bool = False, **changes: Any) -> str:
     told = HEARD | {name: value for name, value in changes.items() if name in HEARD}
     counted = {name: value for name, value in changes.items() if name not in HEARD}
-    run = Run(10, 1.0, EPOCH, [0.01 * number for number in range(10)])
+    feed = Feed(10, 1.0, EPOCH, [0.01 * number for number in range(10)])
     looks = [Look(10, 1.0, 10, 2, 5, 5 * MESSAGE_BYTES, 3, 0)]
-    return "\n".join(complaints(person, told, account(**counted), run, looks, ended=ended))
+    return "\n".join(complaints(person, told, account(**counted), feed, looks, ended=ended))
 
 
 def test_who_got_what_its_policy_says_is_not_complained_of() -> None:
@@ -88,9 +88,9 @@ def conflated(**changes: Any) -> str:
     counted |= {f"{name}_bytes": n * MESSAGE_BYTES for name, n in counted.items()}
     counted |= {name: value for name, value in changes.items() if name not in HEARD}
     heard = HEARD | TOLD | {name: value for name, value in changes.items() if name in HEARD}
-    run = Run(100, 1.0, EPOCH, [0.01 * number for number in range(100)])
+    feed = Feed(100, 1.0, EPOCH, [0.01 * number for number in range(100)])
     looks = [Look(100, 1.0, 100, 10, 60, 60 * MESSAGE_BYTES, 0, 30)]
-    return "\n".join(complaints(NEWEST, heard, account(**counted), run, looks, ended=False))
+    return "\n".join(complaints(NEWEST, heard, account(**counted), feed, looks, ended=False))
 
 
 def test_who_got_the_newest_of_each_topic_is_not_complained_of() -> None:
