@@ -8,6 +8,7 @@ from unittest import mock
 
 from tests.helpers.checked import PING_BYTES, Checked
 from tests.helpers.raw import RawPeer, command
+from tests.helpers.waiting import DEADLINE_S
 
 
 def test_what_there_is_no_room_for_is_said_later_and_in_order() -> None:
@@ -26,7 +27,7 @@ def test_what_there_is_no_room_for_is_said_later_and_in_order() -> None:
         one.ping()
         one.ping(cut=9)
         assert (one.pings, one.asked) == (3, 0)
-        theirs.settimeout(60)
+        theirs.settimeout(DEADLINE_S)
         before = theirs.recv(PING_BYTES - 3 + filled, socket.MSG_WAITALL)
         one.say_the_rest()
         assert (one.pings, one.asked) == (3, 3)
