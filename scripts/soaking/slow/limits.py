@@ -53,7 +53,7 @@ def breaches(
     yield from _over(person, end, times)
     holes = [(first, last) for first, last in runs.holes if first < end.published]
     if person.policy == "drop_oldest" and holes:
-        yield from _oldest(person, holes[-1][1], end, times)
+        yield from _oldest(person, holes, end, times)
         yield from _too_soon(person, runs, times)
     if person.policy == "drop_newest":
         for run, hole in zip(runs.all, holes, strict=False):
@@ -78,16 +78,20 @@ def _over(person: Person, end: Look, times: Sequence[float]) -> Iterator[str]:
         yield f"{end.queued} messages wait for it, its limit is {person.limit_count}"
 
 
-def _oldest(person: Person, lost: int, end: Look, times: Sequence[float]) -> Iterator[str]:
+def _oldest(
+    person: Person, holes: Sequence[tuple[int, int]], end: Look, times: Sequence[float]
+) -> Iterator[str]:
     """After the last that it lost there came a tail of 15/16 of the limit at least."""
     if person.kind == AGE:
-        if end.dropped and end.queued:
-            lost = person.wanted_before(end.published, end.queued + 1)
-            age = end.at - times[lost]
+        # What waited then may have been lost since. What is before that was lost by then, or sent.
+        before = person.wanted_before(end.published, end.queued + 1)
+        gone = [min(last, before) for first, last in holes if first <= before]
+        if end.queued and gone:
+            age = end.at - times[gone[-1]]
             if age < person.limit_age * KEPT:
-                yield f"message {lost} was lost when it was no more than {age:.2f} s old"
+                yield f"message {gone[-1]} was lost when it was no more than {age:.2f} s old"
         return
-    tail = person.wanted_between(lost + 1, end.published)
+    tail = person.wanted_between(holes[-1][1] + 1, end.published)
     least = person.kept_count(KEPT) - 1  # and one that was partly sent
     if tail < least:
         yield f"it got {tail} messages after the last that it lost, and {least} fit its limit"

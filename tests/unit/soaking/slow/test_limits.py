@@ -177,3 +177,17 @@ def test_a_message_that_is_younger_than_its_limit_may_not_be_missing() -> None:
 
     said = "\n".join(breaches(person, end, [], Runs(person, heard.figures()), TIMES))
     assert "it never got message 500, and the next one 0.90 s later" in said
+
+
+@pytest.mark.parametrize(("is_sent", "said"), [(True, ""), (False, "message 10 was lost when")])
+def test_what_was_sent_before_all_that_waits_was_not_lost(is_sent: bool, said: str) -> None:
+    """After a pause of the feed the first one may be sent while it is young."""
+    person = person_of("drop_oldest", AGE)
+    times = [SECONDS * number + (number >= 10) for number in range(21)]
+    end = Look(20, 1.7, 20, 1 + is_sent, 9, 9 * MESSAGE_BYTES, 10 - is_sent, 0)
+    heard = Heard(person, lambda: end.at)
+    for number in [0, *range(11 - is_sent, 20)]:
+        heard.add(frames_of(number))
+
+    texts = [*breaches(person, end, [], Runs(person, heard.figures()), times)]
+    assert any(text.startswith(said) for text in texts) if said else texts == []
