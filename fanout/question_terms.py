@@ -32,8 +32,8 @@ ADDRESS_QUESTIONS_BURST = 4_000  # of these at once, as of one asker
 ADDRESSES_MAX = 4_096  # of which that is known: as many as askers
 CREDIT_S = 0.001  # a question that takes longer counts for several
 QUESTION_S = 0.02  # for one; what is not found by then is in the next
-WORK_S = 0.001  # of answering in a row, in which nobody publishes: then it rests for as long
-REST_MAX_S = 0.02  # and for no longer than this
+WORK_S = 0.001  # of answering in a row, in which nobody publishes: then it pauses for as long
+PAUSE_MAX_S = 0.02  # and for no longer than this
 
 # Topics with their rates.
 SURVEY_S = 1.0  # for so long one is good for all who ask

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.control.messages import SnapshotDone
+from fanout.control.messages import SlotsWritten
 from fanout.workers.tuning import TUNING, Tuning
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class Checkpoints:
         self._records.note_all()
         self._figures.publish()
         for token in self._answering:
-            self._channel.send(SnapshotDone(token))
+            self._channel.send(SlotsWritten(token))
         self._answering.clear()
         return False
 

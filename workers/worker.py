@@ -5,7 +5,7 @@ not read in one turn is there in the next. The *write* set is edge-triggered, wi
 it from its adoption on: a socket that was full is reported once when it has room again. So neither
 side needs the attention of the other, and a turn of either is bounded.
 
-A turn: control messages, reads, new messages, writable sockets, limits, and rest.
+A turn: control messages, reads, new messages, writable sockets, limits, and idling.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fanout._units import NS
-from fanout.control.messages import Finish, Snapshot
+from fanout.control.messages import Finish, WriteSlots
 from fanout.reasons import Reason
 from fanout.workers.checkpoints import Checkpoints
 from fanout.workers.chores import Chores
@@ -33,9 +33,9 @@ from fanout.workers.connections.standing import StandingWatch
 from fanout.workers.connections.stopwatch import Stopwatch
 from fanout.workers.deliveries import Deliveries
 from fanout.workers.figures import Figures, totals_in
+from fanout.workers.idling import Idling
 from fanout.workers.policy.choice import policy_for
 from fanout.workers.pulse import TICK, quiet_tick
-from fanout.workers.rest import Rest
 from fanout.workers.stream.pump import Pump
 from fanout.workers.stream.silence import Silence
 from fanout.workers.tail import Tail
@@ -80,8 +80,8 @@ class Worker:
         self._tick_ns = tuning.tick_ns
         self.pump = pump = make_pump(self._log, tuning, totals_in(around.slot), part)
         self._write_set = around.poll_set()
-        self.rest = Rest(around, self._write_set)
-        self.tail: Tail[Peer] = Tail(around, self.pump, self.rest.fence)
+        self.idling = Idling(around, self._write_set)
+        self.tail: Tail[Peer] = Tail(around, self.pump, self.idling.fence)
         self.desk = Desk(around, options, policy, self.pump, self.tail, self._write_set)
         self.deadlines = Deadlines(self.desk, options, part)
         times = int(options.send_timeout * NS), int(options.stall_timeout * NS)
@@ -177,8 +177,8 @@ class Worker:
             return
         now = self._around.now()
         more, late, resuming = True, self.checkpoints.are_late, self.orders.resuming
-        if hurry or not self.rest.is_napping(now):  # else the new messages wait for its end
-            self.rest.end_nap()
+        if hurry or not self.idling.is_napping(now):  # else the new messages wait for its end
+            self.idling.end_nap()
             more = self._deliveries.advance(now, one=late)
         if late:
             self._part.begin(self._tick_ns)
@@ -191,9 +191,9 @@ class Worker:
             return
         self._wake_later(now)
         if self.pump.waiting:
-            self.rest.put_off(now)
+            self.idling.put_off(now)
         unsettled = unsettled or resuming.are_due
-        if unsettled or self.pump.runnable or not self._rest(now, more, hurry):
+        if unsettled or self.pump.runnable or not self._idle(now, more, hurry):
             self._schedule_turn()
 
     def tick(self) -> None:
@@ -252,7 +252,7 @@ class Worker:
 
         They would else multiply, and keep the loop from its timers, the heartbeat above all.
         """
-        self.rest.wake()
+        self.idling.wake()
         if not self._turn_scheduled:
             self._turn_scheduled = True
             self._loop.call_soon(self._scheduled_turn)
@@ -297,20 +297,20 @@ class Worker:
             self._tick_in(TICK)
         return more or bool(pump.effects)
 
-    def _rest(self, now: int, more: bool, hurry: bool) -> bool:
+    def _idle(self, now: int, more: bool, hurry: bool) -> bool:
         """Wait for what comes next; False if there is something to do already."""
         pump = self.pump
         if not pump.needs_log:
             pump.follow()
-            self.rest.wake()  # nothing that is published concerns this worker
+            self.idling.wake()  # nothing that is published concerns this worker
             return True
         if pump.waiting:
             return False
         hurry = hurry or self._ending is not None
         blocked = bool(pump.blocked)
-        if self.rest.nap(pump.front, now, pump.share, hurry=hurry, blocked=blocked):
+        if self.idling.nap(pump.front, now, pump.share, hurry=hurry, blocked=blocked):
             return False
-        return not more and self.rest.sleep(pump.front)
+        return not more and self.idling.sleep(pump.front)
 
     # Control.
 
@@ -332,7 +332,7 @@ class Worker:
         self._channel.flush()
         self.desk.slow_reports.flush()
         for message, descriptors in self._channel.receive():
-            if isinstance(message, Snapshot):
+            if isinstance(message, WriteSlots):
                 self.checkpoints.ask(message.token, self._log.head())
             elif isinstance(message, Finish):  # another one brings the end forward
                 self._end(message.timeout, message.spread)

@@ -1,14 +1,14 @@
 """How long a question may take, and how much of the interpreter all of them may. Shell.
 
 Who publishes needs the interpreter, which the thread that answers has while it works. So that works
-for a millisecond or so, and then rests for as long, in which the interpreter is free.
+for a millisecond or so, and then pauses for as long, in which the interpreter is free.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.question_terms import QUESTION_S, REST_MAX_S, WORK_S
+from fanout.question_terms import PAUSE_MAX_S, QUESTION_S, WORK_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ class Pace:
         self._sleep = sleep
         self._begun = 0.0  # when the question at hand was begun
         self._since = 0.0  # until when its work is in `_worked`
-        self._worked = 0.0  # seconds since the last rest
+        self._worked = 0.0  # seconds since the last pause
         self._until = 0.0
 
     def begin(self) -> None:
@@ -36,14 +36,14 @@ class Pace:
         self._until = self._begun + QUESTION_S
 
     def end(self) -> float:
-        """It is answered; returns the seconds that it took, and rests if it is time."""
+        """It is answered; returns the seconds that it took, and pauses if it is time."""
         now = self._clock()
         took = now - self._begun
         self._look(now)
         return took
 
     def is_over(self) -> bool:
-        """Whether it has taken long enough; rests if it is time."""
+        """Whether it has taken long enough; pauses if it is time."""
         now = self._clock()
         self._look(now)
         return now >= self._until
@@ -56,6 +56,6 @@ class Pace:
         self._worked += now - self._since
         self._since = now
         if self._worked >= WORK_S:
-            self._sleep(min(self._worked, REST_MAX_S))
+            self._sleep(min(self._worked, PAUSE_MAX_S))
             self._worked = 0.0
             self._since = self._clock()

@@ -116,7 +116,7 @@ class AnsweringRole(Role):
         asker.waiting.extend(found)
         self._turned.append(peer)
 
-    def is_resting(self, peer: Peer) -> bool:
+    def is_left_unread(self, peer: Peer) -> bool:
         asker = self.askers.get(peer)
         return asker is not None and (bool(asker.waiting) or peer.has_unsent)
 

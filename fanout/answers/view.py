@@ -87,7 +87,7 @@ class Watch(Protocol):
     """Says when a question has taken long enough; and lets others have the interpreter."""
 
     def is_over(self) -> bool:
-        """To be asked each millisecond or so; it may rest."""
+        """To be asked each millisecond or so; it may pause."""
         ...
 
     def allow(self, seconds: float) -> None:

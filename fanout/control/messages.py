@@ -183,7 +183,7 @@ class Evict:
 
 
 @record
-class Snapshot:
+class WriteSlots:
     """To a worker: bring the slots up to date and answer."""
 
     code: ClassVar[int] = 8
@@ -191,7 +191,7 @@ class Snapshot:
 
 
 @record
-class SnapshotDone:
+class SlotsWritten:
     """From a worker: the slots were exact when this was sent."""
 
     code: ClassVar[int] = 9
@@ -221,8 +221,8 @@ Message: TypeAlias = (
     | KeyframeWanted
     | SetPolicy
     | Evict
-    | Snapshot
-    | SnapshotDone
+    | WriteSlots
+    | SlotsWritten
     | Finish
     | OfTakeovers
     | AuthRequest

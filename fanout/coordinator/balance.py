@@ -29,7 +29,7 @@ AIM_PART = 0.03  # of it: what moves aim at; below CALM_PART, or a guess too hig
 LOAD_MIN = 0.1  # of a core: if the busiest has less to do, all are well
 GAIN_PART = 0.75  # of the difference: who costs more stays, or that would hardly become smaller
 MOVES_EACH = 20  # in a look
-REST = 30.0  # seconds in which nobody is moved twice
+STAYS_FOR = 30.0  # seconds in which nobody is moved twice
 QUIET = 10.0  # seconds without a move after workers or many connections came or went
 
 
@@ -73,7 +73,7 @@ class Balance:
         self._is_active = False
         self._quiet_until = now + QUIET
         self._pending: deque[_Pending] = deque()
-        self._resting: dict[int, float] = {}
+        self._staying: dict[int, float] = {}
 
     def disturb(self, now: float) -> None:
         """Workers have come or gone, or many connections: what was measured means nothing now."""
@@ -151,7 +151,7 @@ class Balance:
         Args:
             members: of each worker.
         """
-        self._resting = {one: until for one, until in self._resting.items() if until > now}
+        self._staying = {one: until for one, until in self._staying.items() if until > now}
         loads = self.loads(now)
         costs = {}
         candidates: dict[int, list[Weighed]] = {}
@@ -159,7 +159,7 @@ class Balance:
             mine = members.get(worker, [])
             total = sum(one.weight for one in mine)
             costs[worker] = load / total if total else 0.0
-            free = [one for one in mine if one.weight and one.subscriber not in self._resting]
+            free = [one for one in mine if one.weight and one.subscriber not in self._staying]
             candidates[worker] = sorted(free)
         chosen: list[Chosen] = []
         enough = CALM_PART
@@ -178,7 +178,7 @@ class Balance:
             loads[source] -= load
             loads[target] += load
             self._pending.append(_Pending(now, one.subscriber, source, target, load))
-            self._resting[one.subscriber] = now + REST
+            self._staying[one.subscriber] = now + STAYS_FOR
             chosen.append(Chosen(one.subscriber, target))
         return chosen
 

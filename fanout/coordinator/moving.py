@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fanout.coordinator.state import State
 
 AGAIN = 0.05  # seconds until a worker is asked again that could not give a connection up just then
-REST = 0.5  # seconds in which nobody more is asked, so that who asks for figures is answered
+PAUSE = 0.5  # seconds in which nobody more is asked, so that who asks for figures is answered
 BY_TLS = "it is by TLS, and only its worker can go on with that"
 # How often it is asked, 2 s if it answers at once: what passes by itself is over long before. It is
 # no time, so that on a busy machine, where all takes longer, nothing comes to an end before it.
@@ -70,7 +70,7 @@ class Moving:
         self._handing_on = handing_on
         self._now = now
         self._moves: dict[int, Move] = {}  # by subscriber
-        self._rests_until = math.inf  # if anybody asks for figures
+        self._pauses_until = math.inf  # if anybody asks for figures
 
     def __len__(self) -> int:
         return len(self._moves)
@@ -82,7 +82,7 @@ class Moving:
     def may_wait(self) -> float:
         """Seconds after which there is somebody to ask again, if nothing happens before."""
         times = [one.again_at for one in self._moves.values() if not self._is_on_its_way(one)]
-        begins_at = self._rests_until if self._state.takeovers.asked else 0.0
+        begins_at = self._pauses_until if self._state.takeovers.asked else 0.0
         return max(0.0, max(begins_at, min(times, default=math.inf)) - self._now())
 
     def begin(
@@ -156,10 +156,10 @@ class Moving:
         """Ask for those for whom it is time, and see who is there."""
         now = self._now()
         if not self._state.takeovers.asked:
-            self._rests_until = math.inf
-        elif self._rests_until == math.inf:
-            self._rests_until = now + REST
-        is_resting = now < self._rests_until < math.inf
+            self._pauses_until = math.inf
+        elif self._pauses_until == math.inf:
+            self._pauses_until = now + PAUSE
+        is_pausing = now < self._pauses_until < math.inf
         actions: list[Action] = []
         for subscriber, move in list(self._moves.items()):
             if self._state.roster.connections.get(subscriber) is not move.connection:
@@ -176,7 +176,7 @@ class Moving:
                 actions += self._end(move, text)
             elif self._handing_on.is_ending:
                 actions += self._end(move, "the publisher ends")
-            elif is_resting or now < move.again_at:
+            elif is_pausing or now < move.again_at:
                 continue
             elif move.asks:
                 actions += self._ask(move)

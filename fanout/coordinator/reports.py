@@ -14,12 +14,12 @@ from fanout.control.messages import (
     Evict,
     KeyframeWanted,
     Message,
+    SlotsWritten,
     Slow,
-    Snapshot,
-    SnapshotDone,
     Started,
     Subscriptions,
     Throttled,
+    WriteSlots,
 )
 from fanout.control.rights import Asked, Permitted, Refused
 from fanout.coordinator import permits
@@ -87,7 +87,7 @@ def take(state: State, worker: int, message: Message, now: float) -> list[Action
         return [Tell(event) for event in state.keyframes.told(message.topics, now)]
     if isinstance(message, Permitted | Asked | Refused):
         return permits.take(state, message)
-    if isinstance(message, SnapshotDone):
+    if isinstance(message, SlotsWritten):
         flag = state.answers.came(message.token, worker)
         return [] if flag is None else [Answer(flag)]
     if isinstance(message, Started):
@@ -131,7 +131,7 @@ def ask(state: State, flag: Flag) -> list[Action]:
     token = state.answers.expect([*ready, *state.supervision.held], flag)
     if token is None:
         return [Answer(flag)]
-    return [Say(worker, Snapshot(token)) for worker in ready]
+    return [Say(worker, WriteSlots(token)) for worker in ready]
 
 
 def disconnect(state: State, subscriber: int, reason: str) -> list[Action]:

@@ -17,7 +17,7 @@ from fanout.zmtp.layout import OneByOne, lay_out
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fanout.zmtp.batches import Layout, SealingBatch
+    from fanout.zmtp.batches import LaidOut, SealingBatch
 
 _TRIED_KEY = bytes(range(KEY_BYTES))
 _TRIED_SIZES = (0, 1, 31, 32, 33, 63, 64, 65, 255, 256, 1000)  # around the cipher's blocks
@@ -34,7 +34,7 @@ class InPlace:
 
     __slots__ = ("_boxes", "_inner", "_out", "_seal", "_view", "layout")
 
-    def __init__(self, layout: Layout, ffi: Any, seal: Callable[..., int]) -> None:
+    def __init__(self, layout: LaidOut, ffi: Any, seal: Callable[..., int]) -> None:
         self.layout = layout
         self._seal = seal
         self._out = bytearray(layout.template)
@@ -61,7 +61,7 @@ class InPlace:
 
 def sealing_in_place(
     seal: Callable[[bytes, bytes, bytes], bytes],
-) -> Callable[[Layout], SealingBatch] | None:
+) -> Callable[[LaidOut], SealingBatch] | None:
     """What seals layouts in place; None: it cannot be done with this PyNaCl.
 
     Args:
@@ -74,14 +74,14 @@ def sealing_in_place(
     except (ImportError, AttributeError):
         return None
 
-    def made(layout: Layout) -> SealingBatch:
+    def made(layout: LaidOut) -> SealingBatch:
         return InPlace(layout, ffi, call)
 
     return made if does_the_same(made, seal) else None
 
 
 def does_the_same(
-    made: Callable[[Layout], SealingBatch], seal: Callable[[bytes, bytes, bytes], bytes]
+    made: Callable[[LaidOut], SealingBatch], seal: Callable[[bytes, bytes, bytes], bytes]
 ) -> bool:
     """Whether it makes the same boxes as the public function."""
     text = bytes(range(256)) * 4

@@ -12,7 +12,7 @@ from fanout.zmtp.boxes import ForgedError
 from fanout.zmtp.layout import OneByOne
 
 if TYPE_CHECKING:
-    from fanout.zmtp.batches import Layout, SealingBatch
+    from fanout.zmtp.batches import LaidOut, SealingBatch
 
 PYNACL_MIN = "1.6.2"  # with libsodium 1.0.20 and the fix of CVE-2025-69277
 
@@ -58,7 +58,7 @@ class Sodium:
         box: bytes = self._bindings.crypto_box_afternm(data, nonce, key)
         return box
 
-    def batch(self, layout: Layout) -> SealingBatch:
+    def batch(self, layout: LaidOut) -> SealingBatch:
         """What seals these frames, for one key after another."""
         return OneByOne(layout, self.seal) if self._in_place is None else self._in_place(layout)
 

@@ -67,7 +67,7 @@ class Role:
     def turned_away(self, name: str, text: str) -> None:
         """Somebody has connected, and is one too many."""
 
-    def is_resting(self, peer: Peer) -> bool:
+    def is_left_unread(self, peer: Peer) -> bool:
         """Whether this one is left unread for now."""
         del peer
         return False

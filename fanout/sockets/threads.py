@@ -1,9 +1,9 @@
 """The actor as a thread that polls. Shell.
 
-Others hand over by appending to a queue, and ring; they wait at a `Gate`, which is a number that
-grows: who has seen that something is not possible goes on as soon as the number is another one. So
-nobody misses what happens between looking and waiting, and what is waited for is taken after the
-waiting, with nothing behind it.
+Others hand over by appending to a queue, and ring; they wait at a `Turnstile`, which is a number
+that grows: who has seen that something is not possible goes on as soon as the number is another
+one. So nobody misses what happens between looking and waiting, and what is waited for is taken
+after the waiting, with nothing behind it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Gate:
+class Turnstile:
     """Where threads wait for one kind of thing.
 
     Each has a bell of its own, and none holds anything that others need: whoever is interrupted, at
@@ -94,7 +94,7 @@ class ThreadActor(Actor):
         self, make_role: Callable[[Limits, Problems], Role], limits: Limits, name: str
     ) -> None:
         super().__init__(make_role, limits, self)
-        self.items, self.room, self.changes = Gate(), Gate(), Gate()
+        self.items, self.room, self.changes = Turnstile(), Turnstile(), Turnstile()
         self._orders: Orders[Callable[[], object]] = Orders()
         self._poll = select.poll()
         self._plugs: dict[int, Plug] = {}  # by their descriptors
@@ -135,7 +135,9 @@ class ThreadActor(Actor):
     def waiting_changes(self) -> list[Change]:
         return [order for order in self._orders.waiting() if isinstance(order, Change)]
 
-    def attempt(self, gate: Gate, attempt: Callable[[], T], timeout: float | None, what: str) -> T:
+    def attempt(
+        self, turnstile: Turnstile, attempt: Callable[[], T], timeout: float | None, what: str
+    ) -> T:
         """Do something as soon as it is possible; nothing follows the doing.
 
         Raises:
@@ -143,14 +145,14 @@ class ThreadActor(Actor):
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            seen = gate.number
+            seen = turnstile.number
             self.check()
             try:
                 return attempt()
             except NotNowError:
                 pass
             try:
-                gate.wait(seen, deadline, self.ring)
+                turnstile.wait(seen, deadline, self.ring)
             except TimeoutError:
                 raise TimeoutError(f"{what} within {timeout:g} s") from None
 
@@ -186,7 +188,7 @@ class ThreadActor(Actor):
 
     def leave(self) -> None:
         """See `Actor`; who waited there waits in no thread of this process."""
-        self.items, self.room, self.changes = Gate(), Gate(), Gate()
+        self.items, self.room, self.changes = Turnstile(), Turnstile(), Turnstile()
         super().leave()
 
     # The thread.
@@ -198,8 +200,8 @@ class ThreadActor(Actor):
         except BaseException as error:
             self.fail(error, time.monotonic())
         finally:
-            for gate in (self.items, self.room, self.changes):
-                gate.open()
+            for turnstile in (self.items, self.room, self.changes):
+                turnstile.open()
 
     def _turn(self) -> None:
         if self._orders:

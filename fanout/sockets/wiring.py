@@ -61,7 +61,7 @@ class Wiring:
         self._listening: dict[Listener, Plug] = {}
         self._plugs: dict[Peer, Plug] = {}
         self._connecting: dict[Dial, Plug] = {}
-        self._resting: dict[Plug, float] = {}  # listeners that accept nothing, until when
+        self._pausing: dict[Plug, float] = {}  # listeners that accept nothing, until when
         self._is_paused = False  # nothing is read
         self._is_changed = True  # there is something new to look at
         self._look_at = 0.0
@@ -87,7 +87,7 @@ class Wiring:
         """When there is something to do by the clock; None: nothing."""
         if self._core.role.may_dispatch or self._is_changed:
             return 0.0
-        is_idle = not (self._plugs or self._connecting or self._resting or self._core.dials)
+        is_idle = not (self._plugs or self._connecting or self._pausing or self._core.dials)
         return None if is_idle else earliest([self._look_at, self._core.role.next_at()])
 
     def _look(self, now: float) -> None:
@@ -107,11 +107,11 @@ class Wiring:
             self._begin(dial, now)
         for plug in list(self._plugs.values()):
             self.flush(plug, now)  # PINGs
-        for plug, until in list(self._resting.items()):
+        for plug, until in list(self._pausing.items()):
             if now >= until:
-                del self._resting[plug]
+                del self._pausing[plug]
                 self._watcher.watch(plug, read=True, write=False)
-        times = [now + LOOK_EACH_S, *self._resting.values()]
+        times = [now + LOOK_EACH_S, *self._pausing.values()]
         if (due := core.next_at()) is not None:
             times.append(due)
         self._look_at = max(min(times), now + LOOK_LEAST_S)
@@ -137,7 +137,7 @@ class Wiring:
                 if error.errno in OUT_OF_DESCRIPTORS:
                     self._core.refused(plug.name, f"cannot accept: {explain(error)}")
                     self._watcher.watch(plug, read=False, write=False)
-                    self._resting[plug] = now + ACCEPT_PAUSE_S
+                    self._pausing[plug] = now + ACCEPT_PAUSE_S
                     return
                 continue  # it has left already
             self._adopt(sock, address, now)
@@ -304,7 +304,7 @@ class Wiring:
 
     def _reads(self, peer: Peer) -> bool:
         """Whether it is read: who is not there yet is, so that messages can go to it."""
-        return not peer.is_ready or not (self._is_paused or self._core.role.is_resting(peer))
+        return not peer.is_ready or not (self._is_paused or self._core.role.is_left_unread(peer))
 
     def _lose(self, plug: Plug, text: str, now: float, *, refused: bool = False) -> None:
         assert plug.peer is not None, "only connections are lost"
@@ -322,7 +322,7 @@ class Wiring:
             plug.is_closed = True
             listener.close()
         self._listening.clear()
-        self._resting.clear()
+        self._pausing.clear()
 
     def part(self) -> None:
         """Say to all who were sent something that nothing more comes; see `parting`."""

@@ -9,11 +9,11 @@ class Place(NamedTuple):
     """Where one frame of a layout has what."""
 
     counter: int  # in what is sent; its box comes behind that
-    inner: int  # what is sealed, in `Layout.inner`
+    inner: int  # what is sealed, in `LaidOut.inner`
     size: int  # of that
 
 
-class Layout(NamedTuple):
+class LaidOut(NamedTuple):
     """Whole frames, at least one."""
 
     plain: bytes  # they as they are
@@ -31,7 +31,7 @@ class SealingBatch(Protocol):
         layout: of these frames.
     """
 
-    layout: Layout
+    layout: LaidOut
 
     def seal(self, text: bytes, first: int, key: bytes) -> memoryview:
         """Seal them all.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 from fanout.zmtp.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
-    from fanout.zmtp.batches import Layout, SealingBatch
+    from fanout.zmtp.batches import LaidOut, SealingBatch
 
 KEY_BYTES = 32
 MAC_BYTES = 16
@@ -62,7 +62,7 @@ class Primitives(Protocol):
     def seal(self, data: bytes, nonce: bytes, key: bytes) -> bytes:
         """Seal data with what two key pairs have in common."""
 
-    def batch(self, layout: Layout) -> SealingBatch:
+    def batch(self, layout: LaidOut) -> SealingBatch:
         """What seals these frames, for one key after another."""
 
     def open(self, box: bytes, nonce: bytes, key: bytes) -> bytes:

@@ -47,8 +47,8 @@ from fanout.zmtp.mechanisms import (
     HELLO,
     INITIATE,
     WELCOME,
-    Channel,
     Credentials,
+    Encryption,
     Progress,
     Properties,
     split,
@@ -160,10 +160,10 @@ class CurveServer:
         box = self._primitives.seal(self._ours(), nonce, self._key)
         return Progress(commands.command(commands.READY, short + box), is_done=True)
 
-    def channel(self, max_frame_bytes: int) -> Channel | None:
+    def encryption(self, max_frame_bytes: int) -> Encryption | None:
         """Boxes from now on; the key is theirs alone."""
         key, self._key = self._key, b""
-        return Channel(
+        return Encryption(
             Opener(self._primitives, key, CLIENT_TEXT, self._counting, max_frame_bytes),
             Sealer(self._primitives, key, SERVER_TEXT, FIRST_COUNT),
         )

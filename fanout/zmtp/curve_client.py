@@ -34,7 +34,7 @@ from fanout.zmtp.mechanisms import (
     HELLO,
     INITIATE,
     WELCOME,
-    Channel,
+    Encryption,
     Progress,
     Properties,
     split,
@@ -141,10 +141,10 @@ class CurveClient:
         """
         raise LocalProtocolError("a client judges nobody")
 
-    def channel(self, max_frame_bytes: int) -> Channel | None:
+    def encryption(self, max_frame_bytes: int) -> Encryption | None:
         """Boxes from now on; the key is theirs alone."""
         key, self._key = self._key, b""
-        return Channel(
+        return Encryption(
             Opener(self._primitives, key, SERVER_TEXT, self._counting, max_frame_bytes),
             Sealer(self._primitives, key, CLIENT_TEXT, _INITIATE_COUNT),
         )

@@ -193,9 +193,9 @@ class Handshake:
             self.state = advance(self.state, SessionStep.ASKED)
             events.append(VerdictWanted(progress.credentials))
         elif progress.is_done:
-            channel = mechanism.channel(self._max_frame_bytes)
-            if channel is not None:
-                self.opener, self.sealer = channel
+            encryption = mechanism.encryption(self._max_frame_bytes)
+            if encryption is not None:
+                self.opener, self.sealer = encryption
             self._mechanism = None
             self._on_traffic(SessionStep.PEER_READY, events)
 

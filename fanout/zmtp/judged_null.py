@@ -13,8 +13,8 @@ from fanout.zmtp import commands
 from fanout.zmtp.errors import LocalProtocolError, RemoteProtocolError
 from fanout.zmtp.mechanisms import (
     HANDSHAKE_FRAME_BYTES_MAX,
-    Channel,
     Credentials,
+    Encryption,
     Progress,
     Properties,
     split,
@@ -71,7 +71,7 @@ class JudgedNull:
             raise LocalProtocolError("a verdict, where READY comes next")
         return Progress(commands.command(commands.READY, self._ours()), is_done=True)
 
-    def channel(self, max_frame_bytes: int) -> Channel | None:
+    def encryption(self, max_frame_bytes: int) -> Encryption | None:
         """Nothing is hidden, here."""
         del max_frame_bytes
         return None

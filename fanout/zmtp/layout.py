@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.zmtp.batches import Layout, Place
+from fanout.zmtp.batches import LaidOut, Place
 from fanout.zmtp.boxes import (
     INNER_COMMAND,
     INNER_MORE,
@@ -38,7 +38,7 @@ INNER = {
 }
 
 
-def lay_out(view: memoryview, enough: int) -> Layout | None:
+def lay_out(view: memoryview, enough: int) -> LaidOut | None:
     """Cut whole frames off the beginning.
 
     Args:
@@ -68,7 +68,7 @@ def lay_out(view: memoryview, enough: int) -> Layout | None:
     if not ends:
         return None
     joined = b"".join(template), b"".join(inner)
-    return Layout(bytes(view[: ends[-1]]), ends, box_ends, *joined, places)
+    return LaidOut(bytes(view[: ends[-1]]), ends, box_ends, *joined, places)
 
 
 def frame_at(view: memoryview, at: int) -> tuple[int, int, int] | None:
@@ -95,7 +95,7 @@ class OneByOne:
 
     __slots__ = ("_out", "_seal", "layout")
 
-    def __init__(self, layout: Layout, seal: Callable[[bytes, bytes, bytes], bytes]) -> None:
+    def __init__(self, layout: LaidOut, seal: Callable[[bytes, bytes, bytes], bytes]) -> None:
         self.layout = layout
         self._seal = seal
         self._out = bytearray(layout.template)

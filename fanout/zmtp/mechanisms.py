@@ -83,7 +83,7 @@ class Progress(NamedTuple):
     """The handshake is over when the output is out."""
 
 
-class Channel(NamedTuple):
+class Encryption(NamedTuple):
     """What opens and seals the frames of a connection after its handshake."""
 
     opener: Opener
@@ -120,7 +120,7 @@ class Mechanism(Protocol):
     def allow(self) -> Progress:
         """The peer whose credentials were returned last may go on."""
 
-    def channel(self, max_frame_bytes: int) -> Channel | None:
+    def encryption(self, max_frame_bytes: int) -> Encryption | None:
         """Once it is done: what comes and goes from now on is boxes; None: plain frames."""
 
 

@@ -19,8 +19,8 @@ from fanout.zmtp.mechanisms import (
     HELLO,
     INITIATE,
     WELCOME,
-    Channel,
     Credentials,
+    Encryption,
     Progress,
     Properties,
     split,
@@ -94,7 +94,7 @@ class PlainServer:
         self._next = _Step.INITIATE
         return Progress(commands.command(WELCOME))
 
-    def channel(self, max_frame_bytes: int) -> Channel | None:
+    def encryption(self, max_frame_bytes: int) -> Encryption | None:
         """Nothing is hidden."""
         del max_frame_bytes
         return None
@@ -159,7 +159,7 @@ class PlainClient:
         """
         raise LocalProtocolError("a client judges nobody")
 
-    def channel(self, max_frame_bytes: int) -> Channel | None:
+    def encryption(self, max_frame_bytes: int) -> Encryption | None:
         """Nothing is hidden."""
         del max_frame_bytes
         return None

@@ -14,7 +14,7 @@ from fanout.zmtp.frames import frame_header
 from fanout.zmtp.layout import INNER
 
 if TYPE_CHECKING:
-    from fanout.zmtp.batches import Layout, SealingBatch
+    from fanout.zmtp.batches import LaidOut, SealingBatch
     from fanout.zmtp.boxes import Primitives
 
 
@@ -50,7 +50,7 @@ class Sealer:
         body = MESSAGE_HEAD + short + box
         return frame_header(len(body)) + body
 
-    def batch(self, layout: Layout) -> SealingBatch:
+    def batch(self, layout: LaidOut) -> SealingBatch:
         """What `seal_all()` takes: it is for whoever has the same primitives, one after another."""
         return self._primitives.batch(layout)
 

@@ -123,7 +123,7 @@ class Talk:
         _flags, body = self.peer.read_frame()
         assert self._client.receive(body).is_done
         self.key = self._client._key
-        channel = self._client.channel(INBOUND_BYTES)
+        channel = self._client.encryption(INBOUND_BYTES)
         assert channel is not None
         self.sealer, self.opener = channel.sealer, channel.opener
         return self

@@ -10,7 +10,7 @@ from fanout.zmtp.opener import Opener
 from fanout.zmtp.sealer import Sealer
 
 if TYPE_CHECKING:
-    from fanout.zmtp.batches import Layout
+    from fanout.zmtp.batches import LaidOut
 
 KEY = b"k" * 32
 _MAC = b"M" * MAC_BYTES
@@ -34,7 +34,7 @@ class NoBoxes:
         self.sealed[nonce] = data
         return _MAC + data
 
-    def batch(self, layout: Layout) -> OneByOne:
+    def batch(self, layout: LaidOut) -> OneByOne:
         return OneByOne(layout, self.seal)
 
     def open(self, box: bytes, nonce: bytes, key: bytes) -> bytes:

@@ -14,7 +14,7 @@ from fanout.zmtp.boxes import MAC_BYTES, ForgedError
 from fanout.zmtp.layout import OneByOne
 
 if TYPE_CHECKING:
-    from fanout.zmtp.batches import Layout
+    from fanout.zmtp.batches import LaidOut
 
 _PRIME = (1 << 255) - 19
 _BASE = (9).to_bytes(32, "little")
@@ -51,7 +51,7 @@ class ReferenceNacl:
         sealed = bytes(a ^ b for a, b in zip(data, stream[32:], strict=True))
         return _poly1305(stream[:32], sealed) + sealed
 
-    def batch(self, layout: Layout) -> OneByOne:
+    def batch(self, layout: LaidOut) -> OneByOne:
         """What seals these frames."""
         return OneByOne(layout, self.seal)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import socket
 
     from fanout.workers.worker import Worker
-    from fanout.zmtp.batches import Layout
+    from fanout.zmtp.batches import LaidOut
 
 SODIUM = Sodium()
 SERVER_SECRET = b"s" * 32
@@ -53,7 +53,7 @@ class Nonces(Sodium):
             self.used.add((key, nonce))
         return super().seal(data, nonce, key)
 
-    def batch(self, layout: Layout) -> OneByOne:
+    def batch(self, layout: LaidOut) -> OneByOne:
         return OneByOne(layout, self.seal)
 
 

@@ -38,8 +38,8 @@ messages: st.SearchStrategy[Message] = st.one_of(
         integers, integers, integers, integers, integers,
     ),
     st.builds(control.Slow, integers, st.booleans(), integers, words),
-    st.builds(control.Snapshot, integers),
-    st.builds(control.SnapshotDone, integers),
+    st.builds(control.WriteSlots, integers),
+    st.builds(control.SlotsWritten, integers),
     st.builds(control.Finish, st.floats(0, 1e6)),
 )  # fmt: skip
 values: st.SearchStrategy[Any] = st.recursive(

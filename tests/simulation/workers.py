@@ -9,10 +9,10 @@ from fanout.control.messages import (
     Chose,
     Closed,
     Declined,
+    SlotsWritten,
     Slow,
-    Snapshot,
-    SnapshotDone,
     Subscriptions,
+    WriteSlots,
 )
 from fanout.workers.worker import Worker
 from tests.simulation.observed_pump import ObservedPump
@@ -145,11 +145,11 @@ class SimulatedWorker(Turning):
 
     def ask(self) -> None:
         """Somebody wants to see what has become of all that is published now."""
-        self.channel.inbound.append((Snapshot(self.world.writer.head), []))
+        self.channel.inbound.append((WriteSlots(self.world.writer.head), []))
 
     def end_nap(self) -> None:
         """Nothing more accumulates."""
-        self.real.rest.end_nap()
+        self.real.idling.end_nap()
 
     def close(self) -> None:
         self.around.close()
@@ -163,7 +163,7 @@ class SimulatedWorker(Turning):
             self.world.checker.closed(self, message)
         elif isinstance(message, Slow):
             self.world.checker.slow(message)
-        elif isinstance(message, SnapshotDone):
+        elif isinstance(message, SlotsWritten):
             self.world.checker.answered(self, message.token)
 
     def _on_departure(self, message: Message) -> None:

@@ -154,10 +154,10 @@ LIMITS: dict[str, tuple[str, ...]] = {  # how the row begins, and what stands in
     "how long nobody of these": (times(succession.GRACE),),
     "moves for balance": (
         f"{balance.MOVES_EACH} each second",
-        f"not within {times(balance.REST)}; none for {times(balance.QUIET)}",
+        f"not within {times(balance.STAYS_FOR)}; none for {times(balance.QUIET)}",
     ),
     "asking a worker": (f"each {times(moving.AGAIN)}, up to {moving.ASKED_MAX} times",),
-    "how long nobody more is moved": (times(moving.REST),),
+    "how long nobody more is moved": (times(moving.PAUSE),),
     "workers that are asked": (
         f"{takeovers.REFUSALS_MAX}, the same one not within {times(takeovers.REFUSED_PAUSE)}",
     ),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 IDLE_MAX = 1_000  # turns without being asked for: a minute of one that has little to do
 # The same of one that has no room: it asks only if it is judged again, in a few turns where many
-# are. Others who are far behind wait for that, and their worker does not rest meanwhile.
+# are. Others who are far behind wait for that, and their worker does not idle meanwhile.
 FULL_MAX = 16
 
 

@@ -9,7 +9,7 @@ from fanout.control.messages import (
     Connected,
     ControlError,
     Finish,
-    SnapshotDone,
+    SlotsWritten,
     Started,
     Subscriptions,
 )
@@ -47,7 +47,7 @@ class Acting(Obeying):
                     if not process.has_hung_up:
                         process.said.append(Started(1))
             if self.can_talk(process):
-                process.said += [SnapshotDone(token) for token in process.asked]
+                process.said += [SlotsWritten(token) for token in process.asked]
                 process.asked.clear()
                 self.orphans.answer(process)
 

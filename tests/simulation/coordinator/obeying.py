@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.control.messages import Closed, Connected, Finish, Snapshot
+from fanout.control.messages import Closed, Connected, Finish, WriteSlots
 from fanout.coordinator import actions as do
 from fanout.reasons import Reason
 from fanout.shm.worker_slot import WorkerState
@@ -139,7 +139,7 @@ class Obeying(Staff):
         process = self.processes.get(worker)
         if process is None or not process.is_alive:
             return
-        if isinstance(message, Snapshot):
+        if isinstance(message, WriteSlots):
             process.asked.append(message.token)
         elif isinstance(message, Finish) and process.is_beating:
             for subscriber in process.connections:

@@ -306,7 +306,7 @@ class ShownWorld(ShownPublishing):
             if number >= ROUNDS and not any(one.real.pump.blocked for one in self.workers):
                 break
             for worker in self.workers:
-                worker.real.rest.end_nap()
+                worker.real.idling.end_nap()
                 self._settle(worker)
             self._tick()
         self.look()

@@ -24,7 +24,7 @@ from tests.simulation.violated import Violated, require
 if TYPE_CHECKING:
     from random import Random
 
-    from fanout.zmtp.batches import Layout
+    from fanout.zmtp.batches import LaidOut
     from fanout.zmtp.session import SessionLimits
 
 PROTOCOL = "zmtp+curve#1"
@@ -48,7 +48,7 @@ class Boxes:
         self._sealed[key, nonce] = data
         return bytes(MAC_BYTES) + data
 
-    def batch(self, layout: Layout) -> OneByOne:
+    def batch(self, layout: LaidOut) -> OneByOne:
         return OneByOne(layout, self.seal)
 
     def open(self, box: bytes, nonce: bytes, key: bytes) -> bytes:

@@ -1,9 +1,9 @@
-"""Work and rest, by a clock that is told."""
+"""Work and pauses, by a clock that is told."""
 
 from __future__ import annotations
 
 from fanout.answers.pace import Pace
-from fanout.question_terms import QUESTION_S, REST_MAX_S, WORK_S
+from fanout.question_terms import PAUSE_MAX_S, QUESTION_S, WORK_S
 from tests.helpers.asked import FakeClock
 
 
@@ -20,7 +20,7 @@ class Bed:
         self.clock.now += seconds
 
 
-def test_it_rests_for_as_long_as_it_has_worked() -> None:
+def test_it_pauses_for_as_long_as_it_has_worked() -> None:
     bed = Bed()
     bed.pace.begin()
     for _ in range(10):
@@ -40,12 +40,12 @@ def test_short_questions_add_up() -> None:
     assert abs(sum(bed.slept) - 10 * WORK_S) <= WORK_S * 1.5
 
 
-def test_a_rest_is_bounded() -> None:
+def test_a_pause_is_bounded() -> None:
     bed = Bed()
     bed.pace.begin()
     bed.clock.now += 3.0
     assert bed.pace.is_over()
-    assert bed.slept == [REST_MAX_S]
+    assert bed.slept == [PAUSE_MAX_S]
 
 
 def test_a_question_has_its_time_and_may_be_given_more() -> None:

@@ -89,18 +89,18 @@ def test_a_turn_does_not_take_long_and_the_next_one_goes_on() -> None:
 def test_who_has_questions_waiting_is_not_read() -> None:
     desk = Desk()
     peer = desk.peer()
-    assert not desk.role.is_resting(peer)
+    assert not desk.role.is_left_unread(peer)
     desk.role.received(peer, [(b"x",), (b"y",)])
-    assert desk.role.is_resting(peer)
+    assert desk.role.is_left_unread(peer)
     assert list(desk.role.take_turned()) == [peer]
     desk.role.dispatch()
     written(peer)
-    assert desk.role.is_resting(peer)
+    assert desk.role.is_left_unread(peer)
     desk.role.dispatch()
     assert set(desk.role.take_turned()) == {peer}
-    assert desk.role.is_resting(peer), "it has not taken its answer"
+    assert desk.role.is_left_unread(peer), "it has not taken its answer"
     written(peer)
-    assert not desk.role.is_resting(peer)
+    assert not desk.role.is_left_unread(peer)
 
 
 def test_who_has_all_its_answers_is_read_again_at_once() -> None:

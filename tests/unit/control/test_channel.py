@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 
 from fanout.control.channel import DESCRIPTORS_MAX, Channel
-from fanout.control.messages import Adopt, ControlError, Message, Snapshot, Subscriptions, decode
+from fanout.control.messages import Adopt, ControlError, Message, Subscriptions, WriteSlots, decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,17 +59,17 @@ def test_each_connection_arrives_with_its_own_descriptor(pair: tuple[Channel, Ch
     pipes = [os.pipe() for _ in range(DESCRIPTORS_MAX + 1)]  # each is a file of its own
     files = [os.fstat(reader).st_ino for reader, _ in pipes]
 
-    ours.post(Snapshot(1))
+    ours.post(WriteSlots(1))
     for number, (reader, _) in enumerate(pipes):
         ours.post(Adopt(number, 0, "zmtp"), (reader,))
     before_the_end = ours.pending
-    ours.post(Snapshot(2))
+    ours.post(WriteSlots(2))
     ours.flush()
     received = take_all(theirs)
 
     assert before_the_end == 1, "a packet goes out as soon as it has all the descriptors it can"
-    assert received[0] == (Snapshot(1), [])
-    assert received[-1] == (Snapshot(2), [])
+    assert received[0] == (WriteSlots(1), [])
+    assert received[-1] == (WriteSlots(2), [])
     adopted = [message.subscriber for message, _ in received if isinstance(message, Adopt)]
     descriptors = [descriptor for _, some in received for descriptor in some]
     assert adopted == list(range(len(pipes)))
@@ -87,7 +87,7 @@ def test_descriptors_that_were_dropped_on_the_way_are_those_of_the_last(
         ours.post(Adopt(number, 0, "zmtp"), (os.dup(0),))
     ours.flush()
     packet, descriptors = theirs._receive_packet()
-    ours.send(Snapshot(1))  # there is something to receive
+    ours.send(WriteSlots(1))  # there is something to receive
     with mock.patch.object(theirs, "_receive_packet") as receive:
         receive.side_effect = [(packet, descriptors[:2]), BlockingIOError]
         received = theirs.receive()
@@ -144,7 +144,7 @@ def test_a_closed_channel_keeps_no_descriptor(pair: tuple[Channel, Channel]) -> 
 def test_a_packet_that_is_no_packet_leaves_no_descriptor(pair: tuple[Channel, Channel]) -> None:
     ours, theirs = pair
     given = os.dup(0)
-    ours.send(Snapshot(1))  # there is something to receive
+    ours.send(WriteSlots(1))  # there is something to receive
     garbage = mock.patch.object(theirs, "_receive_packet", return_value=(b"garbage", [given]))
     with garbage, pytest.raises(ControlError):
         theirs.receive()
@@ -158,17 +158,17 @@ def test_to_receive_in_vain_reads_nothing(pair: tuple[Channel, Channel]) -> None
     ours, theirs = pair
     with mock.patch.object(theirs, "_receive_packet", side_effect=AssertionError("read")):
         assert theirs.receive() == []
-        ours.send(Snapshot(1))
+        ours.send(WriteSlots(1))
         with pytest.raises(AssertionError, match="read"):
             theirs.receive()
 
 
 def test_the_end_of_the_other_side_is_seen(pair: tuple[Channel, Channel]) -> None:
     ours, theirs = pair
-    ours.send(Snapshot(1))
+    ours.send(WriteSlots(1))
     ours.close()
 
-    assert [message for message, _ in theirs.receive()] == [Snapshot(1)]
+    assert [message for message, _ in theirs.receive()] == [WriteSlots(1)]
     assert theirs.closed
     theirs.close()
     assert theirs.receive() == [], "whoever has its number now is not looked at"

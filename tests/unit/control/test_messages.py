@@ -41,8 +41,8 @@ MESSAGES: list[Message] = [
     control.KeyframeWanted([b"", b"topic"]),
     control.SetPolicy(1, {"action": "block", "limit_bytes": 5}, True),
     control.Evict(1, 14, "in words"),
-    control.Snapshot(1),
-    control.SnapshotDone(1),
+    control.WriteSlots(1),
+    control.SlotsWritten(1),
     control.Finish(1.5, 2.5),
     takeover.Wants(1, 2, [b"", b"added"], [b"cancelled"]),
     takeover.Resume(1, 2, "zmtp", "3.1", {"action": "block", "limit_bytes": 5}, 7, boxes=SECRET),
@@ -85,7 +85,7 @@ def test_a_message_comes_back_as_it_was(message: Message) -> None:
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 1 << 16])
 def test_a_packet_has_any_number_of_messages(count: int) -> None:
     """The header of the list grows with it."""
-    assert decode(pack([encode(control.Snapshot(1))] * count)) == [control.Snapshot(1)] * count
+    assert decode(pack([encode(control.WriteSlots(1))] * count)) == [control.WriteSlots(1)] * count
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=NAMES)
@@ -117,19 +117,19 @@ def test_a_message_may_fill_a_packet_and_be_no_larger() -> None:
 BAD: dict[str, tuple[bytes, str]] = {
     "no msgpack": (b"\xc1", "not a control packet"),
     "nothing": (b"", "not a control packet"),
-    "more behind it": (pack([encode(control.Snapshot(1))]) + b"\0", "not a control packet"),
+    "more behind it": (pack([encode(control.WriteSlots(1))]) + b"\0", "not a control packet"),
     "no list": (garbage({}), "a control packet is a list of messages"),
     "no message": (garbage([7]), "not a control message: its code is None"),
     "an empty one": (garbage([[]]), "not a control message"),
     "no such code": (garbage([[99, 1]]), "not a control message"),
     "code of a wrong type": (garbage([["8", 1]]), "not a control message"),
     "code that cannot be looked up": (garbage([[[8], 1]]), "not a control message"),
-    "a field too few": (garbage([[8]]), "Snapshot with 0 fields, not 1"),
-    "a field too many": (garbage([[8, 1, 2]]), "Snapshot with 2 fields, not 1"),
-    "int": (garbage([[8, "1"]]), "Snapshot.token is of type str, not int"),
-    "int, a bool": (garbage([[8, True]]), "Snapshot.token is of type bool, not int"),
+    "a field too few": (garbage([[8]]), "WriteSlots with 0 fields, not 1"),
+    "a field too many": (garbage([[8, 1, 2]]), "WriteSlots with 2 fields, not 1"),
+    "int": (garbage([[8, "1"]]), "WriteSlots.token is of type str, not int"),
+    "int, a bool": (garbage([[8, True]]), "WriteSlots.token is of type bool, not int"),
     "int, less than nothing": (garbage([[7, 1, True, -4, "", False]]), "Slow.dropped is -4"),
-    "int, too large to be added": (garbage([[8, (1 << 56) + 1]]), "Snapshot.token is 72"),
+    "int, too large to be added": (garbage([[8, (1 << 56) + 1]]), "WriteSlots.token is 72"),
     "bool": (garbage([[7, 1, 0, 2, "", False]]), "Slow.recovered is of type int, not bool"),
     "float": (garbage([[10, "1", 0.0]]), "Finish.timeout is of type str, not float"),
     "float, a bool": (garbage([[10, True, 0.0]]), "Finish.timeout is of type bool, not float"),
@@ -162,7 +162,7 @@ def test_what_is_not_ours_is_refused_by_name(packet: bytes, text: str) -> None:
 
 
 def test_one_bad_message_spoils_its_packet() -> None:
-    good = encode(control.Snapshot(1))
+    good = encode(control.WriteSlots(1))
 
     with pytest.raises(ControlError):
         decode(pack([good, garbage([99]), good]))

@@ -8,11 +8,11 @@ from unittest import mock
 from fanout.control.messages import (
     Evict,
     Finish,
+    SlotsWritten,
     Slow,
-    Snapshot,
-    SnapshotDone,
     Started,
     Subscriptions,
+    WriteSlots,
 )
 from fanout.control.takeover import Resume, Resumed, Wants
 from fanout.coordinator.actions import Say
@@ -60,8 +60,8 @@ def test_who_asked_before_it_was_known_that_a_worker_is_lost_waits_until_others_
         bench.coordinator._carry_out(ask(bench.state, flag))
         bench.turn()
         (asked,) = second.hear()
-        assert isinstance(asked, Snapshot)
-        second.say(SnapshotDone(asked.token))
+        assert isinstance(asked, WriteSlots)
+        second.say(SlotsWritten(asked.token))
         first.exit(KILLED)
         bench.turn()
 
@@ -70,8 +70,8 @@ def test_who_asked_before_it_was_known_that_a_worker_is_lost_waits_until_others_
         second.say(Resumed(subscriber, True, ""))
         bench.turn()
         (asked,) = second.hear()
-        assert isinstance(asked, Snapshot), "it is asked once more"
-        second.say(SnapshotDone(asked.token))
+        assert isinstance(asked, WriteSlots), "it is asked once more"
+        second.say(SlotsWritten(asked.token))
         bench.turn()
         assert flag.times == 1
 

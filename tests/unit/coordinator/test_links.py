@@ -12,7 +12,7 @@ from unittest import mock
 from fanout.control.channel import ChannelFull
 from fanout.control.judging import Secure
 from fanout.control.leftovers import LeftFile
-from fanout.control.messages import Adopt, Snapshot
+from fanout.control.messages import Adopt, WriteSlots
 from fanout.coordinator.conditions import read_condition
 from fanout.coordinator.lives import Condition, Sight
 from fanout.shm.worker_slot import NO_TAIL
@@ -72,7 +72,7 @@ def test_what_was_said_to_it_waits_until_it_has_read_it() -> None:
         before = kernel.look(link).is_waited_for  # nobody has read Hello
         bench.worker.hear()
         read = kernel.look(link).is_waited_for
-        link.say(Snapshot(1))
+        link.say(WriteSlots(1))
         waiting = kernel.look(link).is_waited_for
         bench.coordinator._pool.flush()
         sent = kernel.look(link).is_waited_for

@@ -8,9 +8,9 @@ from unittest import mock
 
 import pytest
 
-from fanout.control.messages import Evict, Finish, Snapshot, SnapshotDone
+from fanout.control.messages import Evict, Finish, SlotsWritten, WriteSlots
 from fanout.control.takeover import Release, Released, Resume, Resumed, Wants
-from fanout.coordinator.moving import AGAIN, ASKED_MAX, REST
+from fanout.coordinator.moving import AGAIN, ASKED_MAX, PAUSE
 from fanout.coordinator.reports import ask, disconnect
 from fanout.errors import ConfigError, NotMovedError
 from fanout.events import EventKind
@@ -262,7 +262,7 @@ def test_who_asks_for_figures_is_answered_though_one_is_moved_after_the_other() 
         bench.turn()
         begin(bench, two, 1)
         assert first.hear() == [Release(one, 0)], "the other one waits"
-        assert 0 < bench.coordinator._pool.moving.may_wait <= REST
+        assert 0 < bench.coordinator._pool.moving.may_wait <= PAUSE
 
         first.say(Released(one, True, ""))
         bench.turn()
@@ -271,10 +271,10 @@ def test_who_asks_for_figures_is_answered_though_one_is_moved_after_the_other() 
         bench.turn()
         bench.turn()
         asked, release = first.hear()
-        assert (kinds([asked]), release) == ([Snapshot], Release(two, 0))
+        assert (kinds([asked]), release) == ([WriteSlots], Release(two, 0))
         for process, message in ((first, asked), (second, second.hear()[0])):
-            assert isinstance(message, Snapshot)
-            process.say(SnapshotDone(message.token))
+            assert isinstance(message, WriteSlots)
+            process.say(SlotsWritten(message.token))
         bench.turn()
         assert flag.times == 1
 
@@ -286,10 +286,10 @@ def test_others_are_moved_in_the_end_if_one_gets_nowhere() -> None:
         begin(bench, one, 1)
         bench.coordinator._carry_out(ask(bench.state, Flag()))
         move, _flag = begin(bench, two, 1)
-        bench.now += REST / 2
+        bench.now += PAUSE / 2
         bench.turn()
         assert first.hear() == [Release(one, 0)]
-        bench.now += REST
+        bench.now += PAUSE
         bench.turn()
         assert first.hear() == [Release(two, 0)]
         assert move.problem is None

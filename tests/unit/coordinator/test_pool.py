@@ -11,7 +11,7 @@ import pytest
 
 from fanout.control import channel as channels
 from fanout.control.channel import RECEIVE_MESSAGES
-from fanout.control.messages import Finish, Slow, Snapshot, SnapshotDone, Started
+from fanout.control.messages import Finish, SlotsWritten, Slow, Started, WriteSlots
 from fanout.coordinator.reports import ask
 from fanout.coordinator.supervision import BACKOFF_MAX, GIVE_UP_AFTER
 from fanout.coordinator.watching import TICK
@@ -144,7 +144,7 @@ def test_one_that_does_not_read_is_killed_and_the_others_live() -> None:
     with Bench() as bench, mock.patch.object(channels, "QUEUE_MESSAGES_MAX", 1):
         pool = bench.coordinator._pool
         while not bench.state.supervision.lives[0].condemned:
-            bench.coordinator._carry_out(pool.say(0, Snapshot(1)))
+            bench.coordinator._carry_out(pool.say(0, WriteSlots(1)))
             pool.flush()
         connect = bench.listen()
         connect()
@@ -212,8 +212,8 @@ def test_one_that_is_given_up_leaves_its_work_to_the_others() -> None:
         bench.coordinator._carry_out(ask(bench.state, answered))
         bench.turn()
         token = bench.processes[1 - lost].hear()[-1]
-        assert isinstance(token, Snapshot)
-        bench.processes[1 - lost].say(SnapshotDone(token.token))
+        assert isinstance(token, WriteSlots)
+        bench.processes[1 - lost].say(SlotsWritten(token.token))
         bench.turn()
 
         assert (told.worker, bench.broken, answered.times) == (lost, False, 1)

@@ -17,12 +17,12 @@ from fanout.control.messages import (
     Finish,
     Message,
     SetPolicy,
+    SlotsWritten,
     Slow,
-    Snapshot,
-    SnapshotDone,
     Started,
     Subscriptions,
     Throttled,
+    WriteSlots,
 )
 from fanout.coordinator import actions as do
 from fanout.coordinator import reports
@@ -215,8 +215,8 @@ def test_a_question_is_answered_when_the_last_has_answered_or_is_lost() -> None:
     state, flag = served(), Flag()
 
     asked = reports.ask(state, flag)
-    assert asked == [do.Say(0, Snapshot(1)), do.Say(1, Snapshot(1))]
-    assert reports.take(state, 0, SnapshotDone(1), NOW) == []
+    assert asked == [do.Say(0, WriteSlots(1)), do.Say(1, WriteSlots(1))]
+    assert reports.take(state, 0, SlotsWritten(1), NOW) == []
     assert do.Answer(flag) in lose(state, 1)
 
 

@@ -16,13 +16,13 @@ from fanout.zmtp.boxes import SERVER_TEXT
 from fanout.zmtp.layout import OneByOne, lay_out
 
 if TYPE_CHECKING:
-    from fanout.zmtp.batches import Layout
+    from fanout.zmtp.batches import LaidOut
 
 KEY = bytes(range(32))
 WIRE = encode_message([b"topic", b"", b"x" * 222, b"y" * 223, b"z" * 70_000])
 
 
-def laid_out() -> Layout:
+def laid_out() -> LaidOut:
     found = lay_out(memoryview(WIRE), 1 << 20)
     assert found is not None
     return found

@@ -22,7 +22,7 @@ from fanout.shm.log import NO_SPACE
 from fanout.shm.reader import LogReader
 from fanout.shm.segment import Segment
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot, sleeper_byte
-from fanout.workers.rest import Rest
+from fanout.workers.idling import Idling
 from fanout.zmtp.frames import encode_message
 from tests.helpers.log import SMALL
 from tests.unit.send.line import Line
@@ -109,7 +109,7 @@ def test_a_worker_is_woken_once_for_each_sleep_and_only_for_what_it_has_to_send(
         slot = WorkerSlot(segment, index)
         return SimpleNamespace(slot=slot, log=reader, now=time.monotonic_ns, naps=mock.Mock)
 
-    rests = [Rest(around(index), write_set) for index in range(workers)]
+    idle = [Idling(around(index), write_set) for index in range(workers)]
     bells = [Bell(segment, index, doorbell) for index, doorbell in enumerate(doorbells)]
     last = workers - 1
     interest: Any = SimpleNamespace(
@@ -122,12 +122,12 @@ def test_a_worker_is_woken_once_for_each_sleep_and_only_for_what_it_has_to_send(
         return [index for index, doorbell in enumerate(doorbells) if doorbell.wait(0)]
 
     awake = rung_by(b"its own")
-    for rest in rests:
-        assert rest.sleep(reader.head())
+    for one in idle:
+        assert one.sleep(reader.head())
     asleep = [rung_by(b"another"), rung_by(b"its own"), rung_by(b"its own")]
-    rests[last].wake()
+    idle[last].wake()
     woken = rung_by(b"its own")
-    assert not rests[last].sleep(reader.head() - 1), "it has missed one"
+    assert not idle[last].sleep(reader.head() - 1), "it has missed one"
     again = rung_by(b"its own")
 
     assert (awake, asleep, woken, again) == ([], [[], [last], []], [], [last])

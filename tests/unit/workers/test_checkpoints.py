@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout.control.messages import SnapshotDone
+from fanout.control.messages import SlotsWritten
 from fanout.workers import checkpoints
 from fanout.workers.checkpoints import LATE_MAX, RECORD_NS, Checkpoints
 from fanout.workers.figures import Figures
@@ -181,7 +181,7 @@ def test_who_asks_is_answered_when_the_front_is_there_and_all_slots_are_written(
     three.checkpoints.answer(0)
 
     assert early == []
-    assert three.around.channel.sent == [SnapshotDone(7)]
+    assert three.around.channel.sent == [SlotsWritten(7)]
     assert [peer.written for peer in three.peers.values()] == [[(1, 0)]] * 3
     assert (three.around.slot.matched, three.around.slot.sent) == (3, 3)
 
@@ -211,9 +211,9 @@ def test_an_answer_takes_several_turns_if_there_is_no_time_for_all_slots_at_once
     assert told == [
         [],
         [],
-        [SnapshotDone(7)],
-        [SnapshotDone(7)],
-        [SnapshotDone(7), SnapshotDone(8)],
+        [SlotsWritten(7)],
+        [SlotsWritten(7)],
+        [SlotsWritten(7), SlotsWritten(8)],
     ]
 
 

@@ -63,7 +63,7 @@ def napping() -> Iterator[Turns]:
     turns = Turns(Napping(SMALL))
     turns.publish()
     turns.worker.sending_turn()
-    assert turns.worker.rest.is_napping(NS), "after its turn"
+    assert turns.worker.idling.is_napping(NS), "after its turn"
     yield turns
     turns.around.close()
 

@@ -1,4 +1,4 @@
-"""Rest: what a worker does between turns when there is nothing to do. Shell.
+"""Idling: what a worker does between turns when there is nothing to do. Shell.
 
 It *sleeps* until the publisher rings. In a flood it *naps* instead, and looks again by itself. A
 nap lets new messages accumulate. Members that are behind wait for room in their sockets and not for
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 GATHER = 0.00002  # seconds; as long as a turn takes beside its sends
 
 
-class Rest:
-    """Decides how a worker rests, and tells the publisher by its slot.
+class Idling:
+    """Decides how a worker idles, and tells the publisher by its slot.
 
     Its mutable state: the number of the last sleep, when the nap ends that was interrupted (0 =
     none was), when the round began that takes several turns (0 = none does), and what is known of
@@ -59,7 +59,7 @@ class Rest:
         self._nap_ends = 0
 
     def put_off(self, began: int) -> None:
-        """No rest yet: the round under way goes on in the next turn.
+        """It does not idle yet: the round under way goes on in the next turn.
 
         A nap after its last turn is as long as all of it demands. That turn may be a short one: the
         more subscribers had been served before it, the less would be sent to each at once.
