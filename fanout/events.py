@@ -45,6 +45,9 @@ class EventKind(str, enum.Enum):
     WORKER_GIVEN_UP = "worker_given_up"  # it failed for minutes: there is one less from now on
     WORKER_SHORT_OF_MEMORY = "worker_short_of_memory"  # others could not go on with all that it has
     WORKER_RETIRED = "worker_retired"  # it has ended as we wanted: replaced, or one less
+    CLOCK_SET = "clock_set"  # the time of day was; nothing here waits by it
+    MACHINE_SLEPT = "machine_slept"  # a laptop that was closed, a machine that was suspended
+    STOOD_STILL = "stood_still"  # the publisher's process was stopped, or got no time to look
     EVENTS_LOST = "events_lost"  # who is told of them is too slow: here events are missing
     CALLBACK_FAILED = "callback_failed"  # a check of security, or on_event: that to the logger only
 

@@ -147,6 +147,9 @@ class PublisherStatistics:
     moved: int  # times that a subscriber went on with another worker while both served
     accept_pauses: int  # times that no descriptor or memory was left to accept with, for 0.5 s each
     accept_queue_full: int  # times that all places were taken of those who wait to be accepted
+    clock_sets: int  # times that the time of day was set, by 0.1 s or more
+    machine_sleeps: int  # times that the machine slept
+    standstills: int  # times that the publisher's process looked after nothing for more than 1 s
     throttled: int  # subscribers left unread for a while; one that goes on, once more each 10 s
     subscriptions_refused: int  # of which a subscriber gets nothing, for its user may not have it
     from_snapshot: int  # of `matched`: last values that subscribers were sent when they came

@@ -27,9 +27,9 @@ from fanout.coordinator.figures import Figures
 from fanout.coordinator.hands import Hands
 from fanout.coordinator.judgements import due
 from fanout.coordinator.ledger import Ledger
+from fanout.coordinator.looks import Looks
 from fanout.coordinator.pool import Pool
 from fanout.coordinator.reception import Reception
-from fanout.coordinator.shortage import Shortage
 from fanout.coordinator.state import make_state
 from fanout.coordinator.surroundings import REAL
 from fanout.coordinator.telling import Telling
@@ -113,7 +113,7 @@ class Coordinator:
         self._figures = Figures(segment, ledger, options.policy, options.value_age)
         self._announcer = announcer
         self._telling = Telling(self._pool.dropping())
-        self._shortage = Shortage(self._pool.links)
+        self._looks = Looks(self._telling, links, ledger, surroundings.read_times)
         self.reception = Reception(
             *(self.state, self._calls, self._selector, now),
             lambda: [link.slot.load for link in links],
@@ -295,7 +295,7 @@ class Coordinator:
             self._have_workers_end(max(0.0, self._ends_at - now), now)
         if supervision.is_time_to_look(now):
             self.reception.look(now)
-            self._tell(self._telling.due(now) + self._shortage.look(now))
+            self._tell(self._looks.look(now))
             self._carry_out([*supervision.look(now, self._pool.sights()), *due(self.state, now)])
         self._carry_out(supervision.due(now))
         self._figures.turned(int(now * 1e9))

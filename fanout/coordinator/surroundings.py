@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from fanout.coordinator.clocks import Times
 from fanout.coordinator.conditions import read_condition
 from fanout.coordinator.spawn import WorkerProcess
 from fanout.descriptors import standard_taken
@@ -79,6 +80,17 @@ def make_selector() -> selectors.BaseSelector:
         return selectors.DefaultSelector()
 
 
+def read_times() -> Times:
+    """All clocks, one after another; where the system does not say whether it slept, it did not."""
+    running = time.monotonic()
+    try:
+        existing = time.clock_gettime(time.CLOCK_BOOTTIME)
+    except OSError:  # a sandbox refuses it
+        existing = running
+    wall = time.time()
+    return Times(running, existing, wall, time.monotonic() - running)
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """Clock, selector and processes of one coordinator.
@@ -86,13 +98,14 @@ class Surroundings:
     Attributes:
         now: seconds of a clock that never goes back.
         make_selector: what tells that a descriptor is readable; the coordinator closes it.
-        start_process, read_condition: as the functions of these names.
+        start_process, read_condition, read_times: as the functions of these names.
     """
 
     now: Callable[[], float] = time.monotonic
     make_selector: Callable[[], selectors.BaseSelector] = make_selector
     start_process: Callable[[int, int], Process] = start_process
     read_condition: Callable[[int], Condition | None] = read_condition
+    read_times: Callable[[], Times] = read_times
 
 
 REAL = Surroundings()

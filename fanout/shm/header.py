@@ -122,6 +122,9 @@ class SharedTotals(Record):
     subscriptions_refused = Word(_ACCOUNTS + 18, "of who has no right to them")
     accept_pauses = Word(_ACCOUNTS + 19, "times that accepting paused: no descriptors, no memory")
     accept_queue_full = Word(_ACCOUNTS + 20, "looks that found an accept queue full")
+    clock_sets = Word(_ACCOUNTS + 21, "times that the time of day was set")
+    machine_sleeps = Word(_ACCOUNTS + 22, "times that the machine slept")
+    standstills = Word(_ACCOUNTS + 23, "times that the coordinator came late to a look")
     inexact = Word(_ACCOUNTS + 13, "connections of lost workers whose figures may be too small")
 
 

@@ -58,6 +58,7 @@ ABOUT_SEVERAL = {
     "test_public_names.py": "fanout/__init__.py",
     "test_replaced_names.py": "tests/simulation/",
     "test_repository.py": "the repository",
+    "test_time_of_day.py": "who asks for the time of day",
     "test_waiting.py": "what tests wait for: tests/helpers/stock.py and filling.py",
     "test_structure.py": "who imports whom",
     "benchmarks/test_counting.py": "scripts/benchmarks/receiver.py and workloads/",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from fanout.control.channel import Channel
 from fanout.control.messages import Closed, Connected, Started, Subscriptions
 from fanout.coordinator.announcer import Announcer
+from fanout.coordinator.clocks import Times
 from fanout.coordinator.coordinator import Coordinator
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.surroundings import Surroundings
@@ -125,10 +126,13 @@ class Bench:
         broken: whether the coordinator has said that nothing can be delivered any more.
         condition: what the kernel says of all processes.
         conditions: of some, by process id.
+        slept: seconds that the machine has slept.
+        set_by: seconds by which the time of day was set.
     """
 
     def __init__(self, workers: int = 1, options: Mapping[str, Any] | None = None) -> None:
         self.now = 1_000.0
+        self.slept = self.set_by = 0.0
         self.processes: list[Worker] = []
         self.refused = 0
         self.events: list[Event] = []
@@ -155,6 +159,7 @@ class Bench:
             surroundings=Surroundings(
                 *(lambda: self.now, Impatient, self._start),
                 lambda pid: self.conditions.get(pid, self.condition),
+                self._times,
             ),
         )
         self.state = self.coordinator.state
@@ -192,6 +197,10 @@ class Bench:
         slot = self.coordinator.links[index].slot
         self.processes.append(Worker(index, control_descriptor, slot))
         return self.processes[-1]
+
+    def _times(self) -> Times:
+        existing = self.now + self.slept
+        return Times(self.now, existing, existing + self.set_by)
 
     @property
     def worker(self) -> Worker:
