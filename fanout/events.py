@@ -24,6 +24,7 @@ class EventKind(str, enum.Enum):
     SUBSCRIBER_STALLED = "subscriber_stalled"  # it takes nothing, and has lost nothing by that yet
     SUBSCRIBER_RECOVERED = "subscriber_recovered"  # a slow or stalled one has caught up
     SUBSCRIBER_THROTTLED = "subscriber_throttled"  # says too much: left unread a while
+    SUBSCRIBER_HALF_CLOSED = "subscriber_half_closed"  # has ended its side; it is served on
     SUBSCRIBER_MOVED = "subscriber_moved"  # it goes on with another worker; both serve
     SUBSCRIBER_EVICTED = "subscriber_evicted"  # closed by us: timeout, violation, lost worker
     SUBSCRIBER_DISCONNECTED = "subscriber_disconnected"  # closed by the peer or by close()

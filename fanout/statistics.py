@@ -151,6 +151,7 @@ class PublisherStatistics:
     machine_sleeps: int  # times that the machine slept
     standstills: int  # times that the publisher's process looked after nothing for more than 1 s
     throttled: int  # subscribers left unread for a while; one that goes on, once more each 10 s
+    half_closed: int  # subscribers that have ended their side of the connection, and read on
     subscriptions_refused: int  # of which a subscriber gets nothing, for its user may not have it
     from_snapshot: int  # of `matched`: last values that subscribers were sent when they came
     keyframes_lost: int  # times that of a topic no keyframe was left for who came: it got nothing

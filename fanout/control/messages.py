@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias, get_args
 
 import msgpack
 
+from fanout.control.conduct import OfConduct
 from fanout.control.judging import AuthRequest, Judged, Secure
 from fanout.control.leftovers import LeftFile
 from fanout.control.rights import OfRights
@@ -128,14 +129,6 @@ class Slow:
 
 
 @record
-class Throttled:
-    """From a worker: what this subscriber says takes so much that it is left unread for a while."""
-
-    code: ClassVar[int] = 11
-    subscriber: int
-
-
-@record
 class Chose:
     """From a worker: this subscriber says this of itself; all of it, whenever that changes."""
 
@@ -215,7 +208,6 @@ Message: TypeAlias = (
     | Subscriptions
     | Closed
     | Slow
-    | Throttled
     | Chose
     | Declined
     | KeyframeWanted
@@ -224,6 +216,7 @@ Message: TypeAlias = (
     | WriteSlots
     | SlotsWritten
     | Finish
+    | OfConduct
     | OfTakeovers
     | AuthRequest
     | Judged

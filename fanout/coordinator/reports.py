@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.control.conduct import ReadsOn, Throttled
 from fanout.control.judging import AuthRequest
 from fanout.control.messages import (
     Chose,
@@ -18,11 +19,10 @@ from fanout.control.messages import (
     Slow,
     Started,
     Subscriptions,
-    Throttled,
     WriteSlots,
 )
 from fanout.control.rights import Asked, Permitted, Refused
-from fanout.coordinator import permits
+from fanout.coordinator import conduct, permits
 from fanout.coordinator.actions import (
     Answer,
     Book,
@@ -77,8 +77,8 @@ def take(state: State, worker: int, message: Message, now: float) -> list[Action
         return asked(state, message, now)
     if isinstance(message, Slow):
         return _slow(state, message)
-    if isinstance(message, Throttled):
-        return _throttled(state, message, now)
+    if isinstance(message, Throttled | ReadsOn):
+        return conduct.take(state, message, now)
     if isinstance(message, Chose):
         return _chose(state, message)
     if isinstance(message, Declined):
@@ -235,19 +235,6 @@ def set_slow_policy(state: State, subscriber: int, policy: SlowPolicy | None) ->
     if connection is None:
         raise ConfigError(f"no subscriber {subscriber!r} is connected: see subscribers()")
     return state.choices.call(connection, policy)
-
-
-def _throttled(state: State, message: Throttled, now: float) -> list[Action]:
-    connection = state.roster.connections.get(message.subscriber)
-    if connection is None:
-        return []
-    state.ledger.throttled += 1
-    state.roster.addresses.exceeded(connection.peer, now, again=connection.is_over)
-    connection.is_over, connection.owed_at = True, now
-    cause = Reason.BUSY
-    owed = f"; its address owed {connection.debt / 1e9:.3g} s of CPU when it came"
-    text = cause.text + (owed if connection.debt else "")
-    return [tell_of(EventKind.SUBSCRIBER_THROTTLED, connection, text, cause=cause)]
 
 
 def _connected(state: State, message: Connected) -> list[Action]:

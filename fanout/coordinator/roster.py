@@ -44,6 +44,7 @@ class Accepted:
     lost_from: int | None = None  # its worker is lost, and has served it up to that message
     slow: bool = False  # it was told of as that, and not yet that it has recovered
     stalled: bool = False  # the same
+    half_closed: bool = False  # it was told of that it has ended its side, and is served on
     owed_at: float = 0.0  # seconds; since it came, or was named as over it last, it has paid
     came_at: float = 0.0  # seconds; when it was accepted
     login: tuple[str, str] | None = None  # the user, as he is known, and his key; once let in

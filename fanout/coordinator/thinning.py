@@ -36,6 +36,7 @@ _OF_STRANGERS = {
     EventKind.HANDSHAKE_FAILED,
     EventKind.PRODUCER_EVICTED,  # for what it says; it is back at once
     EventKind.ASKER_EVICTED,
+    EventKind.SUBSCRIBER_HALF_CLOSED,
     EventKind.SUBSCRIBER_THROTTLED,
     EventKind.SUBSCRIPTION_REFUSED,
 }

@@ -259,6 +259,7 @@ class Reader:
             machine_sleeps=totals.machine_sleeps,
             standstills=totals.standstills,
             throttled=totals.throttled,
+            half_closed=totals.half_closed,
             subscriptions_refused=totals.subscriptions_refused,
             replayed=sum(row.replayed for row in workers),
             from_snapshot=sum(row.from_snapshot for row in workers),

@@ -101,6 +101,7 @@ class SharedTotals(Record):
     dropped = Word(6, "messages lost by slow subscribers, of connections that have ended")
     discarded = Word(7, "messages queued for a subscriber when its connection ended")
     throttled = Word(8, "times that a subscriber was named for what its talking takes")
+    half_closed = Word(9, "subscribers that have ended their side, and were served on")
     # Of connections that have ended, as those above.
     matched = Word(_ACCOUNTS, "messages that matched")
     matched_bytes = Word(_ACCOUNTS + 1, "their bytes")

@@ -50,11 +50,11 @@ def publisher(happenings: Happenings) -> Iterator[Publisher]:
         yield made
 
 
-def half_closed(publisher: Publisher) -> RawPeer:
-    """One that has said no more, and was asked whether it reads."""
+def half_closed(publisher: Publisher, count: int = 1) -> RawPeer:
+    """One that has said no more, and was asked whether it reads; there are so many then."""
     peer = RawPeer.version_3(publisher.endpoints[0], b"A")
     try:
-        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        publisher.wait_for_subscribers(count, timeout=DEADLINE_S)
         peer.socket.shutdown(socket.SHUT_WR)
         peer.expect(PING)
     except BaseException:
@@ -83,6 +83,8 @@ def test_who_reads_on_gets_everything_and_no_more_pings(
             assert not peer.is_readable(0.05)
         (one,) = publisher.subscribers()
         assert (one.matched, one.sent) == (first, first)
+        (told,) = happenings.of(EventKind.SUBSCRIBER_HALF_CLOSED)
+        assert (told.subscriber, publisher.statistics().half_closed) == (one.id, 1)
     publisher.publish(b"A", b"to nobody")
     (gone,) = happenings.wait_for(EventKind.SUBSCRIBER_DISCONNECTED)
     assert gone.cause is Reason.LEFT
@@ -163,6 +165,7 @@ def test_who_cannot_be_asked_has_left(
         assert peer.read_to_end() == b""
         (gone,) = happenings.wait_for(EventKind.SUBSCRIBER_DISCONNECTED)
         assert gone.cause is Reason.LEFT
+    assert publisher.statistics().half_closed == 0
 
 
 def test_it_goes_on_when_it_is_moved_and_when_its_worker_is_killed(
@@ -181,6 +184,14 @@ def test_it_goes_on_when_it_is_moved_and_when_its_worker_is_killed(
         (one,) = publisher.subscribers()
         assert (one.matched, one.sent) == (30, 30)
         assert not happenings.of(EventKind.SUBSCRIBER_EVICTED)
+        # Whoever serves it says so anew; another one, that comes then, shows that it was heard.
+        with half_closed(publisher, 2):
+            told = happenings.wait_for(EventKind.SUBSCRIBER_HALF_CLOSED)
+            wait_until(lambda: publisher.statistics().half_closed == 2, "both are counted")
+            assert told[0].subscriber == one.id
+        assert len(happenings.of(EventKind.SUBSCRIBER_HALF_CLOSED)) == 1, (
+            "the next one is summed up"
+        )
 
 
 def test_one_that_reads_nothing_is_evicted_like_others(happenings: Happenings) -> None:

@@ -16,11 +16,13 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from fanout.control.conduct import ReadsOn
 from fanout.reasons import Reason
 from fanout.transport import kernel
 from fanout.workers.connections.question import Question, Verdict
 
 if TYPE_CHECKING:
+    from fanout.control.channel import Channel
     from fanout.workers.connections.deadlines import Deadlines
     from fanout.workers.connections.desk import Desk
     from fanout.workers.connections.peer import Peer
@@ -29,14 +31,15 @@ LOOKS_PER_TICK = 256  # half a millisecond; with ten ticks a second, 2,560 are l
 
 
 class HalfClosed:
-    """Asks those who say no more whether they still read; times are monotonic ns.
+    """Asks those who say no more whether they still read, and reports who does; in monotonic ns.
 
     Its mutable state: who was asked, and is not judged yet; who was looked at longest ago first.
     """
 
-    def __init__(self, desk: Desk, deadlines: Deadlines) -> None:
+    def __init__(self, desk: Desk, deadlines: Deadlines, channel: Channel) -> None:
         self._desk = desk
         self._deadlines = deadlines
+        self._channel = channel
         self._asked: dict[Peer, Question] = {}
 
     def __len__(self) -> int:
@@ -72,6 +75,8 @@ class HalfClosed:
                 self._desk.close(peer, Reason.LEFT)
             elif verdict is Verdict.WAIT:
                 self._asked[peer] = question  # behind the others
+            else:
+                self._channel.post(ReadsOn(peer.id))
 
     def _ask(self, peer: Peer, acknowledged: int, now: int) -> None:
         self._deadlines.forget(peer)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout._units import NS
-from fanout.control.messages import Throttled
+from fanout.control.conduct import Throttled
 from fanout.control.splitting import split_subscriptions
 from fanout.shm.layout import SPEECH_BYTES
 from fanout.shm.prefix_table import weight
@@ -96,7 +96,7 @@ class ReadSide:
         self._changes: dict[Peer, tuple[list[bytes], list[bytes]]] = {}  # added, cancelled
         self._reported: dict[Peer, Reported] = {}
         self._parts = Parts(desk)
-        self._half_closed = HalfClosed(desk, deadlines)
+        self._half_closed = HalfClosed(desk, deadlines, channel)
         self.has_changed = False
 
     @property

@@ -10,7 +10,7 @@ from typing import get_args
 import msgpack
 import pytest
 
-from fanout.control import judging, leftovers, rights, takeover
+from fanout.control import conduct, judging, leftovers, rights, takeover
 from fanout.control import messages as control
 from fanout.control.messages import (
     PACKET_BYTES_MAX,
@@ -35,7 +35,8 @@ MESSAGES: list[Message] = [
     Subscriptions(1, 2, [b"", b"added"], [b"cancelled"]),
     control.Closed(1, True, 49, "in words", 5, 4, 3, 2, 1, debt=7),
     control.Slow(1, False, 2, "in words", True),
-    control.Throttled(1),
+    conduct.Throttled(1),
+    conduct.ReadsOn(1),
     control.Chose(1, "desk7", {"action": "conflate", "limit_age": 2.5}),
     control.Declined(1, "in words"),
     control.KeyframeWanted([b"", b"topic"]),

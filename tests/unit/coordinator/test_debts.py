@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from fanout.control.messages import Closed, Throttled
+from fanout.control.conduct import Throttled
+from fanout.control.messages import Closed
 from fanout.coordinator import actions as do
 from fanout.coordinator import reports
 from fanout.coordinator.addresses import REMEMBERED_MAX, Addresses

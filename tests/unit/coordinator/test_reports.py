@@ -21,7 +21,6 @@ from fanout.control.messages import (
     Slow,
     Started,
     Subscriptions,
-    Throttled,
     WriteSlots,
 )
 from fanout.coordinator import actions as do
@@ -262,19 +261,6 @@ def test_what_is_not_for_a_coordinator_is_refused_and_changes_nothing(
         reports.take(state, one.worker, message, NOW)
 
     assert list(state.roster.connections) == [one.subscriber]
-
-
-def test_who_takes_more_than_its_part_is_named_and_counted() -> None:
-    state = served()
-    one = admit(state)
-
-    (told,) = take(state, one, Throttled(one.subscriber))
-    assert isinstance(told, do.Tell)
-    event = told.event
-    assert (event.kind, event.cause) == (EventKind.SUBSCRIBER_THROTTLED, Reason.BUSY)
-    assert (event.subscriber, event.peer) == (one.subscriber, one.peer)
-    assert state.ledger.throttled == 1
-    assert take(state, one, Throttled(99)) == []
 
 
 def test_who_subscribes_beyond_what_all_may_is_sent_away_and_wants_nothing_any_more() -> None:

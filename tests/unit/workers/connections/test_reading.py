@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout.control.messages import Adopt, Closed, Throttled
+from fanout.control.conduct import Throttled
+from fanout.control.messages import Adopt, Closed
 from fanout.options import Options
 from fanout.peer_budget import PEER_PART
 from fanout.reasons import Reason
