@@ -71,8 +71,8 @@ class Event:
     connection ended, `lost` the events that are missing at an EVENTS_LOST, `added` and `cancelled`
     the topics of a SUBSCRIBER_SUBSCRIBED, `topic` is that of a KEYFRAME_WANTED. `cause` is from a
     fixed list, for programs, what `reason` says to people; None where no connection ended, was
-    refused or lost messages. `count` is the number of events for which a summary stands, with what
-    all of them count; the rest is of the last: see the reference.
+    refused, lost messages or did not get what it had asked for. `count` is the number of events for
+    which a summary stands, with what all of them count; the rest is of the last: see the reference.
     `exit_code` is that of the process of a WORKER_LOST, -N for signal N; None where there was none,
     or nobody knows it. `exact` is False where more may have been discarded than it says: `reason`
     says why that is not known. `user` is who the subscriber has proven to be.

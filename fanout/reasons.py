@@ -208,6 +208,18 @@ class Reason(enum.Enum):
         "its address connects too often (max_connects_per_address)",
         Fault.SUBSCRIBER,
     )
+    NOT_PERMITTED = (
+        55,
+        "not_permitted",
+        "has subscribed to what its user may not have (security)",
+        Fault.SUBSCRIBER,
+    )
+    DECLINED = (
+        56,
+        "declined",
+        "has said of itself what means nothing, or what it cannot have",
+        Fault.SUBSCRIBER,
+    )
 
 
 NUMBERS_MAX = 63  # there is a counter for each number in the header of the shared memory

@@ -29,7 +29,8 @@ def take(state: State, message: Permitted | Asked | Refused) -> list[Action]:
         more = f", and {message.count - 1:,} more" if message.count > 1 else ""
         what = ", ".join(f"{prefix[:40]!r}" for prefix in message.example)
         text = f"may not have {what}{more}"
-        return [tell_of(EventKind.SUBSCRIPTION_REFUSED, connection, text)]
+        cause = Reason.NOT_PERMITTED
+        return [tell_of(EventKind.SUBSCRIPTION_REFUSED, connection, text, cause=cause)]
     state.access.note_asked(message)
     if state.access.asked_bytes <= state.max_interest_bytes or connection.over_limit:
         return []

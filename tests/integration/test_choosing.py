@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import fanout.asyncio
-from fanout import ClosedError, ConfigError, EventKind, Publisher, SlowPolicy, SlowRule
+from fanout import ClosedError, ConfigError, EventKind, Publisher, Reason, SlowPolicy, SlowRule
 from fanout.observe.publishers import publishers
 from tests.helpers.happenings import Happenings
 from tests.helpers.waiting import DEADLINE_S, wait_until
@@ -104,6 +104,7 @@ def test_what_it_cannot_have_is_told_and_changes_nothing(stock: Stock) -> None:
         subscriber = stock.connect(publisher.endpoints[0], SAY + b"policy=block")
         (declined,) = happenings.wait_for(EventKind.CHOICE_DECLINED)
         assert "policy=block is not for subscribers" in declined.reason
+        assert declined.cause is Reason.DECLINED
         subscriber.subscribe(SAY + b"limit_age=never")
         subscriber.subscribe(SAY + b"limit_ages=3")
         _, second, third = happenings.wait_for(EventKind.CHOICE_DECLINED, 3)

@@ -107,7 +107,7 @@ def test_each_gets_what_he_may_have_of_what_he_asks_for(connect: Callable[..., A
         assert topics_of(boss, b"news.end") == ALL
         [event] = happenings.wait_for(EventKind.SUBSCRIPTION_REFUSED)
         assert event.user == "desk7"
-        assert event.reason == "may not have b'secret'"
+        assert (event.reason, event.cause) == ("may not have b'secret'", Reason.NOT_PERMITTED)
         assert publisher.statistics().subscriptions_refused == 1
         boss.unsubscribe(b"")
         subscribed(publisher, 2, 2, 0)

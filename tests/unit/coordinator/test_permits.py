@@ -39,6 +39,7 @@ def test_what_is_refused_is_told_and_counted() -> None:
     assert isinstance(tell, do.Tell)
     event = tell.event
     assert (event.kind, event.user) == (EventKind.SUBSCRIPTION_REFUSED, "desk7")
+    assert event.cause is Reason.NOT_PERMITTED
     assert event.reason == f"may not have {b'x' * 40!r}, and 2 more"
     assert state.ledger.subscriptions_refused == 3
 

@@ -342,6 +342,7 @@ def test_what_it_cannot_have_is_told() -> None:
 
     assert isinstance(told, do.Tell)
     assert (told.event.kind, told.event.subscriber) == (EventKind.CHOICE_DECLINED, one.subscriber)
+    assert told.event.cause is Reason.DECLINED
     assert told.event.reason == "limit_age=never: not a number"
 
 

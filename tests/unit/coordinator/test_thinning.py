@@ -108,7 +108,8 @@ def for_the_log() -> Thinning:
 
 
 def declined(reason: str, subscriber: int = 1) -> Event:
-    return Event(EventKind.CHOICE_DECLINED, reason, subscriber=subscriber)
+    cause = Reason.DECLINED
+    return Event(EventKind.CHOICE_DECLINED, reason, subscriber=subscriber, cause=cause)
 
 
 def test_each_thing_that_cannot_be_had_is_named_at_once() -> None:
