@@ -222,8 +222,8 @@ def _declined(state: State, message: Declined) -> list[Action]:
     connection = state.roster.connections.get(message.subscriber)
     if connection is None:
         return []
-    why, cause = message.reason, Reason.DECLINED
-    return [tell_of(EventKind.CHOICE_DECLINED, connection, why, cause=cause)]
+    kind, cause = EventKind.CHOICE_DECLINED, Reason.DECLINED
+    return [tell_of(kind, connection, message.reason, cause=cause)]
 
 
 def set_slow_policy(state: State, subscriber: int, policy: SlowPolicy | None) -> list[Action]:

@@ -52,7 +52,7 @@ class Pump:
     def move(self) -> None:
         """Another one goes on, with what it was told over the channel and can read."""
         before, opener = self.send, self.kernel.opener
-        rest, part = before.rest, opener.part
+        rest, part = before.remainder, opener.part
         stored = handed.kept(rest, opener)
         key, count = before.hand_over()
         counts = count, opener.hand_over()
@@ -64,7 +64,7 @@ class Pump:
             kernel.boxes, over.key, SERVER_TEXT, Counting(over.heard), 1 << 24, over.part
         )
         sealer = Sealer(kernel.boxes, over.key, SERVER_TEXT, over.used)
-        self.send = SealedSend(kernel.send, sealer, over.rest)
+        self.send = SealedSend(kernel.send, sealer, over.remainder)
 
     def step(self, span: int, room: int) -> None:
         """Hand over so many bytes, to a socket with so much room."""

@@ -2,7 +2,7 @@
 
     secret    the key, and where the counters of both sides stand: that goes from process to process
               over the control channel alone, and through no memory that others see
-    rest      what is sealed and not out, or has come and is not whole, in boxes; and the begin of a
+    remainder what is sealed and not out, or has come and is not whole, in boxes; and the begin of a
               frame of the log. It may be large, and is where records keep what is large: what can
               be read there is in the log as well, or goes over the wire
 
@@ -37,7 +37,7 @@ class HandedOver(NamedTuple):
     used: int  # counter of the last nonce
     heard: int  # of the last box of the peer
     part: bytes  # of a box of the peer, of which more is to come
-    rest: KeptBoxes
+    remainder: KeptBoxes
 
     def __repr__(self) -> str:
         return "<HandedOver>"

@@ -54,7 +54,7 @@ class Releasing:
             return [], None
         if not isinstance(sealed, SealedSend) or opener is None:
             return [], Kind.SEALED.why_not
-        rest, part, where = sealed.rest, opener.part, NOWHERE
+        rest, part, where = sealed.remainder, opener.part, NOWHERE
         data = kept(rest, opener)
         if data:
             stored = self._desk.records.keep(peer, data)

@@ -236,7 +236,7 @@ class Resuming:
         )
         if over is not None:
             assert session.sealer is not None
-            boxes = self._desk.sealing.under(session.sealer, over.rest)
+            boxes = self._desk.sealing.under(session.sealer, over.remainder)
             self._pump.throttles.put_under(peer.member, boxes)
         self._permits.take_over(peer, one.rights, wants)
         peer.member.encoding = session.encoding

@@ -170,7 +170,7 @@ class SealedSend:
         return 0
 
     @property
-    def rest(self) -> KeptBoxes:
+    def remainder(self) -> KeptBoxes:
         """What is kept, for who goes on."""
         kept = self._raw, self.wire_bytes, self._owed, self._skip
         return KeptBoxes(*kept, bytes(self._pending), bytes(self._partial))

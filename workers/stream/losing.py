@@ -82,7 +82,7 @@ class Losing:
         stop = self._log.start_of(member.sequence + 1)
         assert not member.spill, "bytes from the log were sent before the spill"
         assert not member.control, "bytes from the log were sent before the control bytes"
-        member.spill = self.spills.rest(member.sequence, member.encoding, member.offset)
+        member.spill = self.spills.remainder(member.sequence, member.encoding, member.offset)
         member.spilled = member.sequence
         member.place(member.sequence + 1, 0, stop)
 

@@ -213,7 +213,7 @@ class Restoring(Replaying):
         is_there = self._is_intact(record)
         if is_there:
             spills = self.backlog.spills
-            member.spill = spills.rest(record.sequence, member.encoding, record.offset)
+            member.spill = spills.remainder(record.sequence, member.encoding, record.offset)
             member.spilled = record.sequence
             is_there = self._is_intact(record)
         if not is_there:

@@ -46,7 +46,7 @@ class Spills:
         self._copies = WeakValueDictionary()
         self._at_most = 0
 
-    def rest(self, sequence: int, encoding: Encoding | None, offset: int) -> memoryview:
+    def remainder(self, sequence: int, encoding: Encoding | None, offset: int) -> memoryview:
         """The bytes of a message from `offset` on, in this encoding; not to be changed."""
         copy = self._copies.get((sequence, encoding))
         if copy is None:

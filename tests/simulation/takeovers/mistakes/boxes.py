@@ -24,7 +24,7 @@ def forget_the_nonces_of_what_waits(original: Any, self: SealedSend) -> tuple[by
 
 def _without(original: Any, boxes: Any, read: Any, **less: Any) -> Any:
     over = original(boxes, read)
-    return over._replace(rest=over.rest._replace(**less))
+    return over._replace(remainder=over.remainder._replace(**less))
 
 
 @replaces(resuming, "unpacked")

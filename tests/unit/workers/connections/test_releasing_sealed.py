@@ -89,7 +89,7 @@ def test_a_stream_goes_on_wherever_it_is_moved_and_the_figures_add_up(
             one.say(command(b"PING", b"\0\0%d" % pings))
         for _ in range(seed + 1):
             two.turn(owner)
-        half += bool(send_of(one, owner).rest.pending)
+        half += bool(send_of(one, owner).remainder.pending)
         moved(two, one)
         if number % 2:
             one.read(5_000)
@@ -226,7 +226,7 @@ def test_who_cannot_be_given_up_is_served_on(two: SealedTakingOver) -> None:
     for number in range(30):
         two.publish(b"A", b"%d:" % number + bytes(5_000))
         two.turn(owner)
-    assert send_of(one, owner).rest.pending
+    assert send_of(one, owner).remainder.pending
     records = owner.desk.records
     area, records._area = records._area, SpillArea(two.log.written.segment, 0)
     assert two.move(one, other) == "no memory for what its worker knew"
@@ -278,11 +278,11 @@ def test_what_is_forgotten_is_noticed(
     def forgetting(boxes: list[bytes], read: Read) -> HandedOver | None:
         over = unpacked(boxes, read)
         assert over is not None
-        of: HandedOver | KeptBoxes = over if mistake in over._fields else over.rest
+        of: HandedOver | KeptBoxes = over if mistake in over._fields else over.remainder
         was = getattr(of, mistake)
         less: Any = of._replace(**{mistake: type(was)()})
         forgotten.append(bool(was))
-        return less if of is over else over._replace(rest=less)
+        return less if of is over else over._replace(remainder=less)
 
     with (
         mock.patch.object(resuming, "unpacked", forgetting),

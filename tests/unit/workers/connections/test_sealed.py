@@ -278,7 +278,7 @@ def test_an_error_is_the_callers() -> None:
 def test_who_has_handed_over_seals_and_sends_nothing() -> None:
     send, kernel = made(20)
     done = send(MESSAGE)
-    rest = send.rest
+    rest = send.remainder
     key, count = send.hand_over()
     assert rest.pending
     kernel.room = 1 << 20
@@ -296,7 +296,7 @@ def test_who_has_handed_over_seals_and_sends_nothing() -> None:
 def test_the_begin_of_a_frame_goes_along() -> None:
     send, kernel = made(1 << 20)
     assert send(MESSAGE[:4]) == 4
-    rest = send.rest
+    rest = send.remainder
     assert not kernel.sends
     other = Let(kernel.send, Sealer(kernel.boxes, *_parts(send)), rest)
     assert other(MESSAGE[4:]) == len(MESSAGE) - 4
@@ -308,7 +308,7 @@ def test_what_waits_is_thrown_away_with_its_nonces() -> None:
     with pytest.raises(BlockingIOError):
         send(MESSAGE)
     made_before = len(kernel.boxes.sealed)
-    rest = send.rest
+    rest = send.remainder
     other = Let(kernel.send, Sealer(kernel.boxes, *_parts(send)), rest)
     kernel.room = 1 << 20
     assert other(MESSAGE) == len(MESSAGE)
