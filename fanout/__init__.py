@@ -37,16 +37,14 @@ if TYPE_CHECKING:
         PoisonedError,
         StartupError,
     )
-    from fanout.event_iterators import Events
     from fanout.events import Event, EventKind
-    from fanout.last_values import LastValues
+    from fanout.faces.producer import Producer
     from fanout.options import Options
-    from fanout.producer import Producer
     from fanout.publisher import Publisher
     from fanout.reasons import Fault, Reason
+    from fanout.reporting.event_iterators import Events
     from fanout.send.batch import Batch
     from fanout.send.kept_path import LastValue
-    from fanout.slow_policy import SlowPolicy, SlowRule
     from fanout.statistics import (
         AnswerStatistics,
         AskerStatistics,
@@ -61,6 +59,8 @@ if TYPE_CHECKING:
     from fanout.subscriber.blocking import Subscriber
     from fanout.subscriber.events import ReceiverEvent, ReceiverEventKind, ReceiverStatistics
     from fanout.subscriber.message import Gap, Message
+    from fanout.terms.last_values import LastValues
+    from fanout.terms.slow_policy import SlowPolicy, SlowRule
 
 __version__ = "0.1.0"
 
@@ -113,16 +113,16 @@ _DEFINED_IN = {
         *("ForkedError", "MessageTooLarge", "NestedSendError", "NotMovedError"),
         *("PoisonedError", "StartupError"),
     ),
-    "fanout.event_iterators": ("Events",),
+    "fanout.reporting.event_iterators": ("Events",),
     "fanout.events": ("Event", "EventKind"),
-    "fanout.last_values": ("LastValues",),
+    "fanout.terms.last_values": ("LastValues",),
     "fanout.options": ("Options",),
-    "fanout.producer": ("Producer",),
+    "fanout.faces.producer": ("Producer",),
     "fanout.publisher": ("Publisher",),
     "fanout.reasons": ("Fault", "Reason"),
     "fanout.send.batch": ("Batch",),
     "fanout.send.kept_path": ("LastValue",),
-    "fanout.slow_policy": ("SlowPolicy", "SlowRule"),
+    "fanout.terms.slow_policy": ("SlowPolicy", "SlowRule"),
     "fanout.statistics": (
         *("AnswerStatistics", "AskerStatistics"),
         *("ClosedSubscriber", "IngestStatistics", "ProducerStatistics", "PublisherStatistics"),

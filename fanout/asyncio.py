@@ -16,38 +16,38 @@ import warnings
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn, Unpack
 
-from fanout import engine as engines
-from fanout.arguments import as_timeout, check_callback
-from fanout.awaited_answering import AwaitedAnswering
-from fanout.awaited_audience import AwaitedAudience
-from fanout.awaited_binding import AwaitedBinding
-from fanout.awaited_intake import AwaitedIntake
-from fanout.event_iterators import AwaitedEvents
-from fanout.loop_callback import LoopCallback
-from fanout.loop_executor import begin, in_thread, outlast
-from fanout.refusals import refuse_linger
+from fanout.basics.loop_executor import begin, in_thread, outlast
+from fanout.engine import engine as engines
+from fanout.faces.awaited_answering import AwaitedAnswering
+from fanout.faces.awaited_audience import AwaitedAudience
+from fanout.faces.awaited_binding import AwaitedBinding
+from fanout.faces.awaited_intake import AwaitedIntake
+from fanout.reporting.event_iterators import AwaitedEvents
+from fanout.reporting.loop_callback import LoopCallback
 from fanout.send.awaited_batch import Batch
 from fanout.send.awaited_publishing import AwaitedPublishing
 from fanout.send.making import make_batch, with_awaited_verbs
 from fanout.send.own_batches import OwnBatches
 from fanout.send.queue import SendQueue
+from fanout.terms.arguments import as_timeout, check_callback
+from fanout.terms.refusals import refuse_linger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
-    from fanout.awaited_producer import Producer
-    from fanout.engine import Engine
+    from fanout.engine.engine import Engine
     from fanout.events import Event
-    from fanout.option_arguments import OptionArguments
+    from fanout.faces.awaited_producer import Producer
     from fanout.options import Options
-    from fanout.refusals import NotHere
     from fanout.security.endpoints import Security
     from fanout.security.tls import Tls
     from fanout.send.path import SendPath
     from fanout.send.wire import Encoder
     from fanout.statistics import Undelivered
     from fanout.subscriber.awaited import Subscriber
+    from fanout.terms.option_arguments import OptionArguments
+    from fanout.terms.refusals import NotHere
 
 _AWAITED = "this publisher is for asyncio: use it in `async with`, or await Publisher.start()"
 
@@ -276,7 +276,7 @@ if not TYPE_CHECKING:  # type checkers are to find misspelt names
     def __getattr__(name: str) -> object:
         """What a publisher has no use for, imported when it is first asked for."""
         if name == "Producer":
-            from fanout.awaited_producer import Producer as found
+            from fanout.faces.awaited_producer import Producer as found
         elif name == "Subscriber":
             from fanout.subscriber.awaited import Subscriber as found
         else:

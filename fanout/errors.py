@@ -127,7 +127,7 @@ class StartupError(FanoutError):
     """The publisher could not start; everything that it had begun is undone.
 
     Attributes:
-        exit_code: of the worker that did not start, see `fanout.exits`; -N for signal N.
+        exit_code: of the worker that did not start, see `fanout.basics.exits`; -N for signal N.
             ``None`` if no worker was to blame.
     """
 

@@ -9,20 +9,20 @@ import os
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from fanout.cores import usable_cores
+from fanout.basics.cores import usable_cores
 from fanout.errors import ConfigError
-from fanout.last_values import as_last_values
-from fanout.option_fields import made_by, number, one_of, optional_size, size, text
-from fanout.shm.layout import MESSAGE_PART, NAME_BYTES, WORKERS_MAX
+from fanout.shm.layout import MESSAGE_PART, NAME_BYTES, WORKERS_MAX, Layout
 from fanout.shm.value_layout import NO_TABLE, ValueTable
-from fanout.slow_options import as_policy, as_rules, check_limits
-from fanout.slow_policy import ACTIONS, SlowPolicy
+from fanout.terms.last_values import as_last_values
+from fanout.terms.option_fields import made_by, number, one_of, optional_size, size, text
+from fanout.terms.slow_options import as_policy, as_rules, check_limits
+from fanout.terms.slow_policy import ACTIONS, SlowPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from fanout.last_values import LastValues
-    from fanout.slow_policy import Action, SlowRule
+    from fanout.terms.last_values import LastValues
+    from fanout.terms.slow_policy import Action, SlowRule
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -223,10 +223,11 @@ class Options:
             raise ConfigError(
                 "slow_limit_bytes goes with an action alone: in a SlowPolicy it is limit_bytes"
             )
-        check_limits("slow_policy", self.policy, self.log_bytes)
-        check_limits("self_service_max", self.self_service_bound, self.log_bytes)
+        log = self.log_bytes, Layout.for_options(self.log_bytes, 1).entries
+        check_limits("slow_policy", self.policy, *log)
+        check_limits("self_service_max", self.self_service_bound, *log)
         for index, rule in enumerate(self.slow_rules):
-            check_limits(f"slow_rules[{index}]", rule.policy, self.log_bytes)
+            check_limits(f"slow_rules[{index}]", rule.policy, *log)
 
     @property
     def policy(self) -> SlowPolicy:
@@ -319,7 +320,7 @@ def choices_of(name: str) -> tuple[Any, ...]:
 def _refuse_unknown(keywords: Iterable[str]) -> None:
     for name in keywords:
         if name not in Options.__dataclass_fields__:
-            from fanout.refusals import unknown_keyword  # workers have no use for it
+            from fanout.terms.refusals import unknown_keyword  # workers have no use for it
 
             raise TypeError(unknown_keyword(name, Options.__dataclass_fields__))
 

@@ -7,31 +7,31 @@ import warnings
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn, Unpack
 
-from fanout.answering import Answering
-from fanout.arguments import as_timeout
-from fanout.audience import Audience
-from fanout.binding import Binding
-from fanout.engine import start
-from fanout.intake import Intake
-from fanout.refusals import refuse_linger
+from fanout.engine.engine import start
+from fanout.faces.answering import Answering
+from fanout.faces.audience import Audience
+from fanout.faces.binding import Binding
+from fanout.faces.intake import Intake
 from fanout.send.batch import Batch
 from fanout.send.making import make_batch, with_compiled_verbs
 from fanout.send.own_batches import OwnBatches
 from fanout.send.publishing import Publishing
 from fanout.send.waiting import Waiter
+from fanout.terms.arguments import as_timeout
+from fanout.terms.refusals import refuse_linger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from fanout.events import Event
-    from fanout.option_arguments import OptionArguments
     from fanout.options import Options
-    from fanout.refusals import NotHere
     from fanout.security.endpoints import Security
     from fanout.security.tls import Tls
     from fanout.send.path import SendPath
     from fanout.send.wire import Encoder
     from fanout.statistics import Undelivered
+    from fanout.terms.option_arguments import OptionArguments
+    from fanout.terms.refusals import NotHere
 
 _BLOCKING = (
     "this publisher blocks, nothing is awaited: use `with`, or fanout.asyncio.Publisher and `async`"

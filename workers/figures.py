@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.workers.stream.totals import Totals
 
 if TYPE_CHECKING:

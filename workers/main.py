@@ -1,9 +1,9 @@
 """Entry point of a worker process: from a control descriptor to a running worker.
 
-Its exit code (`fanout.exits`) says why it ended. SIGINT, SIGTERM and SIGHUP are ignored, because
-terminals and service managers send them to the whole process group and it is the publisher that
-decides when to end. Its end is seen at once, as end of file on the control channel and through a
-pidfd, so a worker never outlives it for long.
+Its exit code (`fanout.basics.exits`) says why it ended. SIGINT, SIGTERM and SIGHUP are ignored,
+because terminals and service managers send them to the whole process group and it is the publisher
+that decides when to end. Its end is seen at once, as end of file on the control channel and through
+a pidfd, so a worker never outlives it for long.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Any
 
+from fanout.basics.descriptors import fill_standard
+from fanout.basics.exits import Exit
+from fanout.basics.system_calls import RefusedError, needed
 from fanout.control.channel import Channel
 from fanout.control.messages import ControlError, Hello, Started
-from fanout.descriptors import fill_standard
 from fanout.errors import ConfigError, StartupError
-from fanout.exits import Exit
 from fanout.options import Options
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.segment import Segment
-from fanout.system_calls import RefusedError, needed
 from fanout.workers import own_process
 from fanout.workers.blame import subscriber_of
 from fanout.workers.surroundings import Process

@@ -6,7 +6,7 @@ message as for a hundred. Shared by many messages they cost next to nothing.
 
 from __future__ import annotations
 
-from fanout._units import NS
+from fanout.basics.units import NS
 
 FLOOD_RATE = 50_000  # messages per second, from which on the worker naps
 WINDOW_NS = 10_000_000  # over which the rate is taken: a burst of 500 messages is no flood

@@ -9,7 +9,7 @@ import resource
 import signal
 import sys
 
-from fanout.system_calls import dispensable
+from fanout.basics.system_calls import dispensable
 
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STACKS = signal.SIGUSR1  # prints the stacks of all threads; the worker goes on

@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
+from fanout.basics.system_calls import needed
 from fanout.shm.clock import Clock
 from fanout.shm.header import Header
 from fanout.shm.kept_values import KeptValues
@@ -20,7 +21,6 @@ from fanout.shm.spill_area import SpillArea
 from fanout.shm.stream_record import StreamSlot
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
-from fanout.system_calls import needed
 from fanout.transport.kernel import (
     Taken,
     prepare_socket,

@@ -16,7 +16,7 @@ import select
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.control.messages import Finish, WriteSlots
 from fanout.reasons import Reason
 from fanout.workers.checkpoints import Checkpoints

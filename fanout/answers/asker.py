@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from fanout.answers.credits import Credits
-from fanout.question_terms import CREDIT_S, QUESTIONS_BURST, QUESTIONS_PER_S, UNREAD_S
+from fanout.terms.question_terms import CREDIT_S, QUESTIONS_BURST, QUESTIONS_PER_S, UNREAD_S
 
 if TYPE_CHECKING:
     from fanout.sockets.peer import Peer

@@ -6,7 +6,7 @@ a second could connect 256 times.
 
 from __future__ import annotations
 
-from fanout.question_terms import (
+from fanout.terms.question_terms import (
     ADDRESS_QUESTIONS_BURST,
     ADDRESS_QUESTIONS_PER_S,
     ADDRESSES_MAX,

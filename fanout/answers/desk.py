@@ -12,20 +12,36 @@ from fanout.answers.replies import Replies
 from fanout.answers.role import AnsweringRole
 from fanout.answers.state import SegmentView
 from fanout.answers.survey import Surveyor
-from fanout.grace import wait_for_end
-from fanout.question_terms import MESSAGE_BYTES_MAX
+from fanout.basics.grace import wait_for_end
 from fanout.sockets.limits import Limits
 from fanout.sockets.threads import ThreadActor
 from fanout.statistics import AnswerStatistics, AskerStatistics
+from fanout.terms.question_terms import MESSAGE_BYTES_MAX
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanout.answers.replies import Answer
-    from fanout.desks import DeskSettings
+    from fanout.events import Event
     from fanout.reasons import Reason
+    from fanout.send.kept_topics import KeptTopics
+    from fanout.shm.segment import Segment
+    from fanout.transport.listener import Listener
 
 
 class Desk(ThreadActor):
     """A socket of its own, whose thread answers.
+
+    Args:
+        listener: where it is asked; it is the desk's from here on.
+        segment: of the publisher.
+        topics: those with last values; None: there are none.
+        allowed: prefixes of the topics that may be asked for; None = any.
+        max_askers: connections at once.
+        numbered: each message in the log has a frame with its number.
+        tell: is told of events.
+        complain: logs a bug of ours.
+        made: is handed the desk before anything of it is begun.
 
     Attributes:
         endpoint: with its real port.
@@ -33,23 +49,35 @@ class Desk(ThreadActor):
 
     role: AnsweringRole
 
-    def __init__(self, settings: DeskSettings) -> None:
-        self._listener = listener = settings.listener
-        settings.made(self)
+    def __init__(
+        self,
+        listener: Listener,
+        segment: Segment,
+        topics: KeptTopics | None,
+        allowed: tuple[bytes, ...] | None,
+        max_askers: int,
+        *,
+        numbered: bool,
+        tell: Callable[[Event], None],
+        complain: Callable[[str, BaseException], None],
+        made: Callable[[Desk], None],
+    ) -> None:
+        self._listener = listener
+        made(self)
         self.endpoint = listener.endpoint
-        self._complain = settings.complain
-        view = SegmentView(settings.segment, settings.topics, numbered=settings.numbered)
+        self._complain = complain
+        view = SegmentView(segment, topics, numbered=numbered)
         self._pace = Pace(time.monotonic, time.sleep)
         surveyor = Surveyor(view, time.monotonic)
-        self._replies = Replies(view, surveyor, settings.allowed)
+        self._replies = Replies(view, surveyor, allowed)
         make_role = partial(
             AnsweringRole,
             answer=self._answer,
             clock=time.monotonic,
-            tell=settings.tell,
+            tell=tell,
             endpoint=listener.endpoint,
         )
-        limits = Limits(max_peers=settings.max_askers, max_message_bytes=MESSAGE_BYTES_MAX)
+        limits = Limits(max_peers=max_askers, max_message_bytes=MESSAGE_BYTES_MAX)
         super().__init__(make_role, limits, "fanout-answer")
         self.order(lambda: self.wiring.listen(listener))
 

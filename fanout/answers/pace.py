@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.question_terms import PAUSE_MAX_S, QUESTION_S, WORK_S
+from fanout.terms.question_terms import PAUSE_MAX_S, QUESTION_S, WORK_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable

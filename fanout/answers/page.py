@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.question_terms import ANSWER_BYTES_MAX, HEAD_BYTES
+from fanout.terms.question_terms import ANSWER_BYTES_MAX, HEAD_BYTES
 
 if TYPE_CHECKING:
     from fanout.answers.languages import Language

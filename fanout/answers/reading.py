@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fanout.answers.languages import bytes_of
-from fanout.arguments import did_you_mean, shown
-from fanout.question_terms import (
+from fanout.terms.arguments import did_you_mean, shown
+from fanout.terms.question_terms import (
     ENTRIES_MAX,
     ID_BYTES_MAX,
     TOPIC_BYTES_MAX,

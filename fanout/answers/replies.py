@@ -13,8 +13,8 @@ from fanout.answers.languages import NotUnderstood, language_of
 from fanout.answers.page import Page
 from fanout.answers.reading import Question, QuestionError, id_of, question_of
 from fanout.answers.view import UnsettledError
-from fanout.question_terms import ERROR_SHOWN_MAX, QUESTION_BYTES_MAX, STRIDE, VERSION
-from fanout.reserved import RESERVED
+from fanout.terms.question_terms import ERROR_SHOWN_MAX, QUESTION_BYTES_MAX, STRIDE, VERSION
+from fanout.terms.reserved import RESERVED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

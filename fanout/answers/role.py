@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from fanout.answers.asker import Asker
 from fanout.answers.credits import AddressCredits
 from fanout.events import Event, EventKind
-from fanout.question_terms import QUESTION_S, READ_BYTES
 from fanout.reasons import Reason
 from fanout.sockets.peer import NO_HANDSHAKE, SILENT, Outgoing
 from fanout.sockets.role import Role
 from fanout.sockets.wiring import CLOSED, CLOSED_BY_PEER
+from fanout.terms.question_terms import QUESTION_S, READ_BYTES
 from fanout.zmtp import encode_message
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ import time
 from typing import TYPE_CHECKING
 
 from fanout.answers.view import Told, UnsettledError
-from fanout.question_terms import ANSWER_BYTES_MAX
 from fanout.shm.clock import Clock
 from fanout.shm.fence import keep_order
 from fanout.shm.header import Header
 from fanout.shm.kept_values import KeptValues
 from fanout.shm.reader import LogReader
+from fanout.terms.question_terms import ANSWER_BYTES_MAX
 from fanout.zmtp.frames import LONG, LONG_HEADER_BYTES, SHORT_HEADER_BYTES, split_message
 
 if TYPE_CHECKING:

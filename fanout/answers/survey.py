@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from fanout.question_terms import (
+from fanout.terms.question_terms import (
     RATE_S,
     STRIDE,
     SURVEY_S,

@@ -8,8 +8,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from fanout.arguments import read_size
 from fanout.errors import ConfigError
+from fanout.terms.arguments import read_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,9 +10,9 @@ import sys
 from argparse import Action
 from typing import TYPE_CHECKING
 
+from fanout.basics.descriptors import fill_standard
 from fanout.cli.arguments import FAILURE, USAGE, ArgumentParser, UsageError, complain
 from fanout.compiled import is_compiled
-from fanout.descriptors import fill_standard
 from fanout.errors import ConfigError, FanoutError
 
 if TYPE_CHECKING:

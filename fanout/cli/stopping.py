@@ -19,7 +19,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from fanout.system_calls import needed
+from fanout.basics.system_calls import needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,6 +15,8 @@ import socket
 from collections import deque
 from typing import TYPE_CHECKING
 
+from fanout.basics.descriptors import standard_taken
+from fanout.basics.system_calls import needed
 from fanout.control.messages import (
     PACKET_BYTES_MAX,
     Message,
@@ -23,8 +25,6 @@ from fanout.control.messages import (
     encode,
     pack,
 )
-from fanout.descriptors import standard_taken
-from fanout.system_calls import needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

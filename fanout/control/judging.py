@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import ClassVar
 
-from fanout.records import record
+from fanout.basics.records import record
 
 _TLS = "+tls"
 CURVE = "zmtp+curve"  # with a number for the keys of each listener

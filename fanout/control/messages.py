@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias, get_args
 
 import msgpack
 
+from fanout.basics.records import fields_of, record
 from fanout.control.conduct import OfConduct
 from fanout.control.judging import AuthRequest, Judged, Secure
 from fanout.control.leftovers import LeftFile
 from fanout.control.rights import OfRights
 from fanout.control.takeover import OfTakeovers, Resume
-from fanout.records import fields_of, record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

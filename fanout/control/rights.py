@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, TypeAlias
 
-from fanout.records import record
+from fanout.basics.records import record
 
 
 @record

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar, TypeAlias
 
-from fanout.records import record
+from fanout.basics.records import record
 
 NO_BOXES: list[bytes] = []  # nobody changes a message
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from fanout.arguments import check_dismissal, check_reason
 from fanout.coordinator import permits, reports
 from fanout.security.verdicts import as_prefixes
+from fanout.terms.arguments import check_dismissal, check_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from fanout.basics.records import record
 from fanout.events import Event, EventKind
-from fanout.records import record
 from fanout.shm.census import NOTHING
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fanout.security.endpoints import Security
     from fanout.security.verdicts import Request
     from fanout.shm.census import Amount
-    from fanout.slow_policy import SlowPolicy
+    from fanout.terms.slow_policy import SlowPolicy
 
 
 # To a worker; named by its index.

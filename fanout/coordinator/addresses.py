@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from fanout._units import NS
-from fanout.peer_budget import ADDRESS_DEBT_MAX_NS, DEBT_MAX_NS, PEER_BURST_NS, PEER_PART
+from fanout.basics.units import NS
 from fanout.reasons import Reason
+from fanout.terms.peer_budget import ADDRESS_DEBT_MAX_NS, DEBT_MAX_NS, PEER_BURST_NS, PEER_PART
 
 NETWORK_BITS = 64  # of an IPv6 address: what is given to one customer
 REMEMBERED_MAX = 4_096  # addresses without a connection; the one that was seen first is forgotten

@@ -23,9 +23,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from fanout.coordinator.thinning import LOGGED_AT_ONCE, Thinning
-from fanout.event_queue import EventQueue
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
+from fanout.reporting.event_queue import EventQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

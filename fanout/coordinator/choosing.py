@@ -21,7 +21,7 @@ from fanout.coordinator.actions import NoteChoice, Say, Tell, tell_of
 from fanout.coordinator.addresses import ip_of
 from fanout.events import EventKind
 from fanout.shm.layout import Layout
-from fanout.slow_policy import LOG_PART, SlowPolicy
+from fanout.terms.slow_policy import LOG_PART, SlowPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fanout.coordinator.actions import Action
     from fanout.coordinator.roster import Accepted
     from fanout.options import Options
-    from fanout.slow_policy import SlowRule
+    from fanout.terms.slow_policy import SlowRule
 
 Network: TypeAlias = IPv4Network | IPv6Network
 Settings: TypeAlias = Mapping[str, Any]  # fields of a `SlowPolicy` by name, each one possible

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from fanout.basics.descriptors import standard_taken
 from fanout.coordinator.lives import Condition
-from fanout.descriptors import standard_taken
 
 _STATE, _USER, _SYSTEM = 0, 11, 12  # fields of /proc/PID/stat, behind the name of the program
 _TICKS = os.sysconf("SC_CLK_TCK")  # in a second

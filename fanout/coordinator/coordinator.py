@@ -20,6 +20,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from fanout.basics.grace import wait_for_end
 from fanout.coordinator import reports
 from fanout.coordinator.actions import Tell
 from fanout.coordinator.calls import CALL_TIMEOUT, Calls
@@ -35,7 +36,6 @@ from fanout.coordinator.surroundings import REAL
 from fanout.coordinator.telling import Telling
 from fanout.coordinator.untold import Untold
 from fanout.errors import StartupError
-from fanout.grace import wait_for_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

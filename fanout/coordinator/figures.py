@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.control.messages import Closed
 from fanout.coordinator.expiring import Expiring
 from fanout.coordinator.lost import NOTHING_LATER, Unreported
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from fanout.coordinator.roster import Accepted
     from fanout.shm.segment import Segment
     from fanout.shm.subscriber_slot import Checkpoint
-    from fanout.slow_policy import SlowPolicy
+    from fanout.terms.slow_policy import SlowPolicy
 
 
 class Figures:

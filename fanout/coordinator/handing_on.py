@@ -13,12 +13,12 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
+from fanout.basics.descriptors import duplicate
 from fanout.control.splitting import split_wants
 from fanout.control.takeover import Release, Resume
 from fanout.coordinator import reports
 from fanout.coordinator.actions import Answer, NoteConnected, Wake, with_counts
 from fanout.coordinator.takeovers import Orphan
-from fanout.descriptors import duplicate
 from fanout.shm.census import NOTHING, Amount
 from fanout.shm.fence import keep_order
 from fanout.shm.header import Header
@@ -55,7 +55,7 @@ class HandingOn:
         wrecks: ends those that cannot go on.
         say: as `Pool.say`.
         now: seconds.
-        duplicate: as `fanout.descriptors.duplicate`; `close`: as `os.close`.
+        duplicate: as `fanout.basics.descriptors.duplicate`; `close`: as `os.close`.
     """
 
     def __init__(

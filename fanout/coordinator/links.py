@@ -7,11 +7,11 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from fanout.basics.descriptors import duplicate
 from fanout.control.channel import Channel, ChannelFull
 from fanout.control.messages import Adopt, Hello
 from fanout.coordinator.lives import Sight
 from fanout.coordinator.socket_files import news
-from fanout.descriptors import duplicate
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
 from fanout.transport.socket_queues import unsent_in_kernel
 

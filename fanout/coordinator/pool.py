@@ -12,6 +12,8 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from fanout.basics.exits import describe_exit
+from fanout.basics.system_calls import explain
 from fanout.control.channel import ChannelFull
 from fanout.control.messages import Adopt, ControlError, Evict
 from fanout.control.takeover import Released, Resumed
@@ -25,12 +27,10 @@ from fanout.coordinator.lives import Life
 from fanout.coordinator.lost import Losses
 from fanout.coordinator.shifts import Shifts
 from fanout.coordinator.wrecks import Slices, Wrecks
-from fanout.exits import describe_exit
 from fanout.reasons import Reason
 from fanout.shm.header import Header
 from fanout.shm.subscriber_slot import SubscriberSlots
 from fanout.shm.worker_slot import WorkerState
-from fanout.system_calls import explain
 
 if TYPE_CHECKING:
     import socket

@@ -20,13 +20,13 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from fanout.basics.descriptors import duplicate, standard_taken
 from fanout.control.judging import Secure
 from fanout.coordinator.actions import HandOver, Tell
 from fanout.coordinator.addresses import AddressRefusal
 from fanout.coordinator.asked import EndpointTerms
 from fanout.coordinator.crowding import queue_full
 from fanout.coordinator.moment import Moment, allowed_descriptors
-from fanout.descriptors import duplicate, standard_taken
 from fanout.errors import ConfigError
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.basics.records import changed
 from fanout.control.conduct import ReadsOn, Throttled
 from fanout.control.judging import AuthRequest
 from fanout.control.messages import (
@@ -43,7 +44,6 @@ from fanout.coordinator.lost import UNCOUNTED
 from fanout.errors import ConfigError
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
-from fanout.records import changed
 from fanout.shm.census import NOTHING
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from fanout.coordinator.roster import Accepted
     from fanout.coordinator.state import State
     from fanout.shm.census import Amount
-    from fanout.slow_policy import SlowPolicy
+    from fanout.terms.slow_policy import SlowPolicy
 
 
 def take(state: State, worker: int, message: Message, now: float) -> list[Action]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from fanout.control.judging import is_by_tls, is_sealed
 from fanout.coordinator.addresses import Addresses, AddressRefusal, left_of
-from fanout.peer_budget import PEER_BURST_NS
 from fanout.reasons import Reason
+from fanout.terms.peer_budget import PEER_BURST_NS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -19,9 +19,9 @@ from typing import Any
 from multiprocess import process, spawn, util
 from multiprocess.popen_spawn_posix import Popen
 
-from fanout.descriptors import standard_taken
+from fanout.basics.descriptors import standard_taken
+from fanout.basics.system_calls import dispensable, needed
 from fanout.errors import StartupError
-from fanout.system_calls import dispensable, needed
 
 # What a worker does before it is one. The path of the parent comes first of all, so that every
 # module is the one that the parent would find. `fanout` itself is taken from where the parent has

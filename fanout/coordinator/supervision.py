@@ -30,6 +30,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from fanout.basics.exits import Exit, is_from_outside
 from fanout.control.messages import Finish
 from fanout.coordinator import actions as do
 from fanout.coordinator.end_times import EndTimes
@@ -37,7 +38,6 @@ from fanout.coordinator.lives import Life, hopeful, taking
 from fanout.coordinator.pace import Pace
 from fanout.coordinator.watching import Watch
 from fanout.events import EventKind
-from fanout.exits import Exit, is_from_outside
 from fanout.shm.worker_slot import WorkerState
 
 if TYPE_CHECKING:

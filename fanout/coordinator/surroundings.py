@@ -8,11 +8,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from fanout.basics.descriptors import standard_taken
+from fanout.basics.system_calls import needed
 from fanout.coordinator.clocks import Times
 from fanout.coordinator.conditions import read_condition
 from fanout.coordinator.spawn import WorkerProcess
-from fanout.descriptors import standard_taken
-from fanout.system_calls import needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
+from fanout.basics.records import changed
 from fanout.coordinator import reports
 from fanout.coordinator.lost import NOTHING_LATER
-from fanout.records import changed
 from fanout.shm.census import NOTHING
 
 if TYPE_CHECKING:

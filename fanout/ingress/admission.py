@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.reserved import RESERVED
 from fanout.send.topics import NOT_INTERNED, UNKNOWN, Topic
 from fanout.send.wire import INTERN_BYTES_MAX
+from fanout.terms.reserved import RESERVED
 from fanout.zmtp import RemoteProtocolError
 from fanout.zmtp.commands import printable
 

@@ -10,7 +10,8 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from fanout.descriptors import standard_taken
+from fanout.basics.descriptors import standard_taken
+from fanout.basics.system_calls import explain
 from fanout.events import Event, EventKind
 from fanout.ingress.admission import ForbiddenTopicError
 from fanout.ingress.intake import ProducerHalf
@@ -18,7 +19,6 @@ from fanout.ingress.leftovers import COUNT_SECONDS, left_of
 from fanout.ingress.poller import HANGUP
 from fanout.ingress.sources import Connection
 from fanout.reasons import Reason
-from fanout.system_calls import explain
 from fanout.transport.listener import never_block, peer_name
 from fanout.zmtp import Ready
 from fanout.zmtp.errors import OverLimitError

@@ -12,22 +12,22 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from fanout.allowed_topics import allowed_prefixes
+from fanout.basics.grace import wait_for_end
 from fanout.errors import ClosedError, ConfigError
-from fanout.grace import wait_for_end
 from fanout.ingress.terms import PRODUCERS_LIMIT, PRODUCERS_MAX
+from fanout.terms.allowed_topics import allowed_prefixes
 from fanout.transport.advice import own_endpoints_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from fanout.arguments import TopicLike
     from fanout.events import Event
     from fanout.ingress.loop import Loop
     from fanout.ingress.sources import Source
     from fanout.ingress.terms import Terms
     from fanout.send.path import SendPath
     from fanout.statistics import IngestStatistics
+    from fanout.terms.arguments import TopicLike
     from fanout.transport.listener import Listener
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from contextlib import suppress
 from io import FileIO
 from typing import TYPE_CHECKING
 
-from fanout.system_calls import needed
+from fanout.basics.system_calls import needed
 
 if TYPE_CHECKING:
     from fanout.shm.doorbell import Doorbell

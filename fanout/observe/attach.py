@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fanout.descriptors import standard_taken
+from fanout.basics.descriptors import standard_taken
 from fanout.errors import FanoutError, StartupError
 from fanout.observe.reader import Reader
 from fanout.shm.segment import MEMORY_NAME, OtherLayout, Segment

@@ -8,7 +8,7 @@ from fanout.statistics import InTheWay
 
 if TYPE_CHECKING:
     from fanout.observe.survey import Survey
-    from fanout.slow_policy import Action
+    from fanout.terms.slow_policy import Action
 
 BLOCK: Action = "block"
 

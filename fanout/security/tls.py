@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from fanout.basics.system_calls import needed
 from fanout.errors import ConfigError
-from fanout.system_calls import needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeAlias
 
-from fanout.arguments import as_topic
+from fanout.terms.arguments import as_topic
 
 CHECK_TIMEOUT = 5.0  # seconds; half of `handshake_timeout`, so that ours is over first
 OVERDUE = f"the check of a request took longer than {CHECK_TIMEOUT:g} s"

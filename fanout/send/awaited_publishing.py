@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from fanout.refusals import name_as, refuse_arguments
 from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.last_verbs import AwaitedLastVerbs
 from fanout.send.verbs import SECONDS, Verbs
 from fanout.send.wire import ORDINARY, SEQUENCES
+from fanout.terms.refusals import name_as, refuse_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fanout.arguments import Bytes, TopicLike
-    from fanout.refusals import NotHere
     from fanout.send.own_batches import OwnBatches
     from fanout.send.queue import SendQueue
     from fanout.send.topics import Topic
     from fanout.send.wire import Wire
+    from fanout.terms.arguments import Bytes, TopicLike
+    from fanout.terms.refusals import NotHere
 
 
 class AwaitedPublishing(AwaitedLastVerbs, Verbs[Coroutine[Any, Any, int]]):

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from fanout.arguments import as_bytes, as_topic
 from fanout.errors import MessageTooLarge
-from fanout.refusals import NotAPublisher, name_as, refuse_arguments, refuse_timeout
-from fanout.reserved import refuse_reserved
 from fanout.send.attempt import Attempt, attempt_pairs
 from fanout.send.keyframes import as_keyframe
 from fanout.send.wire import ORDINARY, SEQUENCES
+from fanout.terms.arguments import as_bytes, as_topic
+from fanout.terms.refusals import NotAPublisher, name_as, refuse_arguments, refuse_timeout
+from fanout.terms.reserved import refuse_reserved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
-    from fanout.arguments import Bytes, TopicLike
-    from fanout.refusals import NotHere
     from fanout.send.own_batches import OwnBatches
     from fanout.send.path import SendPath
     from fanout.send.topics import Subject, Topic
     from fanout.send.wire import Encoder, Wire
+    from fanout.terms.arguments import Bytes, TopicLike
+    from fanout.terms.refusals import NotHere
 
 
 class BatchRules(NamedTuple):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from fanout.arguments import as_topic
 from fanout.errors import ConfigError
-from fanout.refusals import name_as
 from fanout.send.keyframes import as_keyframe, in_pieces
+from fanout.terms.arguments import as_topic
+from fanout.terms.refusals import name_as
 
 if TYPE_CHECKING:
-    from fanout.arguments import TopicLike
     from fanout.send.kept_path import KeptPath, LastValue
     from fanout.send.path import SendPath
     from fanout.send.topics import Topic
     from fanout.send.wire import Wire
+    from fanout.terms.arguments import TopicLike
 
 
 class LastVerbs:

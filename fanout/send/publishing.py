@@ -7,21 +7,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.arguments import as_timeout
-from fanout.refusals import name_as
 from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.last_verbs import LastVerbs
 from fanout.send.verbs import SECONDS, Verbs
 from fanout.send.wire import ORDINARY
+from fanout.terms.arguments import as_timeout
+from fanout.terms.refusals import name_as
 
 if TYPE_CHECKING:
-    from fanout.arguments import Bytes, TopicLike
-    from fanout.refusals import NotHere
     from fanout.send.own_batches import OwnBatches
     from fanout.send.path import SendPath
     from fanout.send.topics import Topic
     from fanout.send.waiting import Waiter
     from fanout.send.wire import Wire
+    from fanout.terms.arguments import Bytes, TopicLike
+    from fanout.terms.refusals import NotHere
 
 
 class Publishing(LastVerbs, Verbs[int]):

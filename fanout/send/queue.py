@@ -8,10 +8,10 @@ import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from fanout.arguments import as_timeout
 from fanout.send.attempt import NO_SPACE
 from fanout.send.path import ROOM_POLL
 from fanout.send.verbs import no_room
+from fanout.terms.arguments import as_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,18 +10,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from fanout.errors import Again, ConfigError
-from fanout.refusals import NotASocket, name_as, refuse_arguments, refuse_encoding
 from fanout.send.keyframes import NO_TOPIC
 from fanout.send.wire import SEQUENCES, as_json, as_msgpack
+from fanout.terms.refusals import NotASocket, name_as, refuse_arguments, refuse_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fanout.arguments import Bytes, TopicLike
-    from fanout.refusals import NotHere
     from fanout.send.topics import Topic
     from fanout.send.wire import Encoder, Wire
     from fanout.statistics import InTheWay
+    from fanout.terms.arguments import Bytes, TopicLike
+    from fanout.terms.refusals import NotHere
 
 R = TypeVar("R")
 

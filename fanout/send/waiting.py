@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from fanout.arguments import as_timeout
 from fanout.send.attempt import NO_SPACE
 from fanout.send.verbs import no_room
+from fanout.terms.arguments import as_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable

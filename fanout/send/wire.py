@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgpack
 
-from fanout.arguments import as_bytes, as_topic, is_one_frame
 from fanout.errors import MessageTooLarge
-from fanout.reserved import refuse_reserved
 from fanout.send.topics import NOT_INTERNED, UNKNOWN, Topic
 from fanout.shm.numbered_log import NUMBER
+from fanout.terms.arguments import as_bytes, as_topic, is_one_frame
+from fanout.terms.reserved import refuse_reserved
 from fanout.zmtp.frames import MORE, encode_message, frame_header, frame_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fanout.arguments import Bytes, TopicLike
     from fanout.send.topics import Subject, TopicTable
+    from fanout.terms.arguments import Bytes, TopicLike
 
 Wire: TypeAlias = bytes | tuple[bytes, ...]  # a message, whole or in pieces
 

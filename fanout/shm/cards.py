@@ -21,13 +21,13 @@ from fanout.shm.words import (
     words_at,
     write_text,
 )
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fanout.shm.segment import Segment
-    from fanout.slow_policy import Action
+    from fanout.terms.slow_policy import Action
 
 # Their numbers on a card; only ever longer.
 POLICIES: tuple[Action, ...] = ("drop_oldest", "block", "drop_newest", "conflate", "disconnect")

@@ -22,7 +22,7 @@ from fanout.shm.cards import (
 )
 from fanout.shm.fence import keep_order
 from fanout.shm.words import read_text, words_at, write_text
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,8 @@ import select
 import time
 from contextlib import suppress
 
-from fanout.descriptors import duplicate, standard_taken
-from fanout.system_calls import needed
+from fanout.basics.descriptors import duplicate, standard_taken
+from fanout.basics.system_calls import needed
 
 CLOSE_WAIT = 0.1  # seconds for a thread to leave that rings or waits; longer than any wait here
 CLOSE_POLL = 0.001  # seconds

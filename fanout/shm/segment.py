@@ -16,13 +16,13 @@ import os
 from contextlib import suppress
 from dataclasses import replace
 
-from fanout.descriptors import standard_taken
+from fanout.basics.descriptors import standard_taken
+from fanout.basics.system_calls import dispensable, explain, is_refused, needed
 from fanout.errors import StartupError
 from fanout.shm import layout as at
 from fanout.shm import value_layout as places
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.value_layout import ValueTable
-from fanout.system_calls import dispensable, explain, is_refused, needed
 
 MADV_POPULATE_READ = 22  # Linux 5.14: map all pages now, to read
 MADV_POPULATE_WRITE = 23  # and to write

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from fanout.arguments import as_bytes
 from fanout.sockets.role import Role
+from fanout.terms.arguments import as_bytes
 
 if TYPE_CHECKING:
     from fanout.sockets.limits import Limits

@@ -12,9 +12,8 @@ import warnings
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
-from fanout.arguments import as_timeout
+from fanout.basics.loop_executor import in_thread
 from fanout.errors import ClosedError
-from fanout.loop_executor import in_thread
 from fanout.sockets.actor import LINGER_S
 from fanout.sockets.answering import Rep as RepRole
 from fanout.sockets.asking import Req as ReqRole
@@ -40,6 +39,7 @@ from fanout.sockets.pipeline import Pull as PullRole
 from fanout.sockets.pipeline import Push as PushRole
 from fanout.sockets.pipeline import Sub as SubRole
 from fanout.subscriber.settings import prefixes_of
+from fanout.terms.arguments import as_timeout
 from fanout.transport.opening import open_listener
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from fanout.arguments import TopicLike
     from fanout.sockets.frames import Sendable
     from fanout.sockets.problems import Problems
     from fanout.sockets.role import Role
     from fanout.subscriber.parsing import Frames
+    from fanout.terms.arguments import TopicLike
 
 _AWAITED = "this socket is for asyncio: use it in `async with`, or one of fanout.sockets in `with`"
 

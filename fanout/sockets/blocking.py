@@ -6,7 +6,6 @@ import warnings
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
-from fanout.arguments import as_timeout
 from fanout.errors import ClosedError
 from fanout.sockets.actor import LINGER_S
 from fanout.sockets.answering import Rep as RepRole
@@ -33,6 +32,7 @@ from fanout.sockets.pipeline import Push as PushRole
 from fanout.sockets.pipeline import Sub as SubRole
 from fanout.sockets.threads import ThreadActor
 from fanout.subscriber.settings import prefixes_of
+from fanout.terms.arguments import as_timeout
 from fanout.transport.opening import open_listener
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from fanout.arguments import TopicLike
     from fanout.sockets.frames import Sendable
     from fanout.sockets.problems import Problems
     from fanout.sockets.role import Role
     from fanout.subscriber.parsing import Frames
+    from fanout.terms.arguments import TopicLike
 
 _BLOCKING = "this socket blocks: use it in `with`, or one of fanout.sockets.asyncio in `async with`"
 

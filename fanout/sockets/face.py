@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fanout.arguments import as_topic
 from fanout.sockets.errors import NotNowError
 from fanout.sockets.frames import frames_of
 from fanout.subscriber.changes import Change, check_room
 from fanout.subscriber.settings import endpoint_of
+from fanout.terms.arguments import as_topic
 
 if TYPE_CHECKING:
-    from fanout.arguments import TopicLike
     from fanout.sockets.actor import SocketStatistics
     from fanout.sockets.frames import Sendable
     from fanout.sockets.loop import LoopActor
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from fanout.sockets.threads import ThreadActor
     from fanout.subscriber.parsing import Frames
     from fanout.subscriber.prefixes import Prefixes
+    from fanout.terms.arguments import TopicLike
 
 BACKLOG = 1024  # connections that the kernel holds until they are accepted; it allows 4,096
 NOTHING = "no message has come"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from fanout.arguments import Bytes, as_bytes, is_one_frame
+from fanout.terms.arguments import Bytes, as_bytes, is_one_frame
 
 Sendable: TypeAlias = "Bytes | Iterable[Bytes]"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from fanout.arguments import read_size, shown
 from fanout.errors import ConfigError
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
+from fanout.terms.arguments import read_size, shown
 
 MESSAGES = 10_000  # ten times libzmq's high-water mark: threads take turns of some 5 ms
 BYTES = 64 * 1024 * 1024  # half a second of a full 1 Gbit/s link

@@ -11,7 +11,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from fanout.loop_executor import begin
+from fanout.basics.loop_executor import begin
 from fanout.sockets.actor import Actor
 from fanout.sockets.errors import NotNowError
 from fanout.subscriber.connections import addresses_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from fanout.system_calls import dispensable
+from fanout.basics.system_calls import dispensable
 
 if TYPE_CHECKING:
     from fanout.sockets.dial import Dial

@@ -11,11 +11,11 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
+from fanout.basics.system_calls import RefusedError, explain
 from fanout.sockets.dial import DialState
 from fanout.sockets.parting import has_parted, part_with
 from fanout.sockets.peer import earliest
 from fanout.sockets.plug import Plug, hurry
-from fanout.system_calls import RefusedError, explain
 from fanout.transport.connecting import connected_to
 from fanout.transport.endpoints import IpcEndpoint
 from fanout.transport.hosts import is_host_there

@@ -15,9 +15,8 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn, Unpack
 
-from fanout.arguments import as_timeout, as_topic
+from fanout.basics.loop_executor import begin
 from fanout.errors import ClosedError
-from fanout.loop_executor import begin
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.connections import Connections, addresses_of
 from fanout.subscriber.core import Core
@@ -26,18 +25,19 @@ from fanout.subscriber.reading import LATE_TEXT, hold_back, statistics_of
 from fanout.subscriber.refusals import NotASubSocket
 from fanout.subscriber.settings import settings_of
 from fanout.subscriber.since import later_since
+from fanout.terms.arguments import as_timeout, as_topic
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Iterable, Iterator
     from types import TracebackType
 
-    from fanout.arguments import TopicLike
     from fanout.subscriber.arguments import SubscriberArguments
     from fanout.subscriber.events import ReceiverStatistics
     from fanout.subscriber.message import Message
     from fanout.subscriber.plug import Address
     from fanout.subscriber.since import Position
+    from fanout.terms.arguments import TopicLike
 
 READ_BYTES = 64 * 1024  # parsed in one callback: half a millisecond in which the loop does no other
 MANY = 1000  # messages that `recv_many` returns if it is not told

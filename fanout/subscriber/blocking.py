@@ -8,22 +8,22 @@ import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn, Unpack
 
-from fanout.arguments import as_timeout, as_topic
 from fanout.errors import ClosedError
 from fanout.subscriber.reading import Reading
 from fanout.subscriber.refusals import NotASubSocket
 from fanout.subscriber.settings import settings_of
 from fanout.subscriber.since import later_since
+from fanout.terms.arguments import as_timeout, as_topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import TracebackType
 
-    from fanout.arguments import TopicLike
     from fanout.subscriber.arguments import SubscriberArguments
     from fanout.subscriber.events import ReceiverStatistics
     from fanout.subscriber.message import Message
     from fanout.subscriber.since import Position
+    from fanout.terms.arguments import TopicLike
 
 MANY = 1000  # messages that `recv_many` returns if it is not told: a millisecond of work for most
 

@@ -12,11 +12,11 @@ from contextlib import suppress
 from itertools import repeat
 from typing import TYPE_CHECKING, Protocol
 
+from fanout.basics.system_calls import RefusedError
 from fanout.subscriber.blame import CUT_SHORT_TEXT, why_no_tls
 from fanout.subscriber.events import ReceiverEvent, ReceiverEventKind
 from fanout.subscriber.line import LineState
 from fanout.subscriber.plug import Plug
-from fanout.system_calls import RefusedError
 from fanout.transport.connecting import connected_to
 from fanout.transport.endpoints import IpcEndpoint
 from fanout.zmtp import RemoteProtocolError

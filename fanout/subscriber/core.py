@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
-from fanout.reserved import RESERVED
 from fanout.subscriber.asks import Asks
 from fanout.subscriber.blame import LostError
 from fanout.subscriber.changes import check_room
@@ -19,17 +18,18 @@ from fanout.subscriber.merger import Merger
 from fanout.subscriber.message import RECONNECTED, Gap
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
 from fanout.subscriber.past import StreamWithPast
+from fanout.terms.reserved import RESERVED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from fanout.introduction import Introduction
     from fanout.subscriber.backoff import BackOff
     from fanout.subscriber.changes import Change
     from fanout.subscriber.losses import Losses
     from fanout.subscriber.message import Message
     from fanout.subscriber.parsing import Frames
     from fanout.subscriber.since import Position
+    from fanout.terms.introduction import Introduction
     from fanout.zmtp.mechanisms import Mechanism
 
 DESERTED = "the connection that was to bring what is missing here is lost, too"

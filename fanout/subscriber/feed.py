@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.introduction import PROPERTY, Introduction, introduction_of
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX, MessageParser
+from fanout.terms.introduction import PROPERTY, Introduction, introduction_of
 from fanout.zmtp import RemoteProtocolError, SessionState, commands
 from fanout.zmtp.greeting import ROLES, SocketType
 from fanout.zmtp.half import Half

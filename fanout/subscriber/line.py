@@ -12,20 +12,20 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from fanout.reserved import GAP_TOPIC, SINCE_TOPIC, SNAPSHOT_TOPIC, VALUES_OFF
 from fanout.subscriber.blame import CLOSED_TEXT, LostError, why_ended, why_refused
 from fanout.subscriber.boxing import Boxing
 from fanout.subscriber.feed import Feed
 from fanout.subscriber.held import Held
 from fanout.subscriber.since import SINCE
+from fanout.terms.reserved import GAP_TOPIC, SINCE_TOPIC, SNAPSHOT_TOPIC, VALUES_OFF
 from fanout.zmtp import PingReceived, PongReceived, Ready, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from fanout.introduction import Introduction
     from fanout.subscriber.backoff import BackOff
     from fanout.subscriber.parsing import Frames
+    from fanout.terms.introduction import Introduction
     from fanout.zmtp.mechanisms import Mechanism
 
 CONNECT_TIMEOUT_S = 10.0

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack
 
-from fanout.reserved import GAP_TOPIC, SINCE_TOPIC, SNAPSHOT_TOPIC
 from fanout.subscriber.message import CONFLATED, MISSING, Gap
+from fanout.terms.reserved import GAP_TOPIC, SINCE_TOPIC, SNAPSHOT_TOPIC
 
 if TYPE_CHECKING:
     from fanout.subscriber.parsing import Frames

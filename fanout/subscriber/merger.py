@@ -12,8 +12,8 @@ from fanout.subscriber.runs import Run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fanout.introduction import Introduction
     from fanout.subscriber.message import Message
+    from fanout.terms.introduction import Introduction
 
 _sequence = attrgetter("sequence")
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from fanout.reserved import RESERVED
 from fanout.subscriber.early import Came
 from fanout.subscriber.losses import end_of, values_shown
 from fanout.subscriber.message import ReplayedMessage
 from fanout.subscriber.stream import NUMBER, Stream
+from fanout.terms.reserved import RESERVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

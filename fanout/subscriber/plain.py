@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.reserved import RESERVED
 from fanout.subscriber.message import Message
+from fanout.terms.reserved import RESERVED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn, SupportsIndex
 
-from fanout.arguments import did_you_mean
-from fanout.refusals import Absent
+from fanout.terms.arguments import did_you_mean
+from fanout.terms.refusals import Absent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
-from fanout.arguments import as_topic, check_callback, did_you_mean, read_size, shown
 from fanout.errors import ConfigError
 from fanout.security.clients import as_client
 from fanout.subscriber.arguments import SubscriberArguments
@@ -17,6 +16,7 @@ from fanout.subscriber.inbox import QUEUE_BYTES, QueuePolicy
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
 from fanout.subscriber.refusals import unknown_keyword
 from fanout.subscriber.since import since_of
+from fanout.terms.arguments import as_topic, check_callback, did_you_mean, read_size, shown
 from fanout.transport.endpoints import (
     ANY,
     Endpoint,
@@ -29,10 +29,10 @@ from fanout.transport.endpoints import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fanout.arguments import TopicLike
     from fanout.security.records import TlsRecords
     from fanout.subscriber.message import Message
     from fanout.subscriber.since import Position
+    from fanout.terms.arguments import TopicLike
     from fanout.zmtp.mechanisms import Mechanism
 
 _logger = logging.getLogger("fanout")

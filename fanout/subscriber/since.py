@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import TypeAlias
 
-from fanout.arguments import shown
 from fanout.errors import ConfigError
-from fanout.reserved import RESERVED
+from fanout.terms.arguments import shown
+from fanout.terms.reserved import RESERVED
 
 SINCE = RESERVED + b"since="
 Position: TypeAlias = tuple[int, int]  # epoch, and the sequence number of the last message

@@ -20,7 +20,6 @@ from itertools import islice
 from operator import lt
 from typing import TYPE_CHECKING
 
-from fanout.reserved import RESERVED
 from fanout.subscriber import since as at
 from fanout.subscriber.early import Came
 from fanout.subscriber.losses import Losses, begins_last, marker_of
@@ -37,13 +36,14 @@ from fanout.subscriber.message import (
 )
 from fanout.subscriber.plain import plain_messages
 from fanout.subscriber.prefixes import Prefixes
+from fanout.terms.reserved import RESERVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from fanout.introduction import Introduction
     from fanout.subscriber.asks import Ask
     from fanout.subscriber.parsing import Frames
+    from fanout.terms.introduction import Introduction
 
 NUMBER = struct.Struct(">QQ")  # epoch and sequence, as `sequence_frame` has them
 

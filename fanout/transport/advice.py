@@ -7,8 +7,8 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from fanout.basics.system_calls import RefusedError, explain
 from fanout.errors import BindError
-from fanout.system_calls import RefusedError, explain
 from fanout.transport.endpoints import TcpEndpoint, parse_endpoint
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 
-from fanout.system_calls import dispensable, needed
+from fanout.basics.system_calls import dispensable, needed
 
 
 def connected_to(family: int, address: object) -> socket.socket:

@@ -18,8 +18,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from fanout.arguments import shown
 from fanout.errors import ConfigError
+from fanout.terms.arguments import shown
 
 PORT_MAX = 65_535
 IPC_PATH_BYTES_MAX = 107  # sun_path of Linux is 108 bytes with its final NUL; libzmq's limit too

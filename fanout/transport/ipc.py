@@ -8,7 +8,7 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from fanout.descriptors import standard_taken
+from fanout.basics.descriptors import standard_taken
 from fanout.errors import BindError
 from fanout.transport.advice import ipc_advice
 from fanout.transport.endpoints import IpcEndpoint, ipc_path_problem

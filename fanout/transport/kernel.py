@@ -9,7 +9,7 @@ import termios
 from contextlib import suppress
 from typing import NamedTuple
 
-from fanout.system_calls import is_refused, needed
+from fanout.basics.system_calls import is_refused, needed
 from fanout.transport.socket_queues import KERNEL, SocketQueues, unsent_in_kernel
 
 # For those that are not asked by PINGs, or have nothing to be sent: TCP asks whether the host is

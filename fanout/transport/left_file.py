@@ -7,7 +7,7 @@ import os
 import socket
 from contextlib import suppress
 
-from fanout.descriptors import standard_taken
+from fanout.basics.descriptors import standard_taken
 
 
 def remove_left(path: bytes, birth: bytes, directory: bytes = b"") -> None:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
-from fanout.system_calls import needed
+from fanout.basics.system_calls import needed
 
 if TYPE_CHECKING:
     from fanout.transport.socket_file import SocketFile

@@ -7,9 +7,9 @@ import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from fanout.descriptors import standard_taken
+from fanout.basics.descriptors import standard_taken
+from fanout.basics.system_calls import dispensable, explain
 from fanout.errors import BindError
-from fanout.system_calls import dispensable, explain
 from fanout.transport.advice import tcp_advice
 from fanout.transport.endpoints import ANY
 from fanout.transport.listener import Listener, host_of, never_block

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.children import run_child
 from benchmarks.receiving_brokers import FEEDERS, consume, listen_to_redis
-from fanout.introduction import PROPERTY, Introduction
-from fanout.reserved import RESERVED
+from fanout.terms.introduction import PROPERTY, Introduction
+from fanout.terms.reserved import RESERVED
 from fanout.zmtp import Session, SessionLimits, Subscribed, encode_message
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 SOURCE = "fanout/options.py"
-TARGET = "fanout/option_arguments.py"
+TARGET = "fanout/terms/option_arguments.py"
 
-# Of the functions in `fanout/option_fields.py` those whose options may be text as well, "64M".
+# Of the functions in `fanout/terms/option_fields.py` those whose options may be text too, "64M".
 SIZES = ("size", "optional_size")
 
 _HEAD = '''"""The options as keyword arguments, for type checkers and editors.

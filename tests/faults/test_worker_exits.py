@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from fanout import EventKind, Publisher, StartupError
+from fanout.basics.exits import Exit
 from fanout.coordinator import spawn, supervision, watching
-from fanout.exits import Exit
 from tests.helpers.happenings import Happenings
 from tests.helpers.inside import run_at_the_next_timer
 from tests.helpers.raw import RawPeer

@@ -6,7 +6,7 @@ import os
 import select
 from typing import TYPE_CHECKING, Any
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.shm.clock import Clock
 from fanout.shm.header import Header
 from fanout.shm.kept_values import KeptValues

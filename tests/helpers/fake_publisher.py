@@ -7,13 +7,13 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from fanout.slow_policy import SlowPolicy
 from fanout.statistics import (
     PublisherStatistics,
     SubscriberStatistics,
     Undelivered,
     WorkerStatistics,
 )
+from fanout.terms.slow_policy import SlowPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

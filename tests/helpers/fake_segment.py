@@ -13,7 +13,7 @@ from fanout.shm.header import Header, PublisherState
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot, WorkerState
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from tests.helpers.log import Log
 
 if TYPE_CHECKING:

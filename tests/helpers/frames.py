@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.cli.top.figures import (
     EndFigures,
     Frame,
@@ -17,7 +17,7 @@ from fanout.cli.top.figures import (
 )
 from fanout.observe.rows import WorkerRow, closed_of
 from fanout.reasons import DROPPING
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from tests.helpers.fake_publisher import statistics, subscriber
 from tests.helpers.fake_segment import END, FakeSegment
 

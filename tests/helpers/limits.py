@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fanout.options import Options
-from fanout.reserved import RESERVED
+from fanout.terms.reserved import RESERVED
 from fanout.zmtp import SessionLimits
 
 _DEFAULTS = Options()

@@ -10,7 +10,7 @@ from fanout.shm.log import LogWriter
 from fanout.shm.reader import LogReader
 from fanout.shm.segment import Segment
 from fanout.shm.valued_log import ValuedLog
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream.member import Member
 from fanout.workers.stream.pump import Pump

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import msgpack
 
-from fanout.introduction import PROPERTY, Introduction
-from fanout.reserved import VALUES_OFF
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.core import Core
+from fanout.terms.introduction import PROPERTY, Introduction
+from fanout.terms.reserved import VALUES_OFF
 from fanout.zmtp import (
     Cancelled,
     PingReceived,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgpack
 
-from fanout.reserved import GAP_TOPIC
+from fanout.terms.reserved import GAP_TOPIC
 from fanout.transport.socket_queues import unread_in_kernel
 from tests.helpers.checked import message
 from tests.helpers.raw import SIGNATURE, RawPeer

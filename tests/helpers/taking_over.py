@@ -31,7 +31,7 @@ from fanout.shm.own_counts import may_have_sent
 from fanout.shm.stream_record import StreamSlot
 from fanout.shm.valued_log import ValuedLog
 from fanout.shm.worker_slot import NO_TAIL, Tails, WorkerSlot
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.transport.kernel import prepare_socket
 from fanout.transport.socket_queues import unread_in_kernel
 from fanout.workers.worker import Worker

@@ -30,7 +30,8 @@ from fanout import (
     Publisher,
     Reason,
 )
-from fanout.question_terms import (
+from fanout.sockets import Req
+from fanout.terms.question_terms import (
     ANSWER_BYTES_MAX,
     MESSAGE_BYTES_MAX,
     QUESTION_BYTES_MAX,
@@ -38,7 +39,6 @@ from fanout.question_terms import (
     QUESTIONS_PER_S,
     READ_BYTES,
 )
-from fanout.sockets import Req
 from fanout.zmtp import encode_message
 from tests.helpers.forked import refused_in_child
 from tests.helpers.raw import command, frame, greeting_3

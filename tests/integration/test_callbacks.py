@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout import EventKind, Publisher, event_queue
+from fanout import EventKind, Publisher
 from fanout.asyncio import Publisher as AsyncPublisher
 from fanout.coordinator import announcer as announcers
+from fanout.reporting import event_queue
 from tests.helpers.programs import Program, holdings, require_holdings
 from tests.helpers.raw import RawPeer
 from tests.helpers.waiting import DEADLINE_S, wait_until

@@ -12,9 +12,10 @@ from unittest import mock
 
 import pytest
 
-from fanout import BrokenError, Event, EventKind, Publisher, Undelivered, grace
+from fanout import BrokenError, Event, EventKind, Publisher, Undelivered
 from fanout.asyncio import Publisher as AsyncPublisher
-from fanout.questions import Outstanding
+from fanout.basics import grace
+from fanout.engine.questions import Outstanding
 from tests.helpers.happenings import Happenings
 from tests.helpers.programs import pause
 from tests.helpers.raw import RawPeer

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import fanout.asyncio
 from fanout import Publisher
-from fanout.introduction import introduction_of
+from fanout.terms.introduction import introduction_of
 from tests.helpers.raw import RawPeer
 from tests.helpers.waiting import DEADLINE_S
 

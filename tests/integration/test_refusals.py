@@ -17,7 +17,7 @@ import zmq
 
 import fanout.asyncio
 from fanout import Event, EventKind, Publisher, Reason
-from fanout.refusals import PYZMQ_ATTRIBUTES
+from fanout.terms.refusals import PYZMQ_ATTRIBUTES
 from fanout.zmtp.greeting import SIGNATURE
 from tests.helpers.happenings import Happenings
 from tests.helpers.waiting import DEADLINE_S

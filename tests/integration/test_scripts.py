@@ -23,7 +23,7 @@ HELP = {
     "soak hostile": "sleepers",
     "demo": "--seconds",
     "interop": "rust-zeromq",
-    "options": "fanout/option_arguments.py",
+    "options": "fanout/terms/option_arguments.py",
     "picture": "scripts/picture FILE",
     "test": "scripts/test --quick",
 }

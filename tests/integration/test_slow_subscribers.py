@@ -13,7 +13,7 @@ import pytest
 import zmq
 
 from fanout import Again, EventKind, Publisher, Reason, SlowPolicy, SubscriberStatistics
-from fanout.questions import BLOCKERS_EACH
+from fanout.engine.questions import BLOCKERS_EACH
 from tests.helpers.happenings import Happenings
 from tests.helpers.raw import RawPeer
 from tests.helpers.waiting import DEADLINE_S, wait_until

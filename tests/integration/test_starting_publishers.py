@@ -36,7 +36,7 @@ INGRESS = {"fanout.ingress.loop", "fanout.ingress.splitting"}
 ANSWERS = {"fanout.answers.desk", "fanout.answers.role", "fanout.sockets.threads"}
 VALUES = {"fanout.send.kept_path", "fanout.shm.kept_values", "fanout.shm.value_keeper"}
 OTHERS = {
-    *("fanout.cli", "fanout.producer", "fanout.awaited_producer", "fanout.sockets"),
+    *("fanout.cli", "fanout.faces.producer", "fanout.faces.awaited_producer", "fanout.sockets"),
     *("fanout.subscriber", "fanout.workers"),
 }
 KEPT = ", last_values=fanout.LastValues()"
@@ -55,7 +55,7 @@ def loaded(program: str, options: str = "", call: str = "publisher.drain()") -> 
 @pytest.mark.parametrize("program", [BLOCKING, AWAITED])
 def test_a_plain_publisher_loads_what_it_uses(program: str) -> None:
     modules = loaded(program)
-    assert "fanout.engine" in modules
+    assert "fanout.engine.engine" in modules
     assert not modules & (INGRESS | ANSWERS | VALUES | OTHERS)
     ingress = {name for name in modules if name.startswith("fanout.ingress.")}
     assert ingress == {"fanout.ingress.ingress", "fanout.ingress.terms"}

@@ -214,26 +214,12 @@ print(sys.path)
 
 
 # What a worker may load of fanout; all else is for those who publish.
-PACKAGES_OF_WORKERS = {"control", "shm", "workers", "zmtp"}
-FILES_OF_WORKERS = {
-    "_platform",
-    "_units",
-    "arguments",
-    "cores",
-    "descriptors",
-    "errors",
-    "exits",
-    "introduction",
-    "last_values",
-    "option_fields",
-    "options",
-    "peer_budget",
-    "reasons",
-    "records",
-    "reserved",
-    "slow_options",
-    "slow_policy",
-    "system_calls",
+PACKAGES_OF_WORKERS = {"basics", "control", "shm", "terms", "workers", "zmtp"}
+FILES_OF_WORKERS = {"_platform", "errors", "options", "reasons"}
+OF_BASICS = {"cores", "descriptors", "exits", "records", "system_calls", "units"}
+OF_TERMS = {
+    *("arguments", "introduction", "last_values", "option_fields", "peer_budget", "reserved"),
+    *("slow_options", "slow_policy"),
 }
 # Not what listens.
 OF_TRANSPORT = {
@@ -254,6 +240,12 @@ def test_a_worker_loads_nothing_of_the_publishing_side(tmp_path: Path, site: str
     assert (errors, status) == ("", 0)
     _, modules, collectable = ast.literal_eval(output)
     names = {name for name in modules if name.startswith("fanout.")} - OF_TRANSPORT
+    assert {name for name in names if name.startswith("fanout.basics.")} == {
+        f"fanout.basics.{name}" for name in OF_BASICS
+    }
+    assert {name for name in names if name.startswith("fanout.terms.")} == {
+        f"fanout.terms.{name}" for name in OF_TERMS
+    }
     ours = {name.split(".")[1] for name in names}
     assert ours <= PACKAGES_OF_WORKERS | FILES_OF_WORKERS
     assert ours >= PACKAGES_OF_WORKERS

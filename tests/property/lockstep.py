@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.reasons import DROPPING
 from fanout.shm.layout import PAGE, Layout
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.stream.member import LOST
 from fanout.workers.tuning import Tuning
 from fanout.zmtp.frames import encode_message

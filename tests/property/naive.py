@@ -14,7 +14,7 @@ from fanout.zmtp.frames import encode_message
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fanout.slow_policy import SlowPolicy
+    from fanout.terms.slow_policy import SlowPolicy
 
 NS = 1_000_000_000
 NOTHING, LOSSES, ALL = range(3)  # of which it wants to be told

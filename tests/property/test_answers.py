@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 
 from fanout.answers.languages import JSON, language_of, text_of
 from fanout.answers.reading import MEMBERS
-from fanout.question_terms import ANSWER_BYTES_MAX
+from fanout.terms.question_terms import ANSWER_BYTES_MAX
 from tests.helpers.asked import FakeView, FakeWatch, ask_all, replies_of
 
 VALUES = some.recursive(

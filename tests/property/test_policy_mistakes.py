@@ -15,7 +15,7 @@ from unittest import mock
 import pytest
 
 from fanout.reasons import Reason
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.policy.ages import Ages
 from fanout.workers.policy.bounded import Bounded
 from fanout.workers.policy.choice import policy_of

@@ -24,7 +24,7 @@ from fanout.shm import fence
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.segment import Segment
 from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from tests.helpers.stores import recorded, watched
 
 if TYPE_CHECKING:

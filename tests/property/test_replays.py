@@ -9,7 +9,7 @@ import pytest
 
 from fanout.shm.header import Header
 from fanout.shm.log import NO_SPACE
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.stream.replaying import missed_by
 from fanout.zmtp.frames import encode_message
 from tests.helpers.log import SMALL, Worker

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from fanout.control.messages import Chose, decode, encode, pack
 from fanout.coordinator.choosing import chosen_on
-from fanout.reserved import NAME_BYTES_MAX, RESERVED, RESERVED_MAX
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.reserved import NAME_BYTES_MAX, RESERVED, RESERVED_MAX
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.connections.reserved import (
     Reserved,
     UnknownError,

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.connections import sealed as sealed_sending
 from fanout.workers.connections import tls as tls_sending
 from fanout.workers.connections.sealed import SealedSend

@@ -14,9 +14,9 @@ import msgpack
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanout.introduction import PROPERTY, Introduction
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.core import Core
+from fanout.terms.introduction import PROPERTY, Introduction
 from fanout.zmtp import encode_message
 from fanout.zmtp.commands import ping
 from fanout.zmtp.metadata import ready

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fanout.control.messages import Chose
     from fanout.coordinator.actions import Action
     from fanout.options import Options
-    from fanout.slow_policy import SlowPolicy
+    from fanout.terms.slow_policy import SlowPolicy
 
 
 @dataclass(slots=True)

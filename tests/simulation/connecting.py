@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from tests.simulation.catching_up import Log
 from tests.simulation.late import Late
 from tests.simulation.model import SubscriberModel

@@ -8,6 +8,7 @@ from unittest import mock
 
 import pytest
 
+from fanout.basics.records import changed
 from fanout.coordinator import actions as do
 from fanout.coordinator import handing_on, reports, supervision, takeovers, watching
 from fanout.coordinator.answers import Answers
@@ -18,7 +19,6 @@ from fanout.coordinator.roster import Roster
 from fanout.coordinator.supervision import Supervision
 from fanout.coordinator.takeovers import Takeovers
 from fanout.coordinator.watching import Watch
-from fanout.records import changed
 from fanout.shm.worker_slot import NO_TAIL, WorkerState
 from tests.simulation.coordinator.world import CoordinatorWorld
 from tests.simulation.violated import Violated

@@ -13,7 +13,7 @@ from tests.simulation.telling import Telling
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fanout.slow_policy import SlowPolicy
+    from fanout.terms.slow_policy import SlowPolicy
     from tests.simulation.late import Late
     from tests.simulation.policies import Rules
     from tests.simulation.published import History, Published

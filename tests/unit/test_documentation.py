@@ -155,7 +155,7 @@ def imports(path: Path) -> Iterator[str]:
 def drawn(picture: str) -> tuple[dict[str, set[str]], set[str]]:
     """What each part above the line may import by the picture, and the words below it."""
     above, _, below = picture.partition("───")
-    words = set(re.findall(r"(\w+)\.py", below))
+    words = set(re.findall(r"(\w+)(?:\.py|/)", below))
     allowed: dict[str, set[str]] = {}
     for line in above.splitlines()[1:]:
         name, _what, *right = re.split(r" {2,}", line.lstrip(" 0123456789"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from fanout import event_queue, grace, peer_budget, reserved, slow_options
+from fanout.basics import grace
 from fanout.control import channel, messages
 from fanout.coordinator import (
     addresses,
@@ -27,8 +27,10 @@ from fanout.coordinator import (
     watching,
     wrecks,
 )
+from fanout.reporting import event_queue
 from fanout.send import lock, wire
 from fanout.shm import layout
+from fanout.terms import peer_budget, reserved, slow_options
 from fanout.workers import naps
 from fanout.workers.connections import (
     budgets,

@@ -17,38 +17,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "fanout"
-FLOORS_MAX = 11
+FLOORS_MAX = 10
 
 # A room, and what is in it: modules and packages (with all below that is in no room of its own).
 ROOMS: dict[str, tuple[str, ...]] = {
-    "vocabulary": (
-        *("fanout._platform", "fanout._units", "fanout.arguments", "fanout.cores"),
-        *("fanout.descriptors", "fanout.errors", "fanout.system_calls"),
-        *(
-            "fanout.event_iterators",
-            "fanout.event_queue",
-            "fanout.events",
-            "fanout.exits",
-            "fanout.grace",
-            "fanout.introduction",
-            "fanout.last_values",
-            "fanout.loop_callback",
-            "fanout.loop_executor",
-        ),
-        *("fanout.refusals", "fanout.slow_options", "fanout.slow_policy"),
-        "fanout.allowed_topics",
-        "fanout.question_terms",
-        "fanout.reserved",
-        *(
-            "fanout.option_arguments",
-            "fanout.option_fields",
-            "fanout.options",
-            "fanout.peer_budget",
-            "fanout.reasons",
-            "fanout.records",
-            "fanout.statistics",
-        ),
-    ),
+    "basics": ("fanout.basics",),
+    "words": ("fanout._platform", "fanout.errors", "fanout.events", "fanout.reasons"),
+    "terms": ("fanout.terms",),
+    "figures": ("fanout.statistics",),
+    "reporting": ("fanout.reporting",),
+    "options": ("fanout.options",),
     "compiled": ("fanout._speed", "fanout.compiled"),
     "zmtp": ("fanout.zmtp",),
     "security": ("fanout.security",),
@@ -77,33 +55,36 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "connections": ("fanout.workers.connections",),
     "workers": ("fanout.workers",),
     "observe": ("fanout.observe",),
-    "questions": ("fanout.questions",),
-    "workforce": ("fanout.workforce",),
-    "engine": ("fanout.engine", "fanout.engine_parts"),
-    "desks": ("fanout.desks",),
-    "producer": ("fanout.producer", "fanout.awaited_producer"),
-    "publisher": (
-        *("fanout", "fanout.answering", "fanout.audience", "fanout.binding", "fanout.intake"),
-        "fanout.publisher",
-    ),
+    "questions": ("fanout.engine.questions",),
+    "workforce": ("fanout.engine.workforce",),
+    "desks": ("fanout.engine.desks",),
+    "engine": ("fanout.engine",),
+    "producer": ("fanout.faces.producer", "fanout.faces.awaited_producer"),
+    "publisher": ("fanout", "fanout.faces", "fanout.publisher"),
     "asyncio": (
         "fanout.asyncio",
-        "fanout.awaited_answering",
-        "fanout.awaited_audience",
-        "fanout.awaited_binding",
-        "fanout.awaited_intake",
+        "fanout.faces.awaited_answering",
+        "fanout.faces.awaited_audience",
+        "fanout.faces.awaited_binding",
+        "fanout.faces.awaited_intake",
     ),  # which uses nothing of the blocking one
     "cli": ("fanout.__main__", "fanout.cli"),
 }
 
-WORDS = {"vocabulary", "layout"}
+# What all may import that are none of these.
+WORDS = {"basics", "figures", "layout", "options", "reporting", "terms", "words"}
 MAY_IMPORT: dict[str, set[str]] = {
     "compiled": set(),
     "zmtp": set(),
     "security": WORDS | {"zmtp"},
     "auth": {"security"},
     "layout": set(),
-    "vocabulary": {"layout"},
+    "basics": set(),
+    "words": set(),
+    "terms": {"words"},
+    "figures": {"terms", "words"},
+    "reporting": {"words"},
+    "options": {"basics", "layout", "terms", "words"},
     "shm": WORDS | {"compiled"},
     "control": WORDS,
     "kernel": WORDS,
@@ -113,7 +94,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "send": WORDS | {"compiled", "shm", "zmtp"},
     "ingress": WORDS | {"send", "shm", "transport", "zmtp"},
     "desks": WORDS | {"send", "shm", "transport"},
-    "answers": WORDS | {"desks", "send", "shm", "sockets", "subscriber", "zmtp"},
+    "answers": WORDS | {"send", "shm", "sockets", "subscriber", "transport", "zmtp"},
     "coordinator": WORDS | {"control", "kernel", "security", "shm", "transport", "zmtp"},
     "tuning": set(),
     "policy": WORDS,
@@ -206,7 +187,7 @@ def test_nobody_imports_what_it_may_not() -> None:
 # Who knows the whole of them: nobody but who makes them. All others get the parts that they need,
 # or say by a protocol of their own what that is.
 MADE_BY = {
-    "fanout.coordinator.coordinator": {"fanout.engine"},
+    "fanout.coordinator.coordinator": {"fanout.engine.engine"},
     "fanout.workers.worker": {"fanout.workers.main"},
     "fanout.publisher": {"fanout", "fanout.cli.serve.command"},
     "fanout.asyncio": set(),
@@ -307,7 +288,7 @@ PARALLELS = {
     *("Push", "Pull", "Req", "Rep", "Dealer", "Router", "Sub"),
     *("Core", "Inbox", "Plug"),  # of a subscriber, and of a socket
     *("CurveClient", "PlainClient"),  # as users say it, and its side of the handshake
-    *("Desk", "Move", "Staffed", "Untold"),  # what others know of it, and itself
+    *("Move", "Staffed", "Untold"),  # what others know of it, and itself
     *("Intake", "Rates", "Reading", "Screen"),  # of a command
 }
 

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.test_structure import ROOT, modules
 
 MAY_ASK = {
-    "fanout.engine": "when the publisher was started, for who looks at it",
+    "fanout.engine.engine": "when the publisher was started, for who looks at it",
     "fanout.observe.reader": "when a subscriber has ended, for people",
     "fanout.coordinator.surroundings": "whether it was set, which is told of and counted",
     "fanout.cli.top.command": "what time it is, in the headline and in records",

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.peer_budget import ALWAYS_NS, PEER_BURST_NS, PEER_PART, TALK_BURST_NS
 from fanout.shm.prefix_table import SHORT_MAX, weight
+from fanout.terms.peer_budget import ALWAYS_NS, PEER_BURST_NS, PEER_PART, TALK_BURST_NS
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.reasons import Reason
 from fanout.workers.connections.heartbeat import Attention, Schedule, is_silent
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from fanout.control.judging import AuthRequest, Judgement
 from fanout.control.messages import Connected, Slow
-from fanout.introduction import Introduction
 from fanout.reasons import COME_BACK, Reason
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.introduction import Introduction
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.connections.adopting import NotAdoptedError, opened
 from fanout.workers.connections.parting import closed, given_back, is_evicted
 from fanout.workers.connections.peer import Peer

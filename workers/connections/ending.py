@@ -14,7 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.reasons import Reason
 
 if TYPE_CHECKING:

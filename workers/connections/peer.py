@@ -6,7 +6,7 @@ import contextlib
 import socket
 from typing import TYPE_CHECKING, NamedTuple
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.shm.worker_slot import NO_TAIL
 from fanout.transport import kernel
 from fanout.transport.socket_queues import KERNEL, SocketQueues, unsent_in_kernel

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fanout.control.rights import Permit, Permitted, Refused
 from fanout.control.splitting import split_asked, split_subscriptions
-from fanout.reserved import DENIED_TOPIC
+from fanout.terms.reserved import DENIED_TOPIC
 from fanout.workers.connections.rights import SubscriberRights
 from fanout.zmtp import encode_message
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.control.conduct import Throttled
 from fanout.control.splitting import split_subscriptions
 from fanout.shm.layout import SPEECH_BYTES

@@ -11,10 +11,10 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fanout.arguments import did_you_mean, shown
 from fanout.errors import ConfigError
-from fanout.reserved import NAME_BYTES_MAX, RESERVED, RESERVED_MAX
-from fanout.slow_policy import ACTIONS, SlowPolicy
+from fanout.terms.arguments import did_you_mean, shown
+from fanout.terms.reserved import NAME_BYTES_MAX, RESERVED, RESERVED_MAX
+from fanout.terms.slow_policy import ACTIONS, SlowPolicy
 from fanout.workers.connections.since import SINCE_FORMS, Since, read_since
 
 if TYPE_CHECKING:

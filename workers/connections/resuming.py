@@ -16,7 +16,7 @@ from fanout.control.judging import is_sealed
 from fanout.control.rights import Asks
 from fanout.control.takeover import Resumed
 from fanout.shm.stream_record import Kind
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.transport import kernel
 from fanout.transport.socket_queues import unread_in_kernel
 from fanout.workers.connections.handed import unpacked

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.control.judging import inside_of_tls, is_by_tls, is_certified
-from fanout.introduction import PROPERTY, Introduction
-from fanout.reserved import RESERVED
+from fanout.terms.introduction import PROPERTY, Introduction
+from fanout.terms.reserved import RESERVED
 from fanout.zmtp import Session, SessionLimits
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from fanout._units import NS
+from fanout.basics.units import NS
 
 _AFTER = re.compile(r"([0-9a-f]{16}):([0-9]{1,19})")
 _SECONDS = re.compile(r"-([0-9]{1,9}(?:\.[0-9]{1,9})?)s")

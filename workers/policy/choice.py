@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from fanout._units import NS
-from fanout.slow_policy import LOG_PART
+from fanout.basics.units import NS
+from fanout.terms.slow_policy import LOG_PART
 from fanout.workers.policy.block import Block
 from fanout.workers.policy.conflate import Conflate
 from fanout.workers.policy.disconnect import Disconnect
@@ -16,7 +16,7 @@ from fanout.workers.policy.limits import NONE, Limits
 
 if TYPE_CHECKING:
     from fanout.options import Options
-    from fanout.slow_policy import SlowPolicy
+    from fanout.terms.slow_policy import SlowPolicy
     from fanout.workers.policy.base import Policy
 
 POLICIES_KEPT = 256  # equal ones are one object: there are a few, or one for each subscriber

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.reasons import Reason
 
 NONE = 1 << 63  # no limit: more than there can be

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fanout._units import NS
+from fanout.basics.units import NS
 
 BURST_PART = 10  # of a second: what was not sent earlier may be sent at once, and is waited for
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, TypeAlias
 
+from fanout.basics.records import record
 from fanout.reasons import Reason
-from fanout.records import record
 
 if TYPE_CHECKING:
     from fanout.workers.stream.member import Member

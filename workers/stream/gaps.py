@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgpack
 
 from fanout.reasons import GapKind
-from fanout.reserved import GAP_TOPIC
+from fanout.terms.reserved import GAP_TOPIC
 from fanout.zmtp.frames import encode_message
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
-from fanout.slow_policy import LOG_PART
+from fanout.terms.slow_policy import LOG_PART
 from fanout.workers.policy.ages import Ages
 from fanout.workers.policy.base import FinishThenJump, KeepNewest, KeepOfLog, Part, Thin
 from fanout.workers.policy.dues import Dues

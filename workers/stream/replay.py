@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import msgpack
 
-from fanout.reserved import SINCE_TOPIC
+from fanout.terms.reserved import SINCE_TOPIC
 from fanout.zmtp.frames import encode_message
 
 

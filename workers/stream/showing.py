@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgpack
 
-from fanout.reserved import SNAPSHOT_TOPIC
+from fanout.terms.reserved import SNAPSHOT_TOPIC
 from fanout.workers.stream.joining import Joining
 from fanout.workers.stream.listings import Listings
 from fanout.workers.stream.steps import Step, send

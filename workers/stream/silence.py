@@ -24,7 +24,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.reasons import Reason
 from fanout.workers.stream.member import BLOCKED, HELD, LOST
 from fanout.workers.stream.turn_part import TurnPart, without_clock

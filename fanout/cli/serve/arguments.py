@@ -8,8 +8,8 @@ from fanout.cli import arguments as args
 from fanout.cli.serve.kept import kept_values
 from fanout.cli.serve.policies import policy_of, slow_limit, slow_rule
 from fanout.cli.serve.securing import add_security
-from fanout.last_values import LastValues
 from fanout.options import Options, choices_of
+from fanout.terms.last_values import LastValues
 
 if TYPE_CHECKING:
     import argparse

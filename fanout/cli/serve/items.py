@@ -7,7 +7,7 @@ from typing import Any
 
 import msgpack
 
-from fanout.reserved import RESERVED
+from fanout.terms.reserved import RESERVED
 
 Frames = tuple[bytes, ...]
 """A message: its topic, and what follows it; but for msgpack that is the payload alone."""

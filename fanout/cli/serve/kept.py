@@ -6,9 +6,9 @@ import argparse
 from dataclasses import fields
 from typing import Any
 
-from fanout.arguments import did_you_mean
 from fanout.errors import ConfigError
-from fanout.last_values import LastValues
+from fanout.terms.arguments import did_you_mean
+from fanout.terms.last_values import LastValues
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}  # of a length of time, in seconds
 _NAMES = [one.name for one in fields(LastValues)]

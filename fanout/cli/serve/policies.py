@@ -12,10 +12,10 @@ import re
 from dataclasses import fields
 from typing import Any
 
-from fanout.arguments import did_you_mean, read_size
 from fanout.cli.arguments import UsageError
 from fanout.errors import ConfigError
-from fanout.slow_policy import ACTIONS, SlowPolicy, SlowRule
+from fanout.terms.arguments import did_you_mean, read_size
+from fanout.terms.slow_policy import ACTIONS, SlowPolicy, SlowRule
 
 LIMITS = tuple(one.name for one in fields(SlowPolicy) if one.name != "action")
 WHOM = tuple(one.name for one in fields(SlowRule) if one.name != "policy")

@@ -10,7 +10,6 @@ import sys
 import time
 from typing import TYPE_CHECKING, BinaryIO
 
-from fanout.arguments import shown
 from fanout.cli import arguments as args
 from fanout.cli.sub.gaps import GapNotes
 from fanout.cli.sub.latencies import Latencies
@@ -22,6 +21,7 @@ from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.link import Link
 from fanout.subscriber.settings import endpoint_of, mechanisms_of, wrappings_of
 from fanout.subscriber.since import since_of
+from fanout.terms.arguments import shown
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from fanout.cli.top.figures import SubscriberFigures
     from fanout.observe.survey import Survey
-    from fanout.slow_policy import SlowPolicy
+    from fanout.terms.slow_policy import SlowPolicy
 
 SortBy: TypeAlias = "Callable[[Survey], Sequence[Any]]"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fanout._units import NS
+from fanout.basics.units import NS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.cli.units import printable
 from fanout.reasons import DROPPING
-from fanout.slow_policy import SlowPolicy
 from fanout.statistics import ClosedSubscriber, PublisherStatistics, SubscriberStatistics
+from fanout.terms.slow_policy import SlowPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.cli.top.ends import Ends
 from fanout.cli.top.figures import (
     EndFigures,

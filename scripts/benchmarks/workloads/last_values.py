@@ -59,7 +59,9 @@ class LastValues(Workload):
         del settings  # they are no publishers that could be chosen
         return [
             *(
-                PeerKind(name, "zmtp", name, "", "zmq" if name == BY_HAND else "fanout.last_values")
+                PeerKind(
+                    name, "zmtp", name, "", "zmq" if name == BY_HAND else "fanout.terms.last_values"
+                )
                 for name in MAKERS
             ),
             *(PEERS[name] for name in KEEPERS),

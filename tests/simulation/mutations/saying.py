@@ -7,7 +7,7 @@ from typing import Any
 
 from fanout.coordinator import choosing
 from fanout.coordinator.choosing import Choices
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers import worker
 from fanout.workers.connections import reserved
 from fanout.workers.connections.reserved import Reserved

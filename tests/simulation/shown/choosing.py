@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from tests.simulation.peers import SUBSCRIBER_HELLO, command
 from tests.simulation.telling import ALL, LOSSES
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgpack
 
-from fanout.reserved import GAP_TOPIC, SNAPSHOT_TOPIC
+from fanout.terms.reserved import GAP_TOPIC, SNAPSHOT_TOPIC
 from tests.simulation.shown.due import Due
 from tests.simulation.shown.live import Live
 from tests.simulation.shown.told import Told

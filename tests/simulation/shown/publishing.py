@@ -8,7 +8,6 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from fanout.last_values import LastValues
 from fanout.options import Options
 from fanout.send.kept_topics import KeptTopics
 from fanout.send.poison import PoisonGuard
@@ -18,6 +17,7 @@ from fanout.shm.log import NO_SPACE
 from fanout.shm.segment import Segment
 from fanout.shm.value_layout import ValueTable
 from fanout.shm.worker_slot import WorkerSlot
+from fanout.terms.last_values import LastValues
 from fanout.zmtp.frames import encode_message
 from tests.simulation.memory import attach, read_tails
 from tests.simulation.published import History, Published

@@ -12,7 +12,7 @@ from tests.simulation.violated import require
 
 if TYPE_CHECKING:
     from fanout.coordinator.roster import Accepted
-    from fanout.slow_policy import SlowPolicy
+    from fanout.terms.slow_policy import SlowPolicy
     from fanout.workers.policy.base import Policy
     from tests.simulation.takeovers.society import Society
 

@@ -10,7 +10,7 @@ from fanout.options import Options
 from fanout.shm import layout as at
 from fanout.shm.layout import Layout
 from fanout.shm.value_layout import H_VALUE_TOPICS, NO_TABLE
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.tuning import Tuning
 from tests.simulation.policies import random_policy
 from tests.simulation.takeovers.fate import GIVING_UP, NAMED, RARE, TAKING_OVER, UNIX_STORES

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from fanout.coordinator.lost import Unreported
     from fanout.coordinator.roster import Accepted
     from fanout.reasons import Reason
-    from fanout.slow_policy import SlowPolicy
+    from fanout.terms.slow_policy import SlowPolicy
     from tests.simulation.takeovers.processes import Process
     from tests.simulation.takeovers.subscriber import Subscriber
     from tests.simulation.takeovers.world import TakeoverWorld

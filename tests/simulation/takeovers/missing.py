@@ -21,7 +21,7 @@ from tests.simulation.violated import require
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from fanout.slow_policy import SlowPolicy
+    from fanout.terms.slow_policy import SlowPolicy
     from tests.simulation.catching_up import CatchingUp, Log
     from tests.simulation.policies import Rules
     from tests.simulation.takeovers.finishing import Finishing

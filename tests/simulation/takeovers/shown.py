@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack
 
-from fanout.reserved import SNAPSHOT_TOPIC
 from fanout.send.kept_topics import KeptTopics
 from fanout.shm.kept_values import KeptValues
 from fanout.shm.value_layout import ValueTable
 from fanout.shm.valued_log import ValuedLog
+from fanout.terms.reserved import SNAPSHOT_TOPIC
 from fanout.workers.tuning import ShowTuning
 from fanout.zmtp.frames import encode_message
 from tests.simulation.saying import Statement

@@ -18,7 +18,7 @@ from tests.simulation.takeovers.sealed import Boxes
 from tests.simulation.takeovers.shown import ValuedPublisher
 
 if TYPE_CHECKING:
-    from fanout.slow_policy import SlowPolicy
+    from fanout.terms.slow_policy import SlowPolicy
     from tests.simulation.kernel import Connection
     from tests.simulation.takeovers.coordinator import Coordinator
     from tests.simulation.takeovers.processes import Process

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fanout.answers.asker import Asker
 from fanout.answers.credits import Credits
-from fanout.question_terms import CREDIT_S, QUESTIONS_BURST, QUESTIONS_PER_S, UNREAD_S
 from fanout.sockets.peer import Outgoing, Peer
+from fanout.terms.question_terms import CREDIT_S, QUESTIONS_BURST, QUESTIONS_PER_S, UNREAD_S
 from fanout.zmtp.greeting import ROLES
 from tests.unit.sockets.peers import LIMITS, written
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from fanout.answers import credits as module
 from fanout.answers.asker import Asker
 from fanout.answers.credits import AddressCredits, Credits
-from fanout.question_terms import (
+from fanout.sockets.peer import Peer
+from fanout.terms.question_terms import (
     ADDRESS_QUESTIONS_BURST,
     ADDRESS_QUESTIONS_PER_S,
     QUESTIONS_BURST,
 )
-from fanout.sockets.peer import Peer
 from fanout.zmtp.greeting import ROLES
 from tests.unit.sockets.peers import LIMITS, written
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from fanout.answers.desk import Desk
-from fanout.grace import END_GRACE
+from fanout.basics.grace import END_GRACE
 from fanout.reasons import Reason
 from tests.helpers.ending import Ending
 

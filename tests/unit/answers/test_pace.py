@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fanout.answers.pace import Pace
-from fanout.question_terms import PAUSE_MAX_S, QUESTION_S, WORK_S
+from fanout.terms.question_terms import PAUSE_MAX_S, QUESTION_S, WORK_S
 from tests.helpers.asked import FakeClock
 
 

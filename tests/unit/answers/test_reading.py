@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fanout.answers.reading import MEMBERS, QuestionError, id_of, question_of
-from fanout.question_terms import ENTRIES_MAX, ID_BYTES_MAX, TOPIC_BYTES_MAX, TOPICS_MAX
+from fanout.terms.question_terms import ENTRIES_MAX, ID_BYTES_MAX, TOPIC_BYTES_MAX, TOPICS_MAX
 
 HALF = chr(0xD800)  # of a character: it has no UTF-8
 

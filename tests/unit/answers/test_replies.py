@@ -9,8 +9,8 @@ import msgpack
 import pytest
 
 from fanout.answers.view import UnsettledError
-from fanout.question_terms import ANSWER_BYTES_MAX, QUESTION_BYTES_MAX, STRIDE
-from fanout.reserved import RESERVED
+from fanout.terms.question_terms import ANSWER_BYTES_MAX, QUESTION_BYTES_MAX, STRIDE
+from fanout.terms.reserved import RESERVED
 from tests.helpers.asked import FakeView, FakeWatch, ask, ask_all, replies_of
 
 PRICES = [[b"price.%d" % (n % 5), b"%d" % n] for n in range(20)]

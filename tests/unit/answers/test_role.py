@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from fanout.answers.replies import Answer
 from fanout.answers.role import AnsweringRole
 from fanout.events import Event, EventKind
-from fanout.question_terms import QUESTION_S, QUESTIONS_BURST, QUESTIONS_PER_S, UNREAD_S
 from fanout.reasons import Reason
 from fanout.sockets.peer import NO_HANDSHAKE
 from fanout.sockets.problems import Problems
 from fanout.sockets.wiring import CLOSED, CLOSED_BY_PEER
+from fanout.terms.question_terms import QUESTION_S, QUESTIONS_BURST, QUESTIONS_PER_S, UNREAD_S
 from fanout.zmtp import encode_message
 from tests.helpers.asked import FakeClock
 from tests.unit.sockets.peers import LIMITS, dispatched, peer_of, written

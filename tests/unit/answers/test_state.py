@@ -9,12 +9,12 @@ import pytest
 
 from fanout.answers.state import HEAD_BYTES, LOOKS, SegmentView
 from fanout.answers.view import UnsettledError
-from fanout.question_terms import ANSWER_BYTES_MAX
 from fanout.send.kept_path import KeptPath, NumberedKeptPath
 from fanout.send.wire import Encoder
 from fanout.shm.clock import Clock, Note
 from fanout.shm.layout import Layout
 from fanout.shm.value_layout import ValueTable
+from fanout.terms.question_terms import ANSWER_BYTES_MAX
 from tests.unit.send.line import Line
 
 if TYPE_CHECKING:

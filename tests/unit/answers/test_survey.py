@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fanout.answers import survey as surveys
 from fanout.answers.survey import Surveyor
-from fanout.question_terms import STRIDE, SURVEY_S, SURVEY_WORK_S
+from fanout.terms.question_terms import STRIDE, SURVEY_S, SURVEY_WORK_S
 from tests.helpers.asked import FakeClock, FakeView, FakeWatch
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import get_args
 import msgpack
 import pytest
 
+from fanout.basics.records import fields_of
 from fanout.control import conduct, judging, leftovers, rights, takeover
 from fanout.control import messages as control
 from fanout.control.messages import (
@@ -23,7 +24,6 @@ from fanout.control.messages import (
     pack,
 )
 from fanout.control.splitting import SUBSCRIPTIONS_PER_PACKET_BYTES, split_subscriptions
-from fanout.records import fields_of
 
 HEADER_BYTES = 4  # that are counted for each prefix
 SECRET = [b"s" * 32]

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout import event_queue
 from fanout.coordinator import announcer as announcers
 from fanout.coordinator import thinning as thinnings
 from fanout.coordinator.announcer import Announcer
 from fanout.coordinator.thinning import LOGGED_AT_ONCE, SUMMARY_EACH
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
+from fanout.reporting import event_queue
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from fanout.event_queue import EventQueue
+    from fanout.reporting.event_queue import EventQueue
 
 SLOW = Event(EventKind.SUBSCRIBER_SLOW, "behind", subscriber=3, peer="peer:1", dropped=7)
 ANOTHER = Event(EventKind.SUBSCRIBER_SLOW, "behind", subscriber=4, peer="peer:2", dropped=1)

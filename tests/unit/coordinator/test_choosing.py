@@ -11,7 +11,7 @@ from fanout.coordinator.roster import Accepted
 from fanout.errors import ConfigError
 from fanout.events import EventKind
 from fanout.options import Options
-from fanout.slow_policy import SlowPolicy, SlowRule
+from fanout.terms.slow_policy import SlowPolicy, SlowRule
 
 OURS = SlowPolicy("drop_oldest", 1_000)
 RULED = SlowPolicy("conflate", 500, min_interval=1.0)

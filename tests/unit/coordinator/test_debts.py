@@ -16,14 +16,14 @@ from fanout.coordinator.roster import Accepted
 from fanout.coordinator.state import make_state
 from fanout.coordinator.wrecks import Wrecks
 from fanout.options import Options
-from fanout.peer_budget import (
+from fanout.reasons import Reason
+from fanout.terms.peer_budget import (
     ADDRESS_DEBT_MAX_NS,
     ALWAYS_NS,
     DEBT_MAX_NS,
     PEER_BURST_NS,
     PEER_PART,
 )
-from fanout.reasons import Reason
 from tests.unit.coordinator.test_reports import NOW, admit, served, take
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fanout.basics.records import changed
 from fanout.control.messages import Closed
 from fanout.coordinator.figures import Figures, final_of
 from fanout.coordinator.ledger import Ledger
 from fanout.coordinator.lives import Life
 from fanout.coordinator.roster import Accepted
 from fanout.reasons import Reason
-from fanout.records import changed
 from fanout.shm import layout as at
 from fanout.shm.cards import Card
 from fanout.shm.clock import Clock, Note
@@ -24,7 +24,7 @@ from fanout.shm.segment import Segment
 from fanout.shm.stream_record import Kind, StreamRecord, StreamSlot
 from fanout.shm.subscriber_slot import Checkpoint, SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot, WorkerState
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.connections.peer import Peer
 from fanout.workers.policy.block import Block
 from fanout.zmtp import Session

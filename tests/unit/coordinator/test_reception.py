@@ -7,11 +7,11 @@ import os
 from typing import TYPE_CHECKING
 from unittest import mock
 
+from fanout.basics.records import changed
 from fanout.coordinator import reception as receptions
 from fanout.coordinator.addresses import HOLD_FIRST, REFUSAL_HOLD
 from fanout.events import EventKind
 from fanout.reasons import Reason
-from fanout.records import changed
 from tests.unit.coordinator.bench import Bench, closed
 
 if TYPE_CHECKING:

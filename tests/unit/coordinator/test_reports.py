@@ -34,7 +34,7 @@ from fanout.errors import ConfigError
 from fanout.events import EventKind
 from fanout.options import Options
 from fanout.reasons import Reason
-from fanout.slow_policy import SlowPolicy, SlowRule
+from fanout.terms.slow_policy import SlowPolicy, SlowRule
 from tests.helpers.losses import NoLosses
 from tests.unit.coordinator.bench import closed
 

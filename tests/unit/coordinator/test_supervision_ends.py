@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fanout.basics.exits import is_from_outside
 from fanout.coordinator.actions import Break, Mend, Start
 from fanout.coordinator.lives import Condition
 from fanout.coordinator.staffing import Staffing
 from fanout.coordinator.supervision import AT_ONCE, BACKOFF_MAX, FAILURES_MAX, GIVE_UP_AFTER
 from fanout.coordinator.watching import TICK
-from fanout.exits import is_from_outside
 from fanout.shm.worker_slot import WorkerState
 from tests.unit.coordinator.test_supervision import (
     WORKER_TIMEOUT,

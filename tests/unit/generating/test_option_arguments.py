@@ -6,22 +6,22 @@ from dataclasses import fields
 
 from generating.option_arguments import SOURCE, TARGET, text_for
 
-from fanout.option_arguments import OptionArguments
 from fanout.options import Options
+from fanout.terms.option_arguments import OptionArguments
 from tests.helpers.command import ROOT
 
 OPTIONS = '''
 import os
 from typing import TYPE_CHECKING, Any
 
-from fanout.option_fields import made_by, number, optional_size, size
-from fanout.slow_policy import ACTIONS, SlowPolicy
+from fanout.terms.option_fields import made_by, number, optional_size, size
+from fanout.terms.slow_policy import ACTIONS, SlowPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from fanout.last_values import LastValues
-    from fanout.slow_policy import Action, SlowRule
+    from fanout.terms.last_values import LastValues
+    from fanout.terms.slow_policy import Action, SlowRule
 
 KIB = 1024
 
@@ -47,7 +47,7 @@ from typing import TYPE_CHECKING, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fanout.slow_policy import Action, SlowPolicy
+    from fanout.terms.slow_policy import Action, SlowPolicy
 
 
 class OptionArguments(TypedDict, total=False):

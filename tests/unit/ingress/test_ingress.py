@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from fanout.grace import END_GRACE, END_GRACES
+from fanout.basics.grace import END_GRACE, END_GRACES
 from fanout.ingress.ingress import Ingress
 from tests.helpers.ending import Ending
 

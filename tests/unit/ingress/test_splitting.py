@@ -6,8 +6,8 @@ import pytest
 
 from fanout.ingress.admission import Admission, ForbiddenTopicError
 from fanout.ingress.splitting import FoundMessages, Splitter
-from fanout.reserved import RESERVED
 from fanout.send.topics import NOT_INTERNED, UNKNOWN, TopicTable
+from fanout.terms.reserved import RESERVED
 from fanout.zmtp import encode_message
 from fanout.zmtp.commands import ping
 from fanout.zmtp.cutting import FRAMES_MAX

@@ -9,7 +9,7 @@ import pytest
 from fanout.observe.blockers import in_the_way
 from fanout.shm import layout as at
 from fanout.shm.cards import Card
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ from fanout.shm.cards import Card
 from fanout.shm.header import Header, PublisherState
 from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot, WorkerState
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from tests.helpers.log import Log
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from fanout.shm.clock import Note
 from fanout.shm.closed import End
 from fanout.shm.subscriber_slot import NOTHING, Checkpoint
 from fanout.shm.worker_slot import WorkerSlot, WorkerState
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 
 if TYPE_CHECKING:
     from tests.helpers.fake_segment import FakeSegment

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fanout.basics.system_calls import RefusedError
 from fanout.errors import ConfigError
 from fanout.security import tls
 from fanout.security.tls import PARTS_BYTES_MAX, Tls, as_tls, context_of
-from fanout.system_calls import RefusedError
 from tests.helpers.certificates import (
     AUTHORITY,
     CLIENT_KEY,

@@ -13,7 +13,7 @@ from fanout.send.waiting import Waiter
 from fanout.send.wire import Encoder
 
 if TYPE_CHECKING:
-    from fanout.engine import Engine
+    from fanout.engine.engine import Engine
     from fanout.send.attempt import Attempt
     from tests.unit.send.line import Line
 

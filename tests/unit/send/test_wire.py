@@ -17,7 +17,7 @@ from fanout.shm.layout import MESSAGE_PART
 from fanout.zmtp.frames import encode_message
 
 if TYPE_CHECKING:
-    from fanout.arguments import Bytes, TopicLike
+    from fanout.terms.arguments import Bytes, TopicLike
 
 LARGE = b"x" * COPY_ONCE_BYTES
 SIZES = [0, 1, 255, 256, COPY_ONCE_BYTES - 1, COPY_ONCE_BYTES, COPY_ONCE_BYTES + 1]

@@ -23,7 +23,7 @@ from fanout.shm.clock import Clock, Note
 from fanout.shm.closed import ClosedRing, End
 from fanout.shm.segment import Segment
 from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from tests.helpers.log import SMALL
 from tests.helpers.stores import recorded, watched
 

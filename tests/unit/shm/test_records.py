@@ -17,7 +17,7 @@ from fanout.shm.segment import Segment
 from fanout.shm.subscriber_slot import NOTHING, Checkpoint, SubscriberSlot, SubscriberSlots
 from fanout.shm.words import StuckRecord
 from fanout.shm.worker_slot import NO_TAIL, Tails, WorkerSlot, sleepers
-from fanout.slow_policy import ACTIONS, SlowPolicy
+from fanout.terms.slow_policy import ACTIONS, SlowPolicy
 from tests.helpers.log import SMALL
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 
-from fanout.introduction import Introduction
 from fanout.subscriber.merger import Merger
 from fanout.subscriber.message import Gap, Message, NumberedLastMessage, NumberedMessage
+from fanout.terms.introduction import Introduction
 
 EPOCH = 77
 SAID = Introduction(EPOCH, 10, sequence=True, replay=1, last=True)

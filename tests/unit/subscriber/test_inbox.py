@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout.introduction import Introduction
 from fanout.subscriber.inbox import MESSAGE_COST_BYTES, Inbox
 from fanout.subscriber.message import Gap, Message
 from fanout.subscriber.stream import Stream
+from fanout.terms.introduction import Introduction
 
 if TYPE_CHECKING:
     from fanout.subscriber.inbox import QueuePolicy

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout.introduction import PROPERTY, Introduction
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.blame import LostError
 from fanout.subscriber.line import (
@@ -16,6 +15,7 @@ from fanout.subscriber.line import (
     Line,
     LineState,
 )
+from fanout.terms.introduction import PROPERTY, Introduction
 from fanout.zmtp import encode_message
 from fanout.zmtp.commands import cancellation, ping, pong, subscription
 from fanout.zmtp.metadata import ready

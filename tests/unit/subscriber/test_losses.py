@@ -7,7 +7,6 @@ from typing import Any
 import msgpack
 import pytest
 
-from fanout.reserved import GAP_TOPIC, SINCE_TOPIC, SNAPSHOT_TOPIC
 from fanout.subscriber.losses import (
     MARKER_BYTES_MAX,
     Losses,
@@ -18,6 +17,7 @@ from fanout.subscriber.losses import (
     values_shown,
 )
 from fanout.subscriber.message import CONFLATED, Gap
+from fanout.terms.reserved import GAP_TOPIC, SINCE_TOPIC, SNAPSHOT_TOPIC
 
 RIGHT = {"epoch": 7, "first": 3, "last": 5, "count": 2, "reason": "lag"}
 

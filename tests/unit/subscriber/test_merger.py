@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fanout.introduction import Introduction
 from fanout.subscriber import runs
 from fanout.subscriber.merger import Merger
 from fanout.subscriber.message import Gap, Message, NumberedMessage
+from fanout.terms.introduction import Introduction
 
 if TYPE_CHECKING:
     from collections.abc import Callable

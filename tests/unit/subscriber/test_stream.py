@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import msgpack
 import pytest
 
-from fanout.introduction import Introduction
 from fanout.subscriber.message import Gap, Message, ReplayedMessage
 from fanout.subscriber.stream import Stream
+from fanout.terms.introduction import Introduction
 
 if TYPE_CHECKING:
     from fanout.subscriber.parsing import Frames

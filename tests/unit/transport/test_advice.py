@@ -7,8 +7,8 @@ import os
 
 import pytest
 
+from fanout.basics.system_calls import RefusedError, needed
 from fanout.errors import BindError
-from fanout.system_calls import RefusedError, needed
 from fanout.transport.advice import ipc_advice, own_endpoints_named, tcp_advice
 from fanout.transport.endpoints import TcpEndpoint
 

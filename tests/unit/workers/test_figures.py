@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.workers.figures import Figures, totals_in
 from fanout.workers.stream.pump import Pump
 from tests.helpers.around import Around

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.shm.layout import Layout
 from fanout.workers.idling import GATHER, Idling
 from fanout.workers.naps import WINDOW_NS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.workers.naps import (
     FLOOD_RATE,
     LOG_PART,

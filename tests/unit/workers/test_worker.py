@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.options import Options
 from fanout.workers.naps import Naps
 from fanout.workers.stream.member import Member

@@ -12,7 +12,7 @@ from fanout.cli.serve.arguments import publisher_options
 from fanout.cli.serve.policies import slow_limit, slow_rule
 from fanout.errors import ConfigError
 from fanout.options import Options
-from fanout.slow_policy import SlowPolicy, SlowRule
+from fanout.terms.slow_policy import SlowPolicy, SlowRule
 
 
 def options_of(*line: str) -> Options:

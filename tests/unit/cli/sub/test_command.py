@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from fanout.cli.sub.command import Printer
 from fanout.cli.sub.rates import Rates
 from fanout.cli.sub.rendering import as_json_message, as_text
-from fanout.introduction import Introduction
 from fanout.subscriber.stream import Stream
+from fanout.terms.introduction import Introduction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

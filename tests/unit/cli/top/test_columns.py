@@ -13,7 +13,7 @@ from fanout.cli.top.columns import (
     fitting,
     policy_cell,
 )
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from tests.helpers.fake_segment import FakeSegment
 
 

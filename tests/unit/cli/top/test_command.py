@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.cli.arguments import FAILURE, OK, USAGE
 from fanout.cli.main import build_parser, main
 from fanout.cli.top.choosing import NoPublisher

@@ -11,7 +11,7 @@ from fanout.errors import ClosedError
 from fanout.reasons import Reason
 from fanout.shm.closed import ClosedRing
 from fanout.shm.layout import CLOSED_ENTRIES
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from tests.helpers.fake_segment import FakeSegment
 
 if TYPE_CHECKING:

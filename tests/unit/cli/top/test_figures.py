@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.cli.top.figures import Rates, Reading, age_s
 
 BEFORE = Reading(5 * NS, 100, 1_000, 300, 7, {0: (30, 600), 1: (10, 500)})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.cli.top.choosing import NoPublisher
 from fanout.cli.top.columns import BY_NAME
 from fanout.cli.top.figures import EndFigures, Frame, SubscriberFigures

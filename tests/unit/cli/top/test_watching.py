@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.cli.top.columns import BY_NAME
 from fanout.cli.top.watching import Wanted, Watcher
 from fanout.errors import ClosedError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fanout.options import Options
-from fanout.peer_budget import ALWAYS_NS, PEER_BURST_NS, PEER_PART, TALK_BURST_NS
+from fanout.terms.peer_budget import ALWAYS_NS, PEER_BURST_NS, PEER_PART, TALK_BURST_NS
 from fanout.workers.connections import budgets
 from fanout.workers.connections.budgets import MS, Budget, Share
 

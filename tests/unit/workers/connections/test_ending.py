@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.control.messages import Adopt, Closed
 from fanout.options import Options
 from fanout.reasons import Reason

@@ -13,8 +13,8 @@ import pytest
 from fanout.control.conduct import Throttled
 from fanout.control.messages import Adopt, Closed
 from fanout.options import Options
-from fanout.peer_budget import PEER_PART
 from fanout.reasons import Reason
+from fanout.terms.peer_budget import PEER_PART
 from fanout.workers.connections import budgets
 from fanout.workers.connections.deadlines import Deadlines
 from fanout.workers.connections.desk import Desk as Connections

@@ -16,7 +16,7 @@ import pytest
 from fanout.shm.spill_area import SpillArea
 from fanout.shm.stream_record import Kind
 from fanout.shm.worker_slot import NO_TAIL
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.connections import resuming
 from fanout.workers.connections import sealed as sealed_sending
 from fanout.workers.connections.handed import HandedOver, unpacked

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import msgpack
 import pytest
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.reasons import Reason
-from fanout.reserved import GAP_TOPIC, SINCE_TOPIC
 from fanout.shm.clock import Clock, Note
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.value_layout import ValueTable
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.reserved import GAP_TOPIC, SINCE_TOPIC
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.connections import replays
 from fanout.workers.tuning import ShowTuning, Tuning
 from tests.helpers.chance import Publishing

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from fanout.reserved import NAME_BYTES_MAX, RESERVED, RESERVED_MAX
-from fanout.slow_policy import ACTIONS
+from fanout.terms.reserved import NAME_BYTES_MAX, RESERVED, RESERVED_MAX
+from fanout.terms.slow_policy import ACTIONS
 from fanout.workers.connections.reserved import (
     DECLINED_MAX,
     Reserved,

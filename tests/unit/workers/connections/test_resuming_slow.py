@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgpack
 import pytest
 
-from fanout._units import NS
-from fanout.peer_budget import PEER_BURST_NS
+from fanout.basics.units import NS
 from fanout.reasons import Reason
-from fanout.reserved import GAP_TOPIC
 from fanout.shm import fence
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.spill_area import SpillArea
 from fanout.shm.stream_record import SPEECH_BYTES, Kind
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.peer_budget import PEER_BURST_NS
+from fanout.terms.reserved import GAP_TOPIC
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.stream import lags, newest
 from fanout.workers.stream.turn_part import TurnPart
 from fanout.workers.tuning import Tuning

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.control.messages import Chose, Declined
-from fanout.reserved import RESERVED
+from fanout.terms.reserved import RESERVED
 from fanout.workers.connections.self_service import SelfService
 from fanout.zmtp import ReservedSubscription
 

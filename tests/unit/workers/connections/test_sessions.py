@@ -9,8 +9,8 @@ import resource
 import pytest
 
 from fanout.control.judging import Secure
-from fanout.introduction import Introduction
 from fanout.security.sodium import Sodium
+from fanout.terms.introduction import Introduction
 from fanout.workers.connections.sessions import SESSIONS, Sessions
 from fanout.zmtp.boxes import CLIENT_TEXT, SERVER_TEXT, Counting
 from fanout.zmtp.frames import COMMAND

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import msgpack
 import pytest
 
-from fanout.reserved import SNAPSHOT_TOPIC
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.value_layout import ValueTable
+from fanout.terms.reserved import SNAPSHOT_TOPIC
 from fanout.workers.stream import chaining
 from fanout.workers.tuning import ShowTuning, Tuning
 from tests.helpers.taking_over import Killed, TakingOver, messages_in

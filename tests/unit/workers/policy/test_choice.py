@@ -7,7 +7,7 @@ import pytest
 from fanout.options import MIB, Options, choices_of
 from fanout.reasons import Reason
 from fanout.shm.cards import POLICIES
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.policy.base import FinishThenJump, KeepNewest, KeepOfLog, Part, Wait
 from fanout.workers.policy.choice import policy_for, policy_of
 from fanout.workers.policy.limits import NONE, UNLIMITED, Lag, Limits

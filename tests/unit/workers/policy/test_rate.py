@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.workers.policy.rate import Rate
 
 

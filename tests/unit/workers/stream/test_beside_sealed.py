@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fanout.shm.layout import PAGE, Layout
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.connections.sealed import NOTHING_KEPT, Sealing
 from fanout.workers.policy.choice import policy_of
 from fanout.workers.policy.drop_oldest import DropOldest

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import msgpack
 import pytest
 
-from fanout.reserved import GAP_TOPIC, SNAPSHOT_TOPIC
 from fanout.shm import layout as at
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.log import NO_SPACE
 from fanout.shm.value_layout import KEYFRAME, PLACE_BITS, ValueTable
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.reserved import GAP_TOPIC, SNAPSHOT_TOPIC
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.stream import chaining, keyframes
 from fanout.workers.stream.chaining import Chaining
 from fanout.workers.stream.gaps import Gaps

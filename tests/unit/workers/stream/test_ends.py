@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.shm.layout import PAGE, Layout
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.stream import ends as rules
 from fanout.workers.tuning import TUNING
 from tests.helpers.log import Worker, always_late

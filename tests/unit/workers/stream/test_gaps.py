@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgpack
 import pytest
 
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.stream.gaps import CONFLATED, Gap, Gaps
 from fanout.zmtp import ZMTP_1, split_message, to_zmtp_1
 from tests.helpers.log import Worker

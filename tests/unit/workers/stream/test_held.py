@@ -12,13 +12,13 @@ import pytest
 
 from fanout.reasons import Reason
 from fanout.shm.layout import PAGE, Layout
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.stream.effects import Lost
 from fanout.zmtp.frames import encode_message
 from tests.helpers.log import Worker
 
 if TYPE_CHECKING:
-    from fanout.slow_policy import Action
+    from fanout.terms.slow_policy import Action
     from fanout.workers.stream.member import Member
 
 SECOND = 1_000_000_000

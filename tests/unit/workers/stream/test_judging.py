@@ -8,7 +8,7 @@ import pytest
 
 from fanout.reasons import Reason
 from fanout.shm.layout import PAGE, Layout
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.stream.effects import Lost, Recovered, Slowed
 from fanout.workers.tuning import Tuning
 from fanout.zmtp.frames import encode_message

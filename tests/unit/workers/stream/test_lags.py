@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.reasons import Reason
 from fanout.shm.layout import PAGE, Layout
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream import lags
 from fanout.workers.stream.member import LOST

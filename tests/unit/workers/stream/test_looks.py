@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fanout._units import NS
+from fanout.basics.units import NS
 from fanout.reasons import Reason
 from fanout.shm.census import Amount
 from fanout.shm.layout import PAGE, Layout
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.stream import lags
 from fanout.workers.stream import looks as rules
 from fanout.workers.stream.catching_up import AT_MOST, CatchingUp

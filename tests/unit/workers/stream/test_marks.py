@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgpack
 
 from fanout.reasons import Reason
-from fanout.reserved import SINCE_TOPIC
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.reserved import SINCE_TOPIC
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.stream.replaying import missed_by
 from fanout.zmtp.frames import encode_message
 from tests.helpers.log import Worker

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fanout.shm.layout import PAGE, Layout
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.stream.cohort import Cohort
 from fanout.workers.stream.more import More, more_of, segments_of
 from fanout.workers.stream.recording import record_of

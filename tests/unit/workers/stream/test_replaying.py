@@ -9,7 +9,7 @@ import pytest
 from fanout.reasons import Reason
 from fanout.shm.header import Header
 from fanout.shm.layout import PAGE, Layout
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.policy.block import Block
 from fanout.workers.policy.drop_newest import DropNewest
 from fanout.workers.stream.recording import record_of

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 import msgpack
 import pytest
 
-from fanout._units import NS
-from fanout.reserved import SNAPSHOT_TOPIC
+from fanout.basics.units import NS
 from fanout.shm.kept_values import KeptValues
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.log import NO_SPACE
@@ -23,7 +22,8 @@ from fanout.shm.reader import LogReader
 from fanout.shm.segment import Segment
 from fanout.shm.value_layout import PLACE_BITS, ValueTable
 from fanout.shm.valued_log import ValuedLog
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.reserved import SNAPSHOT_TOPIC
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream import listing, showing
 from fanout.workers.stream.listing import Listing

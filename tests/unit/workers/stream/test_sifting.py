@@ -9,7 +9,7 @@ import pytest
 
 from fanout.reasons import Reason
 from fanout.shm.layout import PAGE, Layout
-from fanout.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.stream import newest, sifting
 from fanout.workers.stream.newest import Newest
 from fanout.workers.stream.sifting import FULL_MAX, Siftings

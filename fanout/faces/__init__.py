@@ -1,0 +1,1 @@
+"""What `Publisher` and `Producer` are made of, blocking and awaited."""

@@ -1,0 +1,1 @@
+"""What users, subscribers and strangers may say: arguments, policies, topics, limits. Pure."""
