@@ -35,7 +35,7 @@ from fanout.workers.stream.turn_part import TurnPart, WorkTime
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from fanout.control.channel import Channel
     from fanout.options import Options
@@ -142,6 +142,9 @@ class Surroundings(Protocol):
     def head_at(self, time: int) -> int:
         """Which message was the next one at that time (monotonic ns), or a little before."""
 
+    def earlier(self, sequence: int, time: int) -> Sequence[tuple[int, int]]:
+        """Heads and times of what the coordinator noted before that time; see `Clock.earlier`."""
+
     def ring_publisher(self) -> None:
         """Wake the publisher, which waits for room in the log."""
 
@@ -178,7 +181,8 @@ class Process:
         self.taken = taken_by_host
         self.stream_counts = stream_counts
         self.ring_publisher = bells[1].ring
-        self.head_at = Clock(segment).head_at
+        clock = Clock(segment)
+        self.head_at, self.earlier = clock.head_at, clock.earlier
 
     def rss_bytes(self) -> int:
         try:

@@ -71,14 +71,14 @@ class Worker:
         make_pump: Callable[..., Pump] = Pump,
     ) -> None:
         self._around = around
-        self._loop = around.loop
-        self._channel = around.channel
+        self._loop, self._channel = around.loop, around.channel
         self._log = around.log
         self._orphan_drain = min(ORPHAN_DRAIN, options.drain_timeout)
         policy = policy_for(options, self._log.entries)
         self._part = part = around.turn_part(tuning.part_ns)
         self._tick_ns = tuning.tick_ns
         self.pump = pump = make_pump(self._log, tuning, totals_in(around.slot), part)
+        pump.ages.earlier = around.earlier
         self._write_set = around.poll_set()
         self.idling = Idling(around, self._write_set)
         self.tail: Tail[Peer] = Tail(around, self.pump, self.idling.fence)

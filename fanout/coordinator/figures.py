@@ -26,6 +26,8 @@ from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanout.coordinator.ledger import Ledger
     from fanout.coordinator.lives import Life
     from fanout.coordinator.roster import Accepted
@@ -41,11 +43,18 @@ class Figures:
         ledger: of the same segment.
         policy: what happens to subscribers for which nothing else is chosen.
         max_age: seconds for which messages are last values, 0 = for ever.
+        clock: monotonic ns.
     """
 
     def __init__(
-        self, segment: Segment, ledger: Ledger, policy: SlowPolicy, max_age: float = 0.0
+        self,
+        segment: Segment,
+        ledger: Ledger,
+        policy: SlowPolicy,
+        max_age: float = 0.0,
+        clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
+        self._now = clock
         self._segment = segment
         self._ledger = ledger
         self._policy = policy
@@ -69,7 +78,9 @@ class Figures:
         if not is_due(self._last_note, self._header.head, now):
             return
         head, position = self._log.length()
-        self._last_note = Note(now, head, position)
+        # The time is that after the look: no message is taken for older than it is, though others
+        # have had the processor meanwhile.
+        self._last_note = Note(max(now, self._now()), head, position)
         self._clock.add(self._last_note)
 
     def worker(self, life: Life, pid: int) -> None:

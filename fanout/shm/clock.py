@@ -89,6 +89,23 @@ class Clock:
         place = bisect_right(numbers, sequence, key=lambda number: self._at(number)[1])
         return self._at(numbers[place])[0] if place < len(numbers) else 0
 
+    def earlier(self, sequence: int, time: int) -> list[tuple[int, int]]:
+        """Heads and times of the notes that have seen a message, of those before a time.
+
+        The oldest first, and each head once. If the message is older than all notes, all of these
+        have seen it.
+        """
+        numbers = self._numbers()
+        place = bisect_right(numbers, sequence, key=lambda number: self._at(number)[1])
+        found: list[tuple[int, int]] = []
+        for number in numbers[place:]:
+            noted, head = self._at(number)
+            if noted >= time:
+                break
+            if not found or head > found[-1][0]:
+                found.append((head, noted))
+        return found
+
     def _numbers(self) -> range:
         """Of notes that nobody is about to write."""
         count = self._header[at.H_CLOCK_COUNT]

@@ -183,6 +183,9 @@ class Around:
     def head_at(self, time: int) -> int:
         return Clock(self.written.segment).head_at(time)
 
+    def earlier(self, sequence: int, time: int) -> list[tuple[int, int]]:
+        return Clock(self.written.segment).earlier(sequence, time)
+
     def ring_publisher(self) -> None:
         self.rings += 1
 

@@ -216,6 +216,10 @@ class SimulatedSurroundings:
     def stream_counts(self, _sock: FakeSocket) -> None:
         """Nobody can go on with a connection here."""
 
+    def earlier(self, _sequence: int, _time: int) -> tuple[()]:
+        """The coordinator is played, and notes nothing: see takeovers."""
+        return ()
+
     def ring_publisher(self) -> None:
         """The publisher does not wait here: it tries again."""
 

@@ -32,6 +32,7 @@ SEEDS_MAX = 250  # most mistakes are found by the first few
 # The seeds that show them soonest; see `test_mutations.py`. They are found by
 # `python -m tests.simulation --takeovers --mutations --runs 60`.
 TRIED_FIRST: dict[str, int] = {
+    "believe_the_note_before": 22,
     "begin_a_byte_early": 0,
     "begin_a_message_late": 10_012,
     "begin_last_values_again": 30_008,
@@ -69,6 +70,7 @@ TRIED_FIRST: dict[str, int] = {
     "leave_orphans_with_the_lost": 0,
     "leave_the_rest_of_a_last_value_to_the_log": 30_008,
     "let_go_before_it_is_held": 37,
+    "let_it_be_young_again": 18,
     "let_its_own_policy_wait": 10_010,
     "look_at_the_hold_once": 86,
     "look_on_where_the_lost_one_was": 3,

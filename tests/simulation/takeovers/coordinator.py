@@ -17,7 +17,7 @@ from fanout.coordinator import actions as do
 from fanout.coordinator import reports
 from fanout.coordinator.addresses import AddressRefusal
 from fanout.coordinator.areas import Areas
-from fanout.coordinator.figures import final_of
+from fanout.coordinator.figures import Figures, final_of
 from fanout.coordinator.handing_on import HandingOn
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.ledger import Ledger
@@ -84,6 +84,8 @@ class Coordinator:
             close=world.machine.close,
         )
         self._areas = Areas(world.segment, self.state.takeovers)
+        ledger, policy = self.state.ledger, world.options.policy
+        self._figures = Figures(world.segment, ledger, policy, clock=lambda: world.now)
         self._moving = Moving(self.state, self._handing_on, self.now)
         self._succession = Succession(
             *(self.state, self._moving, self.now), world.options.handshake_timeout
@@ -141,6 +143,8 @@ class Coordinator:
         self._carry_out(self._succession.go_on() + self._moving.go_on())
         self._carry_out(self._handing_on.go_on())
         self._carry_out(self.state.supervision.due(self.now()))
+        self._figures.turned(world.now)
+        world.looked.append((world.now, world.publisher.head))
         self._flush()
 
     def _read(self, process: Process, packets: int) -> None:

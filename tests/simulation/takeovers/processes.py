@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.control.messages import Started
 from fanout.shm import layout as at
+from fanout.shm.clock import Clock as Notes
 from fanout.shm.header import Header
 from fanout.shm.reader import LogReader
 from fanout.shm.stream_record import StreamSlot
@@ -16,12 +17,13 @@ from fanout.shm.worker_slot import WorkerSlot
 from fanout.transport import kernel
 from fanout.transport.socket_queues import unsent_in_kernel
 from fanout.workers.connections.sessions import SESSIONS
-from fanout.workers.naps import Naps
 from fanout.workers.stream.member import HELD
 from fanout.workers.stream.turn_part import TurnPart
 from fanout.workers.worker import Worker
 from fanout.zmtp.errors import ProtocolError
+from tests.simulation.takeovers.ages import require_ages
 from tests.simulation.takeovers.fate import GIVING_UP, TAKING_OVER, Fate, Killed
+from tests.simulation.takeovers.loop import Clock, Loop, NoNaps
 from tests.simulation.takeovers.machine import PollSet, Socket
 from tests.simulation.takeovers.memory import Area, Memory
 from tests.simulation.takeovers.pipe import Pipe
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from fanout.shm.kept_values import KeptValues
     from fanout.shm.spill_area import SpillArea
     from fanout.shm.stream_record import StreamRecord
+    from fanout.workers.naps import Naps
     from fanout.workers.stream.member import Member
     from tests.simulation.kernel import Connection
     from tests.simulation.takeovers.world import TakeoverWorld
@@ -44,46 +47,6 @@ MISREAD = (
     *(ValueError, ArithmeticError, LookupError, AssertionError, RuntimeError, StopIteration),
     *(struct.error, ProtocolError),
 )
-LONG_NS = 1_000_000_000  # more than any part of a turn may take
-
-
-class Loop:
-    """Remembers the turn that was asked for."""
-
-    def __init__(self) -> None:
-        self.is_asked = False
-
-    def call_soon(self, _callback: Callable[[], None]) -> None:
-        self.is_asked = True
-
-    def call_later(self, _delay: float, _callback: Callable[[], None]) -> None:
-        """The world says when there is a tick."""
-
-    add_reader = remove_reader = add_writer = remove_writer = lambda *_: None
-
-
-class Clock:
-    """One for parts of turns: between two looks there passes nothing, or all the time there is."""
-
-    def __init__(self, world: TakeoverWorld) -> None:
-        self._world = world
-        self._now = 0
-
-    def __call__(self) -> int:
-        world = self._world
-        if not world.is_calm and world.rng.random() < world.haste:
-            self._now += LONG_NS
-        return self._now
-
-
-class NoNaps(Naps):
-    """Messages never accumulate."""
-
-    def learn(self, *_what: Any) -> bool:
-        return True
-
-    def pause(self, *_what: Any) -> float:
-        return 0.0
 
 
 def _waits(member: Member, head: int) -> bool:
@@ -145,6 +108,7 @@ class Process:
         self.log = LogReader(world.segment)
         self.kept_values: KeptValues | None = kept_values(world.segment)
         self.slot = WorkerSlot(memory, index)
+        self.earlier = Notes(world.segment).earlier
         self.readable = PollSet(world.rng, self.point)
         self.writable = PollSet(world.rng, self.point)
         self._sets = [self.readable, self.writable]
@@ -270,6 +234,7 @@ class Process:
             if self.worker._done.is_set():
                 self._leave()
             self.world.note_held(self)
+            require_ages(self.worker.pump, self.world)
             if reads and not self.channel.was_full and self.unheard:
                 self.world.note_heard(self)
         except Killed:

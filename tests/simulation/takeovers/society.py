@@ -34,6 +34,7 @@ class Society(Chances):
         coordinator: is set by who makes it.
         excuses: for connections that end.
         boxes: of those with CURVE.
+        looked: when the coordinator has looked at the log, and at which message that ended then.
     """
 
     coordinator: Coordinator
@@ -49,6 +50,7 @@ class Society(Chances):
         self._not_resumed = 0
         self.excuses = Excuses()
         self.boxes = Boxes()
+        self.looked: list[tuple[int, int]] = []
         self._is_between = self._is_publishing = False
         self._hanging: list[Process] = []
 

@@ -61,8 +61,12 @@ def segment() -> Iterator[Segment]:
     segment.close()
 
 
+def _no_time() -> int:
+    return 0
+
+
 def figures_of(segment: Segment, ledger: Ledger | None = None) -> Figures:
-    return Figures(segment, ledger or Ledger(segment.words), SlowPolicy("block"))
+    return Figures(segment, ledger or Ledger(segment.words), SlowPolicy("block"), clock=_no_time)
 
 
 @pytest.mark.parametrize("version", [2, 3])
@@ -265,6 +269,17 @@ def test_the_length_of_the_log_is_noted_while_it_changes_and_each_second_else() 
         Note(200_000_000, 4, 4 * size),
         Note(1_200_000_000, 4, 4 * size),
     ]
+
+
+def test_no_message_is_noted_for_older_than_it_is() -> None:
+    """Others may have had the processor between the look at the clock and that at the log."""
+    log = Log()
+    figures = Figures(log.segment, Ledger(log.segment.words), SlowPolicy(), clock=lambda: 700)
+    log.publish(b"topic", b"payload")
+
+    figures.turned(100)
+
+    assert [note.time for note in Clock(log.segment).notes()] == [700]
 
 
 def test_each_turn_is_a_sign_of_life(segment: Segment) -> None:

@@ -34,7 +34,7 @@ class Publisher:
         self.header = Header(self.segment)
         self.header.workers = 2
         self.ledger = Ledger(self.segment.words)
-        self.figures = Figures(self.segment, self.ledger, SlowPolicy())
+        self.figures = Figures(self.segment, self.ledger, SlowPolicy(), clock=lambda: 0)
         for index in range(2):
             WorkerSlot(self.segment, index).release()
 

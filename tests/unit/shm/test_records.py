@@ -10,7 +10,7 @@ import pytest
 from fanout.reasons import NUMBERS_MAX, Reason
 from fanout.shm import layout as at
 from fanout.shm.cards import POLICIES, Card, Cards, Identity
-from fanout.shm.clock import Clock, Note, age_of
+from fanout.shm.clock import BEING_WRITTEN, Clock, Note, age_of
 from fanout.shm.closed import ClosedRing, End
 from fanout.shm.header import Header, PublisherState, SharedTotals, reason_counters
 from fanout.shm.segment import Segment
@@ -341,6 +341,29 @@ def test_the_clock_tells_how_old_a_message_is(segment: Segment) -> None:
 
     assert notes == [Note(t, t // 10, t) for t in range(100, 500, 100)]
     assert [age_of(s, notes, 450) for s in (0, 9, 10, 39, 40)] == [350, 350, 250, 50, 0]
+
+
+def test_the_clock_says_who_has_seen_a_message_each_head_once(segment: Segment) -> None:
+    clock = Clock(segment)
+    for time, head in ((100, 10), (200, 20), (300, 20), (400, 30), (500, 40)):
+        clock.add(Note(time, head, 0))
+
+    assert clock.earlier(9, 1_000) == [(10, 100), (20, 200), (30, 400), (40, 500)]
+    assert clock.earlier(10, 1_000) == [(20, 200), (30, 400), (40, 500)]
+    assert clock.earlier(10, 400) == [(20, 200)]
+    assert clock.earlier(10, 200) == clock.earlier(40, 1_000) == []
+
+
+def test_what_is_older_than_all_notes_was_seen_by_all_of_them(segment: Segment) -> None:
+    """But not by those that may be written anew while somebody looks."""
+    clock = Clock(segment)
+    for number in range(1, 2 * at.CLOCK_NOTES + 1):
+        clock.add(Note(number, number, 0))
+
+    first, *_others = found = clock.earlier(0, 1 << 63)
+
+    assert first == (at.CLOCK_NOTES + BEING_WRITTEN + 1,) * 2
+    assert len(found) == at.CLOCK_NOTES - BEING_WRITTEN
 
 
 def test_the_clock_keeps_the_last_notes(segment: Segment) -> None:

@@ -4,6 +4,7 @@ Each is a small, plausible mistake. `MISTAKES` maps its name to what replaces wh
 """
 
 from tests.simulation.takeovers.mistakes import (
+    ages,
     boxes,
     counting,
     going_on,
@@ -16,6 +17,7 @@ from tests.simulation.takeovers.mistakes.known import MISTAKES
 
 __all__ = [
     "MISTAKES",
+    "ages",
     "boxes",
     "counting",
     "going_on",

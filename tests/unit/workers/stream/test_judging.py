@@ -127,6 +127,18 @@ def test_nobody_notes_times_for_who_has_no_limit_in_seconds() -> None:
     assert not len(worker.pump.ages)
 
 
+def test_what_waited_before_it_was_noted_is_as_old_as_others_say() -> None:
+    """Another worker had it before, or it has a limit in seconds only now."""
+    worker, member = _behind(SlowPolicy())
+    worker.pump.ages.earlier = lambda sequence, _time: [(sequence + 1, 0)]
+    _publish(worker, 3)
+    _enforced(worker)
+
+    worker.obey(member, SlowPolicy("disconnect", limit_age=5.0))
+    assert _enforced(worker, 4 * SECOND) == [Slowed]
+    assert _enforced(worker, 5 * SECOND + 1) == [Lost]
+
+
 def test_drop_newest_finishes_what_is_queued_and_goes_on_with_the_present() -> None:
     worker, member = _behind(SlowPolicy("drop_newest", limit_messages=2))
     sink = member.send
