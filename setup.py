@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from glob import glob
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -47,8 +48,8 @@ setup(
     ext_modules=[
         Extension(
             "fanout._speed",
-            ["fanout/_speed_module.c", "fanout/_speed.c", "fanout/_speed_verbs.c"],
-            depends=["fanout/_speed.h"],
+            ["fanout/_speed.c"],
+            depends=sorted(glob("fanout/speed/*.h", root_dir=ROOT)),
             py_limited_api=True,
             optional=True,
         )

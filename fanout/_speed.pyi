@@ -1,10 +1,18 @@
-# What `_speed.c` and `_speed_verbs.c` have, for type checkers; what each is for is said there.
+# What `_speed.c` and `speed/` have, for type checkers; what each is for is said there.
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 class Lock:
-    def __init__(self, inner: object, held: memoryview, number: int) -> None: ...
+    def __init__(
+        self,
+        inner: object,
+        acquire: object,
+        release: object,
+        is_owned: object,
+        held: memoryview,
+        number: int,
+        /,
+    ) -> None: ...
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...
     def release(self) -> None: ...
     def _is_owned(self) -> bool: ...
@@ -12,10 +20,12 @@ class Lock:
 class Coded:
     size: int
     count: int
-    def __iter__(self) -> Iterator[Any]: ...
+    young: object
+    topics: list[Any]
+    def __len__(self) -> int: ...
+    def __iadd__(self, pair: tuple[Any, Any], /) -> Self | list[Any]: ...
 
-def make_verb(type: type, which: int, text: str) -> Any: ...
-def make_awaited_verb(type: type, which: int, twin: object) -> Any: ...
+def make_verb(type: type, attribute: str, mode: int, kind: int, twin: object, /) -> Any: ...
 
 class Sending: ...
 class Verb: ...
@@ -24,37 +34,24 @@ class Log:
     _position_limit: int
     _sequence_limit: int
     _epoch: int
-    def append_coded(self, coded: Coded) -> int: ...
-    def keep(self, first: int, places: int) -> None: ...
-    def share(
-        self,
-        words: memoryview,
-        *,
-        head: int,
-        poison: int,
-        sleepers: int,
-        ends: int,
-        topics: int,
-        data: int,
-        entries: int,
-        data_bytes: int,
-    ) -> None: ...
+    def append_coded(self, coded: Coded, /) -> int: ...
+    def share(self, *areas: memoryview) -> None: ...
 
 class Path:
     _ask_each: bool
-    def append(self, body: bytes, subject: object) -> int: ...
-    def append_coded(self, coded: object) -> int: ...
-    def encode(self, messages: Sequence[object]) -> Coded | None: ...
+    def append(self, body: bytes, subject: object, /) -> int: ...
+    def append_coded(self, coded: object, /) -> int: ...
+    def collect(self) -> Coded: ...
     def share(
         self,
-        *,
         log: Log,
         table: object,
-        headers: Sequence[bytes],
+        headers: list[bytes],
         end: bytes,
-        whole: type,
         gate: memoryview,
         held: memoryview,
         open: int,
+        usual: type,
         placed: type,
+        /,
     ) -> None: ...

@@ -78,7 +78,7 @@ import pathlib
 import sys
 
 folder = pathlib.Path(sys.argv[1])
-files = folder / "pyproject.toml", folder / "setup.py", *sorted(folder.glob("fanout/_speed*.[ch]"))
+files = folder / "pyproject.toml", folder / "setup.py", *sorted(folder.glob("fanout/**/*.[ch]"))
 project = [path.read_bytes() for path in files]
 print(hashlib.sha256(repr((sys.argv[1:], sys.version, project)).encode()).hexdigest())
 PYTHON

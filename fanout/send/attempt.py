@@ -13,8 +13,8 @@ from fanout.shm.log import NO_SPACE
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fanout.send.path import SendPath
-    from fanout.send.topics import Subject, Topic
+    from fanout.send.path import Coded, Collected, SendPath
+    from fanout.send.topics import Topic
     from fanout.send.wire import Encoder, Wire
     from fanout.shm.log import Buffer
 
@@ -45,21 +45,21 @@ def attempt_batch(path: SendPath, wires: Sequence[bytes], topics: Sequence[Topic
     return Attempt(lambda: path.append_batch(wires, topics), sum(map(len, wires)), len(wires))
 
 
-def attempt_pairs(path: SendPath, encoder: Encoder, messages: Sequence[Wire | Subject]) -> Attempt:
-    """As `attempt_batch`, for messages that are not encoded yet.
+def attempt_pairs(path: SendPath, encoder: Encoder, messages: Collected) -> Attempt:
+    """As `attempt_batch`, for messages that a batch has collected.
 
     Args:
-        messages: body and subject of each, in turn, as `Encoder.many` has them.
+        messages: what has come of `SendPath.collect`.
 
     Raises:
         ConfigError: a topic is a reserved one.
     """
-    coded = path.encode(messages)
-    if coded is not None:
-        return Attempt(lambda: path.append_coded(coded), coded.size, coded.count)
-    bodies = cast("Sequence[bytes]", messages[::2])
-    subjects = cast("Sequence[Subject]", messages[1::2])
-    return attempt_batch(path, *encoder.many(bodies, subjects))
+    if isinstance(messages, list):
+        return attempt_batch(path, *encoder.many(messages[::2], messages[1::2]))
+    coded = cast("Coded", messages)
+    if coded.young is not path.topics.young:  # some may have left it since they were added
+        coded.topics[:] = map(encoder.known, coded.topics)
+    return Attempt(lambda: path.append_coded(coded), coded.size, coded.count)
 
 
 def attempt_joined(

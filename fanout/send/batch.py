@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from fanout.send.own_batches import OwnBatches
-    from fanout.send.path import SendPath
+    from fanout.send.path import Collected, SendPath
     from fanout.send.topics import Subject, Topic
     from fanout.send.wire import Encoder, Wire
     from fanout.terms.arguments import Bytes, TopicLike
@@ -68,8 +68,8 @@ class Messages(NotAPublisher):
     def __init__(self, rules: BatchRules, own: OwnBatches) -> None:
         self._rules = rules
         self._own = own
-        # What `Encoder.many` takes, in turn: one call adds both, or neither.
-        self._messages: list[Wire | Subject] = _BEFORE
+        # Body and subject of each, in turn: one call adds both, or neither.
+        self._messages: Collected = _BEFORE
         self._count = 0  # messages it had when its block ended
         self.sequence: int | None = None
 
@@ -86,7 +86,7 @@ class Messages(NotAPublisher):
         if self._messages is not _BEFORE:
             when = "is over" if self._messages is _AFTER else "has begun already"
             raise RuntimeError(_Shut(when).refusal)
-        self._messages = []
+        self._messages = self._rules.path.collect()
         self._own.begin(self)
 
     def _leave(self, kind: type[BaseException] | None) -> Attempt | None:
@@ -107,7 +107,7 @@ class Messages(NotAPublisher):
             raise MessageTooLarge(attempt.size, limit)
         return attempt
 
-    def _end(self) -> list[Wire | Subject]:
+    def _end(self) -> Collected:
         """Take no more messages, for good; returns those that it has."""
         messages, self._messages = self._messages, _AFTER
         self._own.end(self)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from functools import cached_property
 from itertools import count
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from fanout import _speed
 from fanout.send.gate import OPEN
-from fanout.send.lock import SendLock, make_lock
+from fanout.send.lock import OwnedLock, SendLock, make_lock
 from fanout.send.numbered_path import NumberedPath
 from fanout.send.path import SendPath
 from fanout.send.topics import Topic
@@ -22,7 +22,7 @@ from fanout.shm.compiled_log import CompiledLog, CompiledNumberedLog
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fanout.send.path import Coded, Demand
+    from fanout.send.path import Demand
     from fanout.shm.bells import Bell
     from fanout.shm.doorbell import Doorbell
     from fanout.shm.segment import Segment
@@ -52,37 +52,40 @@ class CompiledPath(_speed.Path, SendPath):
     def _share_all(self) -> None:
         """Have the compiled code work with what there is, once that is all there."""
         self.share(
-            log=self.log,
-            table=self.topics,
-            headers=more_headers() if self.is_numbered else PAYLOAD_HEADERS,
-            end=NUMBER_FRAME if self.is_numbered else b"",
-            whole=Topic,
-            placed=self.placed,
-            gate=self.gate.word,
-            held=self._held,
-            open=OPEN,
+            self.log,
+            self.topics,
+            more_headers() if self.is_numbered else PAYLOAD_HEADERS,
+            NUMBER_FRAME if self.is_numbered else b"",
+            self.gate.word,
+            self._held,
+            OPEN,
+            Topic,
+            self.placed,
         )
 
     def _make_lock(self) -> SendLock:
         self._held = held = memoryview(bytearray(8)).cast("Q")
         numbers = count(1)
-        return SendLock(self.gate, lambda: _speed.Lock(make_lock(), held, next(numbers)))
+
+        def make() -> OwnedLock:
+            lock = make_lock()
+            how = lock.acquire, lock.release, lock._is_owned
+            return _speed.Lock(lock, *how, held, next(numbers))
+
+        return SendLock(self.gate, make)
 
     @cached_property
     def _more_headers(self) -> list[bytes]:
         """Of frames in the middle of a message; asked for by who publishes such messages."""
         return more_headers()
 
-    def append_coded_plainly(self, coded: Coded) -> int:
+    def append_coded_plainly(self, coded: _speed.Coded) -> int:
         """What `append_coded` does, where that is not free to do it."""
-        messages = cast("_speed.Coded", coded)  # no other path encodes
-        return self._append_with(lambda: self.log.append_coded(messages), coded)
+        return self._append_with(lambda: self.log.append_coded(coded), coded.topics)
 
-    def _wake_one(self, topic: Topic) -> None:
-        self._wake((topic,))
-
-    def _wake_all(self, coded: Coded) -> None:
-        self._wake(set(coded))
+    def _wake_on(self, of: Topic | list[Topic]) -> None:
+        """What was committed is on this topic, or on these."""
+        self._wake((of,) if isinstance(of, Topic) else set(of))
 
 
 class CompiledNumberedPath(CompiledPath, NumberedPath):

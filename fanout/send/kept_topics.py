@@ -42,6 +42,7 @@ class Keyframe(Topic):
     """
 
     __slots__ = ("_topic", "_values")
+    is_known_by_name = False
 
     def __init__(self, topic: KeptTopic, values: ValueKeeper) -> None:
         self.name, self.head, self.rings = topic.name, topic.head, topic.rings

@@ -22,23 +22,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Verbs in `_speed.c`: their number there, and the signature, which is that of the twin.
-_VERBS = {
-    "publish": (0, "$self, topic, payload, *, keyframe=False, timeout=None"),
-    "send": (1, "$self, frame, flags=None, copy=None, track=None, *, timeout=None"),
-    "send_multipart": (
-        2,
-        "$self, frames, flags=None, copy=None, track=None, *, keyframe=False, timeout=None",
-    ),
-}
-_ADDS = {
-    "publish": (3, "$self, topic, payload, *, keyframe=False, timeout=None"),
-    "send": (4, "$self, frame, flags=None, copy=None, track=None, *, timeout=None"),
-    "send_multipart": (
-        5,
-        "$self, frames, flags=None, copy=None, track=None, *, keyframe=False, timeout=None",
-    ),
-}
+# Verbs that compiled code makes the usual calls of, and when these append: numbers of `verbs.h`.
+_VERBS = {"publish": 0, "send": 1, "send_multipart": 2}
+_NOW, _TO_BATCH, _AWAITED = range(3)
 
 _compiled_types: dict[type[Messages], type[Messages]] = {}  # of each kind, once it was needed
 
@@ -92,20 +78,15 @@ def make_batch(kind: type[M], rules: BatchRules, own: OwnBatches, commit: object
 def _compile(kind: type[Messages]) -> type[Messages]:
     names = {"__slots__": (), "__module__": kind.__module__, "__doc__": kind.__doc__}
     made: type[Messages] = type(kind.__name__, (kind,), names)
-    for name, (number, signature) in _ADDS.items():
-        _replace(made, name, number, signature)
-    return made
+    return _replace_verbs(made, "_messages", _TO_BATCH)
 
 
 def with_compiled_verbs(kind: type[T]) -> type[T]:
     """Decorates a publisher: compiled code makes the usual calls of its verbs, where it is there.
 
-    What is not usual is done by the method of before, which the class has as `_NAME_plainly`.
+    What is not usual is done by the method of before, which the new one has as `__wrapped__`.
     """
-    if is_compiled():
-        for name, (number, signature) in _VERBS.items():
-            _replace(kind, name, number, signature)
-    return kind
+    return _replace_verbs(kind, "_path", _NOW) if is_compiled() else kind
 
 
 def with_awaited_verbs(kind: type[T]) -> type[T]:
@@ -114,18 +95,13 @@ def with_awaited_verbs(kind: type[T]) -> type[T]:
     What such a verb returns is no `types.CoroutineType`, but does all that one does. Whoever asks
     for the method without calling it at once gets the twin, whose coroutines are what they were.
     """
-    if is_compiled():
-        from fanout._speed import make_awaited_verb
-
-        for name, (number, _signature) in _VERBS.items():
-            setattr(kind, name, make_awaited_verb(kind, number, getattr(kind, name)))
-    return kind
+    return _replace_verbs(kind, "_path", _AWAITED) if is_compiled() else kind
 
 
-def _replace(kind: type, name: str, number: int, signature: str) -> None:
+def _replace_verbs(kind: type[T], attribute: str, mode: int) -> type[T]:
+    """Give a class verbs that append by this attribute of its objects, or add to it."""
     from fanout._speed import make_verb
 
-    twin = getattr(kind, name)
-    text = f"{name}({signature})\n--\n\n{twin.__doc__}"
-    setattr(kind, f"_{name}_plainly", twin)
-    setattr(kind, name, make_verb(kind, number, text))
+    for name, number in _VERBS.items():
+        setattr(kind, name, make_verb(kind, attribute, mode, number, getattr(kind, name)))
+    return kind

@@ -25,9 +25,10 @@ from fanout.shm.log import NO_SPACE, LogWriter
 from fanout.shm.worker_slot import NO_TAIL, Tails, sleepers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from fanout.send.topics import Subject
+    from fanout.send.wire import Wire
     from fanout.shm.doorbell import Doorbell
     from fanout.shm.log import Buffer
     from fanout.shm.segment import Segment
@@ -39,18 +40,33 @@ NUDGE_PART = 4  # a sleeping worker further behind than 1/4 of the log is woken 
 T = TypeVar("T")
 
 
-class Coded(Protocol):
-    """A batch that is looked up, so that it can be appended again and again.
+class Collected(Protocol):
+    """What takes the messages of a batch, by `+=`: body and subject of each, in turn.
+
+    A list is one, which an `Encoder` makes messages of.
+    """
+
+    def __len__(self) -> int:
+        """Two for each message."""
+
+    def __iadd__(self, pair: tuple[Wire | Subject, Subject], /) -> Collected: ...
+
+
+class Coded(Collected, Protocol):
+    """One that encodes each message as it is added, and can be appended again and again.
+
+    What it cannot encode by itself makes a list of it.
 
     Attributes:
         size, count: bytes on the wire, and messages.
+        topics: of its messages.
+        young: the topics that were known when it was made, see `TopicTable`.
     """
 
     size: int
     count: int
-
-    def __iter__(self) -> Iterator[Topic]:
-        """Over the topics of its messages."""
+    topics: list[Topic]
+    young: object
 
 
 class Demand(Protocol):
@@ -146,19 +162,12 @@ class SendPath:
             self._wake((topic,))
         return sequence
 
-    def encode(self, _messages: Sequence[object]) -> Coded | None:
-        """Messages of a batch, looked up, where that is faster than by an `Encoder`.
-
-        Args:
-            _messages: body and subject of each, in turn.
-
-        Returns:
-            What `append_coded` takes; None = an `Encoder` must do it, as here for all of them.
-        """
-        return None
+    def collect(self) -> Collected:
+        """Takes the messages of a batch: a list here, which is the fastest in Python."""
+        return []
 
     def append_coded(self, coded: Coded) -> int:
-        """As `append_batch`, for what `encode` has returned."""
+        """As `append_batch`, for what has come of `collect`."""
         raise NotImplementedError
 
     def append_parts(self, parts: Sequence[bytes], topic: Topic) -> int:

@@ -21,6 +21,7 @@ class Topic:
     """What the send path needs to know of a topic: no computing for each message."""
 
     __slots__ = ("head", "id", "name", "rings")
+    is_known_by_name = True  # another one of the same name does as well
 
     def __init__(self, identifier: int, name: bytes) -> None:
         self.id = identifier

@@ -173,9 +173,15 @@ class Encoder:
 
     def _one_of_many(self, body: bytes, subject: Subject) -> tuple[bytes, Topic]:
         if isinstance(subject, Topic):
-            return body, subject
+            return body, self.known(subject)
         known = UNKNOWN if subject is None else self._topic(subject)
         return known.head + frame_header(len(body), self._flags) + body + self._end, known
+
+    def known(self, topic: Topic) -> Topic:
+        """The topic of the same name as it is known now: it may have left the table since."""
+        if topic is UNKNOWN or not topic.is_known_by_name or len(topic.name) > INTERN_BYTES_MAX:
+            return topic
+        return self._topic(topic.name)
 
     def one_frame(self, frame: Bytes) -> tuple[Wire, Topic]:
         """A message of one frame, which is its topic too.

@@ -20,20 +20,21 @@ class CompiledLog(_speed.Log, LogWriter):
     """As `LogWriter`; keeps no note of where the next message goes, but reads it each time."""
 
     def __init__(self, segment: Segment, tails: Sequence[int] = ()) -> None:
-        layout = segment.layout
+        words, layout = segment.words, segment.layout
+        ends, topics, data = (at_ // at.WORD for at_ in (layout.ends, layout.topics, layout.data))
         self.share(
-            segment.words,
-            head=H_HEAD,
-            poison=H_POISON,
-            sleepers=H_SLEEPERS,
-            ends=layout.ends // at.WORD,
-            topics=layout.topics // at.WORD,
-            data=layout.data // at.WORD,
-            entries=layout.entries,
-            data_bytes=layout.data_bytes,
+            *(words[word : word + 1] for word in (H_HEAD, H_POISON, H_SLEEPERS)),
+            words[ends : ends + layout.entries],
+            words[topics : topics + layout.entries],
+            self._last_messages(segment),
+            words[data : data + layout.data_bytes // at.WORD],
         )
         super(_speed.Log, self).__init__(segment, tails)
         segment.words[H_COMPILED] = 1
+
+    def _last_messages(self, _segment: Segment) -> memoryview:
+        """Where the last message of each place is noted; here nobody looks at it."""
+        return memoryview(bytearray(at.WORD))
 
     @property
     def following(self) -> tuple[int, int, int] | None:

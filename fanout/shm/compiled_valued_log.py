@@ -9,17 +9,15 @@ from fanout.shm.compiled_log import CompiledLog
 from fanout.shm.valued_log import NumberedValuedLog, ValuedLog
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from fanout.shm.segment import Segment
 
 
 class CompiledValuedLog(CompiledLog, ValuedLog):
     """As `ValuedLog`."""
 
-    def __init__(self, segment: Segment, tails: Sequence[int] = ()) -> None:
-        super().__init__(segment, tails)
-        self.keep(segment.layout.values // at.WORD, len(self.values.last))
+    def _last_messages(self, segment: Segment) -> memoryview:
+        first = segment.layout.values // at.WORD
+        return segment.words[first : first + segment.layout.table.places]
 
 
 class CompiledNumberedValuedLog(CompiledValuedLog, NumberedValuedLog):

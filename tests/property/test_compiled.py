@@ -25,7 +25,7 @@ from fanout.shm.value_layout import ValueTable
 from fanout.shm.worker_slot import NO_TAIL, sleeper_byte
 from fanout.zmtp.frames import encode_message
 from tests.helpers.built import needs_compiled, path_type
-from tests.unit.send.line import Line
+from tests.unit.send.line import Line, collected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,11 +170,9 @@ class CompiledMachine(PathMachine):
 
     @rule(messages=st.lists(st.tuples(sizes, subjects), min_size=1, max_size=20))
     def append_batch(self, messages: list[tuple[int, Subject]]) -> None:
-        pairs: list[bytes | Subject] = []
-        for size, subject in messages:
-            pairs += self.body(size), subject
+        pairs = [(self.body(size), subject) for size, subject in messages]
         attempts = {
-            line: attempt_pairs(line.path, encoder, pairs)
+            line: attempt_pairs(line.path, encoder, collected(line.path, *pairs))
             for line, encoder in zip(self.both.lines, self.both.encoders, strict=True)
         }
         self.both.do(lambda line: (attempts[line].size, attempts[line].count))

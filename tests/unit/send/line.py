@@ -16,7 +16,9 @@ from tests.helpers.log import SMALL
 
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Any
 
+    from fanout.send.topics import Subject
     from fanout.shm.layout import Layout
 
 EPOCH = 0x0102030405060708  # of every one, so that two of them write the same
@@ -57,3 +59,11 @@ class Line:
         """The wire bytes of every message; there must be no more than the log holds."""
         reader = self.reader
         return reader.pieces(0, reader.head())
+
+
+def collected(path: SendPath, *pairs: tuple[bytes, Subject]) -> Any:
+    """What a batch has of these messages, each with its body and subject."""
+    messages: Any = path.collect()
+    for body, subject in pairs:
+        messages += body, subject
+    return messages

@@ -11,7 +11,7 @@ from fanout.shm.layout import PAGE, Layout
 from fanout.shm.log import NO_SPACE
 from tests.helpers.built import needs_compiled, path_type
 from tests.helpers.waiting import DEADLINE_S
-from tests.unit.send.line import Line
+from tests.unit.send.line import Line, collected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,24 +34,22 @@ def test_it_can_share_no_wrong_memory(line: Line) -> None:
     log: Any = _speed.Log()
     words = line.segment.words
     right = {
-        "head": 0, "poison": 1, "sleepers": 2, "ends": 8, "topics": 16, "data": 24,
-        "entries": 8, "data_bytes": 64,
+        "head": words[0:1], "poison": words[1:2], "sleepers": words[2:3], "ends": words[8:16],
+        "topics": words[16:24], "last": words[30:31], "data": words[24:30],
     }  # fmt: skip
-    for name, value in (
-        ("entries", 0),
-        ("entries", 7),
-        ("data_bytes", 0),
-        ("data_bytes", len(words) * 8),
-        ("data", len(words)),
-        ("ends", len(words) - 4),
-        ("head", 1 << 63),
+    unaligned = memoryview(bytearray(64))[1:]
+    for name, value, error, text in (
+        ("ends", words[8:15], ValueError, "2\\*\\*n"),
+        ("ends", words[8:12], ValueError, "two words for each"),
+        ("data", words[:0], ValueError, "aligned"),
+        ("head", unaligned, ValueError, "aligned"),
+        ("last", b"read only", BufferError, "writable"),
+        ("topics", None, TypeError, "bytes-like"),
     ):
-        with pytest.raises(ValueError, match="outside"):
-            log.share(words, **{**right, name: value})
-    with pytest.raises(ValueError, match="aligned"):
-        log.share(memoryview(bytearray(64))[1:], **right)
-    with pytest.raises(BufferError):
-        log.share(b"read only", **right)
+        with pytest.raises(error, match=text):
+            log.share(*{**right, name: value}.values())
+    with pytest.raises(TypeError, match="seven areas"):
+        log.share(*list(right.values())[:-1])
 
 
 def test_it_can_be_handed_nothing_wrong(line: Line) -> None:
@@ -60,44 +58,53 @@ def test_it_can_be_handed_nothing_wrong(line: Line) -> None:
     log: Any = _speed.Log()
     path: Any = _speed.Path()
     words = line.segment.words
+    given: tuple[Any, ...] = (log, None, [], b"", words[:1], words[:1], 1, int, int)
     with pytest.raises(TypeError, match="shares memory"):
-        path.share(
-            log=log,
-            table=None,
-            headers=[],
-            end=b"",
-            whole=int,
-            gate=words[:1],
-            held=words[:1],
-            open=1,
-            placed=int,
-        )
+        path.share(*given)
+    for index in (0, 2, 3, 4, 5, 6, 7, 8):
+        with pytest.raises(TypeError):
+            path.share(*given[:index], None, *given[index + 1 :])
+    assert path.collect() == []
     with pytest.raises(TypeError, match="a body and a subject"):
         path.append(b"body")
     with pytest.raises(AttributeError):
         path.append(b"body", b"subject")  # it has no twin
     with pytest.raises(AttributeError):
         path.append_coded([b"body"])
-    with pytest.raises(TypeError, match="what encode"):
+    with pytest.raises(TypeError, match="what collect"):
         log.append_coded([b"abcd"])
-    with pytest.raises(TypeError, match="what encode"):
-        log.append_coded(line.path.encode([b"body", b"t"]))  # it shares no memory
-    of_line: Any = line.path.log
-    for first, places in ((0, 1), (1, 0), (len(words), 1), (1, len(words)), (1, 1 << 63)):
-        with pytest.raises(ValueError, match="outside"):
-            (log if first == 0 else of_line).keep(first, places)
-    assert path.encode([b"body", b"t"]) is None
+    with pytest.raises(TypeError, match="what collect"):
+        log.append_coded(collected(line.path, (b"body", b"t")))  # it shares no memory
+
+
+def test_a_batch_can_be_handed_nothing_wrong(line: Line) -> None:
+    coded: Any = line.path.collect()
+    for pair in ((), (b"body",), (b"body", b"t", b"more"), [b"body", b"t"], None):
+        with pytest.raises(TypeError, match="a body and a subject"):
+            coded += pair
+    coded += b"body", b"t"
+    for topics in ([], [None], [object()]):
+        coded.topics[:] = topics
+        with pytest.raises(TypeError, match="no usual topic"):
+            line.path.append_coded(coded)
+    assert line.written() == []
 
 
 def test_verbs_are_made_of_nothing_wrong() -> None:
     from fanout import _speed
 
-    for make in (_speed.make_verb, _speed.make_awaited_verb):
-        for given in ((), (int,), ("int", 0, "text"), (int, "0", "text")):
-            with pytest.raises(TypeError):
-                make(*given)
+    make: Any = _speed.make_verb
+    for given in (
+        (),
+        (int,),
+        ("int", "_path", 0, 0, "twin"),
+        (int, None, 0, 0, "twin"),
+        (int, "_path", "0", 0, "twin"),
+    ):
+        with pytest.raises(TypeError):
+            make(*given)
     with pytest.raises(TypeError, match="not callable"):
-        _speed.make_awaited_verb(int, 0, "no function")()
+        make(int, "_path", 2, 0, "no function")()
 
 
 def test_a_lock_is_made_whole_or_not_at_all() -> None:
@@ -105,11 +112,13 @@ def test_a_lock_is_made_whole_or_not_at_all() -> None:
 
     kind: Any = _speed.Lock
     word = memoryview(bytearray(8)).cast("Q")
-    for given in ((), (threading.RLock(),), (threading.RLock(), word, "1")):
+    inner: Any = threading.RLock()
+    how = inner.acquire, inner.release, inner._is_owned
+    for given in ((), (inner,), (inner, *how, word, "1"), (inner, *how, None, 1)):
         with pytest.raises(TypeError):
             kind.__new__(kind, *given)
     with pytest.raises(ValueError, match="aligned"):
-        kind(threading.RLock(), word[:0], 1)
+        kind(inner, *how, word[:0], 1)
     for unmade in (_speed.Coded, _speed.Sending, _speed.Verb, kind):
         with pytest.raises(TypeError):
             unmade()
@@ -119,7 +128,8 @@ def test_who_does_not_hold_a_lock_cannot_release_it() -> None:
     from fanout import _speed
 
     word = memoryview(bytearray(8)).cast("Q")
-    lock = _speed.Lock(threading.RLock(), word, 3)
+    inner: Any = threading.RLock()
+    lock = _speed.Lock(inner, inner.acquire, inner.release, inner._is_owned, word, 3)
     holder = threading.Thread(target=lock.acquire)
     holder.start()
     holder.join(DEADLINE_S)
@@ -140,7 +150,8 @@ def test_what_is_larger_than_the_log_is_not_written_whatever_the_limits_say(
         size = PAGE + 1
 
         assert line.path.append(bytes(size), b"t") == NO_SPACE
-        assert log.append_coded(line.path.encode([bytes(size), b"t"])) == NO_SPACE
+        topic = line.path.intern(b"t")
+        assert log.append_coded(collected(line.path, (bytes(size), topic))) == NO_SPACE
         assert log.head == 0
 
 

@@ -13,12 +13,15 @@ import pytest
 from fanout import Publisher
 from fanout.errors import ClosedError, NestedSendError, PoisonedError
 from fanout.send import lock as locks
+from fanout.send.attempt import attempt_pairs
 from fanout.send.batch import Batch
 from fanout.send.gate import CLOSED
 from fanout.send.lock import holds_lock
 from fanout.send.making import _compile, make_path
 from fanout.send.numbered_path import NumberedPath
 from fanout.send.path import SendPath
+from fanout.send.topics import UNKNOWN
+from fanout.send.wire import Encoder
 from fanout.shm.layout import H_POISON, PAGE, Layout
 from fanout.shm.log import NO_SPACE
 from fanout.shm.value_layout import ValueTable
@@ -26,7 +29,7 @@ from fanout.shm.worker_slot import sleeper_byte
 from fanout.zmtp.frames import encode_message, split_message
 from tests.helpers.built import needs_compiled, needs_compiled_verbs, path_type
 from tests.helpers.waiting import DEADLINE_S
-from tests.unit.send.line import Line
+from tests.unit.send.line import Line, collected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -169,22 +172,43 @@ def test_no_room_is_said_and_changes_nothing() -> None:
         while line.path.append(bytes(100), b"t") != NO_SPACE:
             sent += 1
         before = line.written()
-        batch = line.path.encode([bytes(100), b"t"] * 4)
-        assert batch is not None
+        batch = collected(line.path, *[(bytes(100), b"t")] * 4)
 
         assert line.path.append_coded(batch) == NO_SPACE
         assert line.written() == before
         assert len(before) == sent > 2
 
 
-def test_what_is_not_usual_in_a_batch_is_left_to_the_encoder(line: Line) -> None:
-    encode = line.path.encode
+OTHERS: dict[str, tuple[Any, Any]] = {
+    "a new topic": (b"body", b"new"),
+    "a large payload": (bytes(1 << 20), b"t"),
+    "a bytearray": (bytearray(b"body"), b"t"),
+    "a topic that stores no id": (b"body", object()),
+}
 
-    assert encode([b"body", b"new"]) is None
-    assert encode([b"body", b"t", bytes(1 << 20), b"t"]) is None
-    assert encode([]) is None
-    assert encode(()) is None
-    assert encode([bytearray(b"body"), b"t"]) is None
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+def test_what_is_not_usual_in_a_batch_makes_a_list_of_it(
+    line: Line, other: tuple[Any, Any]
+) -> None:
+    """With what was encoded before as whole messages, in which nothing has changed."""
+    topic = line.path.intern(b"t")
+    usual = [(b"first", b"t"), (b"second", None)]
+    before = collected(line.path, *usual)
+
+    messages = collected(line.path, *usual, other, (b"last", b"t"))
+
+    wires = [encode_message([b"t", b"first"]), encode_message([b"second"])]
+    assert messages == [wires[0], topic, wires[1], UNKNOWN, *other, b"last", b"t"]
+    assert (len(before), before.count, before.size) == (4, 2, sum(map(len, wires)))
+
+
+def test_an_empty_one_has_nothing_in_it_and_grows_as_it_must(line: Line) -> None:
+    assert (len(collected(line.path)), collected(line.path).size) == (0, 0)
+    messages = [(bytes([n % 256]) * (n % 3_000), b"t") for n in range(500)]
+    line.path.append_coded(collected(line.path, *messages))
+
+    assert line.written() == [encode_message([b"t", body]) for body, _ in messages]
 
 
 @pytest.mark.parametrize("numbered", [False, True])
@@ -195,7 +219,7 @@ def test_a_batch_is_of_topics_as_they_are_when_it_is_committed(numbered: bool) -
             path.intern(topic)
         assert path.make_room(1_000, 10)
         path.append(b"before", b"forgotten")
-        coded = path.encode([b"a", b"stays", b"b", b"forgotten", b"c", b"moves"])
+        coded = collected(path, (b"a", b"stays"), (b"b", b"forgotten"), (b"c", b"moves"))
         assert path.forget(b"forgotten")
         for number in range(16):
             path.intern(b"%d" % number)  # there are four places
@@ -205,10 +229,25 @@ def test_a_batch_is_of_topics_as_they_are_when_it_is_committed(numbered: bool) -
 
         assert (first, kept, ids) == (1, [None] * 3, [0] * 3), "all of them have lost their places"
         path.append(b"d", b"15")
-        coded = path.encode([b"e", b"15", b"f", b"15"])
+        coded = collected(path, (b"e", b"15"), (b"f", b"15"))
         assert path.forget(b"15")
         path.append_coded(coded)
         assert path.last(b"15").frames[:2] == (b"15", b"f")
+
+
+@pytest.mark.parametrize("name", ["pure", "compiled"])
+def test_a_topic_that_lost_its_place_while_a_batch_was_open_gets_one_again(name: str) -> None:
+    with Line(KEPT, path_type(name, kept=True)) as line:
+        path: Any = line.path
+        encoder = Encoder(path.topics, path.intern, None, in_pieces=False)
+        whole = encode_message([b"kept", b"", b"b"])
+        messages = collected(path, (b"a", b"kept"), (whole, path.intern(b"kept")), (b"c", None))
+        for number in range(16):
+            path.intern(b"%d" % number)  # there are four places
+        assert path.make_room(1_000, 10)
+        attempt_pairs(path, encoder, messages).append()
+
+        assert path.last(b"kept").frames == (b"kept", b"", b"b")
 
 
 @pytest.mark.parametrize(("asleep", "many", "rung"), [(0, 0, 0), (1, 0, 1), (0, 1, 1)])
@@ -220,8 +259,7 @@ def test_who_sleeps_is_woken(
     monkeypatch.setattr(
         type(line.path), "_wake", lambda _path, topics: woken.extend(one.name for one in topics)
     )
-    coded = line.path.encode([b"body", b"t"] * 3)
-    assert coded is not None
+    coded = collected(line.path, *[(b"body", b"t")] * 3)
     sleeper_byte(line.segment, 0)[0] = asleep
     line.path._ask_each = bool(many)
 
@@ -233,17 +271,14 @@ def test_who_sleeps_is_woken(
 
 def test_a_batch_waits_for_room_as_long_as_it_likes(line: Line) -> None:
     """Others encode meanwhile; each has its own messages."""
-    first, second = (line.path.encode([body, b"t"] * 100) for body in (b"first", b"second"))
-    assert first is not None
-    assert second is not None
-    assert ([one.name for one in first], first.count) == ([b"t"] * 100, 100)
+    first, second = (collected(line.path, *[(body, b"t")] * 100) for body in (b"first", b"second"))
+    assert ([one.name for one in first.topics], first.count) == ([b"t"] * 100, 100)
     size = len(encode_message([b"t", b"first"]))
     assert (first.size, second.size) == (100 * size, 100 * (size + 1))
 
     line.path.append_coded(second)
     del second
-    third = line.path.encode([b"third", b"t"])
-    assert third is not None
+    third = collected(line.path, (b"third", b"t"))
     for _ in range(2):
         line.path.append_coded(first)
     line.path.append_coded(third)
@@ -254,8 +289,7 @@ def test_a_batch_waits_for_room_as_long_as_it_likes(line: Line) -> None:
 
 @pytest.mark.parametrize("why", ["locked", "poisoned", "closed"])
 def test_a_batch_that_is_not_free_to_go_is_the_twins(line: Line, why: str) -> None:
-    coded = line.path.encode([b"body", b"t"])
-    assert coded is not None
+    coded = collected(line.path, (b"body", b"t"))
     lock = line.path._lock.current
     errors: dict[str, type[Exception]] = {
         "locked": NestedSendError,
@@ -279,8 +313,7 @@ def test_a_batch_that_is_not_free_to_go_is_the_twins(line: Line, why: str) -> No
 
 
 def test_a_large_batch_is_one_too(line: Line) -> None:
-    coded = line.path.encode([b"body", b"t"] * 10_000)
-    assert coded is not None
+    coded = collected(line.path, *[(b"body", b"t")] * 10_000)
 
     assert (line.path.append_coded(coded), line.path.log.head) == (0, 10_000)
     assert set(line.written()) == {encode_message([b"t", b"body"])}
@@ -293,10 +326,9 @@ def test_nothing_is_kept_for_each_message(line: Line) -> None:
 
     for _ in range(1000):
         line.path.append(body, b"t")
-        coded = line.path.encode([body, b"t", body, None])
-        assert coded is not None
+        coded = collected(line.path, (body, b"t"), (body, None))
         line.path.append_coded(coded)
-        line.path.encode([body, b"t", body, b"not known"])
+        collected(line.path, (body, b"t"), (body, b"not known"))
     del coded
 
     gc.collect()
@@ -310,14 +342,16 @@ def test_nothing_is_kept_for_each_message(line: Line) -> None:
 @pytest.mark.parametrize("kind", [Publisher, Batch])
 def test_verbs_look_as_ever(kind: type, name: str) -> None:
     compiled: Any = Publisher if kind is Publisher else _compile(Batch)
-    verb, twin = getattr(compiled, name), getattr(compiled, f"_{name}_plainly")
-    named, expected = inspect.signature(verb), inspect.signature(twin)
+    verb = getattr(compiled, name)
+    twin, method = verb.__wrapped__, verb.__get__(compiled.__new__(compiled))
 
-    assert type(verb).__name__ == "method_descriptor"
-    assert [(one.name, one.default) for one in named.parameters.values()] == [
-        (one.name, one.default) for one in expected.parameters.values()
-    ]
-    assert inspect.getdoc(verb) == inspect.getdoc(twin)
+    assert type(verb).__name__ == "Verb"
+    assert inspect.isroutine(verb)
+    assert inspect.signature(verb) == inspect.signature(twin)
+    assert "self" in inspect.signature(verb).parameters
+    assert "self" not in inspect.signature(method).parameters
+    for same in ("__doc__", "__name__", "__qualname__", "__module__"):
+        assert getattr(verb, same) == getattr(method, same) == getattr(twin, same)
 
 
 def test_what_is_derived_has_its_own_verbs() -> None:

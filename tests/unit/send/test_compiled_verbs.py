@@ -23,7 +23,7 @@ from fanout.zmtp.frames import encode_message
 from tests.helpers.built import needs_compiled_verbs, path_type
 from tests.helpers.waiting import DEADLINE_S
 from tests.unit.send.faces import LineEngine, awaited_face, blocking_face, result_of
-from tests.unit.send.line import Line
+from tests.unit.send.line import Line, collected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -173,9 +173,8 @@ def test_a_whole_message_in_a_batch_is_looked_up_too(line: Line) -> None:
     topic = line.path.intern(b"t")
     wires = [encode_message([b"t", b"", bytes(size)]) for size in (1, 9_000)]
 
-    coded = line.path.encode([wires[0], topic, b"body", b"t", wires[1], topic])
-    assert coded is not None
-    assert [one.name for one in coded] == [b"t"] * 3
+    coded = collected(line.path, (wires[0], topic), (b"body", b"t"), (wires[1], topic))
+    assert [one.name for one in coded.topics] == [b"t"] * 3
     line.path.append_coded(coded)
 
     assert line.written() == [wires[0], encode_message([b"t", b"body"]), wires[1]]
