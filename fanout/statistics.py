@@ -197,6 +197,8 @@ class IngestStatistics:
     bytes: int  # of these, on the wire
     dropped: int  # messages that were taken and not published: not whole, or not allowed
     dropped_bytes: int  # of these, as far as they had come
+    accept_pauses: int  # times that no descriptor or memory was left here to accept with
+    accept_queue_full: int  # times that all places were taken of those who wait to be accepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,3 +224,5 @@ class AnswerStatistics:
     questions: int  # that were answered, of all askers
     errors: int  # of those: with an error
     bytes: int  # of the answers
+    accept_pauses: int  # times that no descriptor or memory was left to accept with
+    accept_queue_full: int  # times that all places were taken of those who wait to be accepted

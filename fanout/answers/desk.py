@@ -93,7 +93,8 @@ class Desk(ThreadActor):
         )
         counted = role.accepted, role.refused, role.evicted
         answered = role.questions, role.errors, role.bytes
-        return AnswerStatistics(self.endpoint, askers, *counted, *answered)
+        waited = role.accept_pauses, role.accept_queue_full
+        return AnswerStatistics(self.endpoint, askers, *counted, *answered, *waited)
 
     def leave_desk(self, cause: Reason, timeout: float) -> None:
         """End it, and wait for that, see `grace.py`; answers on their way get so many seconds.

@@ -51,6 +51,7 @@ class AnsweringRole(Role):
         farewell: why connections are closed at the end.
         tell: as it was given; another one where nobody is to be told.
         accepted, refused, evicted: connections, ever.
+        accept_pauses, accept_queue_full: times that nobody could be accepted, or waited for that.
         questions, errors, bytes: what was answered, ever.
     """
 
@@ -71,6 +72,7 @@ class AnsweringRole(Role):
         self.farewell = Reason.PUBLISHER_CLOSED
         self.tell = tell
         self.accepted = self.refused = self.evicted = 0
+        self.accept_pauses = self.accept_queue_full = 0
         self.questions = self.errors = self.bytes = 0
         self._answer = answer
         self._clock = clock
@@ -106,6 +108,15 @@ class AnsweringRole(Role):
         self.refused += 1
         text = f"{self.limits.max_peers} askers are connected (max_askers)"
         self.tell(Event(EventKind.CONNECTION_REFUSED, text, peer=name, cause=Reason.FULL))
+
+    def crowded(self, text: str) -> None:
+        self.accept_queue_full += 1
+        self.tell(Event(EventKind.ACCEPT_QUEUE_FULL, f"askers: {text}"))
+
+    def cannot_accept(self, text: str) -> None:
+        self.accept_pauses += 1
+        paused = Event(EventKind.ACCEPT_PAUSED, f"askers: {text}", cause=Reason.NO_RESOURCES)
+        self.tell(paused)
 
     # Questions.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fanout.coordinator.actions import Tell
 from fanout.events import Event, EventKind
-from fanout.transport.accept_queue import accept_queue
+from fanout.transport.accept_queue import crowded
 
 if TYPE_CHECKING:
     from fanout.coordinator.actions import Action
@@ -15,17 +15,9 @@ if TYPE_CHECKING:
 
 
 def queue_full(listener: Listener, ledger: Ledger) -> list[Action]:
-    """Before some are accepted: what to tell if all places of the queue are taken; it is counted.
-
-    Nobody is told of by the kernel whom it has not answered, so this is asked each time, which is
-    one system call for up to 64 connections.
-    """
-    queue = accept_queue(listener.socket)
-    if queue is None or not queue.is_full:
+    """Before some are accepted: what to tell if all places are taken; it is counted."""
+    text = crowded(listener)
+    if not text:
         return []
     ledger.accept_queue_full += 1
-    text = (
-        f"{queue.length:,} connections wait to be accepted at {listener.endpoint}, which is all "
-        "that may (backlog, net.core.somaxconn): who connects now waits for a second, or longer"
-    )
     return [Tell(Event(EventKind.ACCEPT_QUEUE_FULL, text))]

@@ -19,6 +19,7 @@ from fanout.ingress.leftovers import COUNT_SECONDS, left_of
 from fanout.ingress.poller import HANGUP
 from fanout.ingress.sources import Connection
 from fanout.reasons import Reason
+from fanout.transport.accept_queue import crowded
 from fanout.transport.listener import never_block, peer_name
 from fanout.zmtp import Ready
 from fanout.zmtp.errors import OverLimitError
@@ -112,6 +113,10 @@ class Door:
                 self._poller.watch(descriptor)
 
     def _accept(self, source: Source, now: float) -> None:
+        text = crowded(source.listener)
+        if text:
+            source.accept_queue_full += 1
+            self._tell(Event(EventKind.ACCEPT_QUEUE_FULL, f"producers: {text}"))
         for _ in range(ACCEPTS_PER_TURN):
             try:
                 sock, address = source.listener.socket.accept()
@@ -119,7 +124,7 @@ class Door:
                 return
             except OSError as error:
                 if error.errno in _EXHAUSTED:
-                    self._pause(error, now)
+                    self._pause(source, error, now)
                     return
                 continue  # that one has left already
             source.accepted += 1
@@ -143,14 +148,16 @@ class Door:
         except BaseException as error:
             sock.close()
             if isinstance(error, OSError):
-                self._pause(error, now)
+                self._pause(source, error, now)
                 return
             raise
         self.connections[descriptor] = source.connections[descriptor] = connection
         self._handshakes.append((now + terms.handshake_timeout, connection))
         self.answer(connection)
 
-    def _pause(self, error: OSError, now: float) -> None:
+    def _pause(self, source: Source, error: OSError, now: float) -> None:
+        """Accept nobody for a while, at no endpoint; it is counted where it was met."""
+        source.accept_pauses += 1
         self._paused_until = now + PAUSE
         for descriptor in self._listening:
             self._poller.watch(descriptor, read=False)

@@ -36,6 +36,8 @@ class Source:
     bytes: int = 0
     dropped: int = 0
     dropped_bytes: int = 0
+    accept_pauses: int = 0
+    accept_queue_full: int = 0
 
     @property
     def endpoint(self) -> str:
@@ -58,6 +60,8 @@ class Source:
             bytes=self.bytes,
             dropped=self.dropped,
             dropped_bytes=self.dropped_bytes,
+            accept_pauses=self.accept_pauses,
+            accept_queue_full=self.accept_queue_full,
         )
 
 

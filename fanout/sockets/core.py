@@ -128,6 +128,7 @@ class Core:
     def refused(self, name: str, text: str) -> None:
         """Somebody could not be let in."""
         self._problems.put(ProblemKind.REFUSED, name, text)
+        self.role.cannot_accept(text)
 
     # What comes and goes.
 

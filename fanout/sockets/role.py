@@ -67,6 +67,12 @@ class Role:
     def turned_away(self, name: str, text: str) -> None:
         """Somebody has connected, and is one too many."""
 
+    def crowded(self, text: str) -> None:
+        """More wait to be accepted than may: who connects now is not answered for a while."""
+
+    def cannot_accept(self, text: str) -> None:
+        """Nobody is let in for a while, for the reason that is given."""
+
     def is_left_unread(self, peer: Peer) -> bool:
         """Whether this one is left unread for now."""
         del peer

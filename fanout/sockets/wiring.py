@@ -5,17 +5,18 @@ What waits for them differs, a thread's poll or an event loop; it is handed in a
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
-from fanout.basics.system_calls import RefusedError, explain
+from fanout.basics.system_calls import RefusedError
+from fanout.sockets.accepting import ExhaustedError, waiting_at
 from fanout.sockets.dial import DialState
 from fanout.sockets.parting import has_parted, part_with
 from fanout.sockets.peer import earliest
 from fanout.sockets.plug import Plug, hurry
+from fanout.transport.accept_queue import crowded
 from fanout.transport.connecting import connected_to
 from fanout.transport.endpoints import IpcEndpoint
 from fanout.transport.hosts import is_host_there
@@ -30,13 +31,11 @@ if TYPE_CHECKING:
     from fanout.subscriber.plug import Address
     from fanout.transport.listener import Listener
 
-ACCEPT_MAX = 64  # connections in a row: those that are there are to be served, too
 ACCEPT_PAUSE_S = 1.0  # without a descriptor left: others may close some
 WRITES_MAX = 8  # to one peer in a turn
 LOOK_EACH_S = 1.0  # at all peers: a PING may say that its sender is to be given up after a second
 LOOK_LEAST_S = 0.01
 CLOSED, CLOSED_BY_PEER = "closed", "the peer has closed the connection"
-OUT_OF_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class PlugWatcher(Protocol):
@@ -128,19 +127,16 @@ class Wiring:
         self._watcher.watch(plug, read=True, write=False)
 
     def _accept(self, plug: Plug, now: float) -> None:
-        for _ in range(ACCEPT_MAX):
-            try:
-                sock, address = plug.sock.accept()
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno in OUT_OF_DESCRIPTORS:
-                    self._core.refused(plug.name, f"cannot accept: {explain(error)}")
-                    self._watcher.watch(plug, read=False, write=False)
-                    self._pausing[plug] = now + ACCEPT_PAUSE_S
-                    return
-                continue  # it has left already
-            self._adopt(sock, address, now)
+        assert plug.listener is not None, "nobody connects to another one"
+        if text := crowded(plug.listener):
+            self._core.role.crowded(text)
+        try:
+            for sock, address in waiting_at(plug.sock):
+                self._adopt(sock, address, now)
+        except ExhaustedError as error:
+            self._core.refused(plug.name, f"cannot accept: {error}")
+            self._watcher.watch(plug, read=False, write=False)
+            self._pausing[plug] = now + ACCEPT_PAUSE_S
 
     def _adopt(self, sock: socket.socket, address: object, now: float) -> None:
         try:

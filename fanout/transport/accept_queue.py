@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import socket
 import struct
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from fanout.transport.listener import Listener
 
 from fanout.transport.kernel import tcp_info
 
@@ -33,3 +36,18 @@ def accept_queue(listening: socket.socket) -> AcceptQueue | None:
         return AcceptQueue(*tcp_info(listening, _LENGTH_AND_LIMIT))
     except OSError:  # a sandbox refuses it
         return None
+
+
+def crowded(listener: Listener) -> str:
+    """Before some are accepted: that all places of the queue are taken, for people; else empty.
+
+    Nobody is told of by the kernel whom it has not answered, so this is asked each time, which is
+    one system call for as many as are accepted in one turn.
+    """
+    queue = accept_queue(listener.socket)
+    if queue is None or not queue.is_full:
+        return ""
+    return (
+        f"{queue.length:,} connections wait to be accepted at {listener.endpoint}, which is all "
+        "that may (backlog, net.core.somaxconn): who connects now waits for a second, or longer"
+    )

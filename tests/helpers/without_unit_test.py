@@ -46,7 +46,6 @@ WITHOUT_UNIT_TEST = (
     "fanout/engine/parts.py",
     "fanout/errors.py",
     "fanout/ingress/admission.py",
-    "fanout/ingress/door.py",
     "fanout/ingress/intake.py",
     "fanout/ingress/poller.py",
     "fanout/ingress/sources.py",

@@ -188,3 +188,14 @@ def test_ends_are_told_and_counted() -> None:
     )
     role.turned_away("somebody", "")
     assert (role.refused, desk.events[-1].cause) == (1, Reason.FULL)
+
+
+def test_who_cannot_be_accepted_is_told_of_and_counted() -> None:
+    desk = Desk()
+    desk.role.cannot_accept("Too many open files")
+    desk.role.crowded("2 wait")
+    paused, full = desk.events
+    assert (paused.kind, paused.cause) == (EventKind.ACCEPT_PAUSED, Reason.NO_RESOURCES)
+    assert (full.kind, full.cause) == (EventKind.ACCEPT_QUEUE_FULL, None)
+    assert [one.reason for one in desk.events] == ["askers: Too many open files", "askers: 2 wait"]
+    assert (desk.role.accept_pauses, desk.role.accept_queue_full, desk.role.refused) == (1, 1, 0)

@@ -5,25 +5,21 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from fanout.coordinator import crowding
 from fanout.coordinator.actions import Tell
 from fanout.coordinator.ledger import Ledger
 from fanout.events import EventKind
-from fanout.transport.accept_queue import AcceptQueue
 
 if TYPE_CHECKING:
+    import pytest
+
     from fanout.coordinator.actions import Action
 
 LISTENER: Any = SimpleNamespace(socket=None, endpoint="tcp://127.0.0.1:5556")
 
 
-@pytest.mark.parametrize("queue", [None, AcceptQueue(0, 128), AcceptQueue(128, 128)])
-def test_one_with_a_place_left_is_nothing(
-    monkeypatch: pytest.MonkeyPatch, queue: AcceptQueue | None
-) -> None:
-    monkeypatch.setattr(crowding, "accept_queue", lambda _: queue)
+def test_one_with_a_place_left_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowding, "crowded", lambda _: "")
     ledger = Ledger()
 
     assert crowding.queue_full(LISTENER, ledger) == []
@@ -31,7 +27,7 @@ def test_one_with_a_place_left_is_nothing(
 
 
 def test_a_full_one_is_told_of_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crowding, "accept_queue", lambda _: AcceptQueue(129, 128))
+    monkeypatch.setattr(crowding, "crowded", lambda _: "129 wait")
     ledger, told = Ledger(), list["Action"]()
     for _ in range(2):
         told += crowding.queue_full(LISTENER, ledger)

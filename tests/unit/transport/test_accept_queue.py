@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from unittest import mock
 
-from fanout.transport.accept_queue import AcceptQueue, accept_queue
+from fanout.transport.accept_queue import AcceptQueue, accept_queue, crowded
 from fanout.transport.opening import open_listener
 from tests.helpers.waiting import wait_until
 
@@ -22,20 +22,23 @@ def _holds(listening: socket.socket, count: int) -> bool:
 
 def test_the_kernel_says_how_many_wait_and_how_many_may() -> None:
     with closing(open_listener("tcp://127.0.0.1:*", 1)) as listener, ExitStack() as stack:
-        seen = [accept_queue(listener.socket)]
+        seen, told = [accept_queue(listener.socket)], [crowded(listener)]
         for count in (1, 2):
             peer = stack.enter_context(socket.socket())
             peer.connect(listener.socket.getsockname())
             waits = partial(_holds, listener.socket, count)
             wait_until(waits, "it waits there")
             seen.append(accept_queue(listener.socket))
+            told.append(crowded(listener))
 
         assert [one is not None and one.is_full for one in seen] == [False, False, True]
+        assert told[:2] == ["", ""]
+        assert told[2].startswith(f"2 connections wait to be accepted at {listener.endpoint}")
 
 
 def test_of_a_unix_socket_it_says_nothing(tmp_path: Path) -> None:
     with closing(open_listener(f"ipc://{tmp_path}/feed.sock", 1)) as listener:
-        assert accept_queue(listener.socket) is None
+        assert (accept_queue(listener.socket), crowded(listener)) == (None, "")
 
 
 def test_a_kernel_that_does_not_say_is_asked_in_vain() -> None:

@@ -1,0 +1,120 @@
+"""The door: who is let in, and what is told and counted if that cannot be."""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+from contextlib import closing
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fanout.events import Event, EventKind
+from fanout.ingress.admission import Admission
+from fanout.ingress.door import PAUSE, Door
+from fanout.ingress.poller import Poller
+from fanout.ingress.sources import Source
+from fanout.ingress.terms import Terms
+from fanout.reasons import Reason
+from fanout.send.topics import TopicTable
+from fanout.shm.doorbell import Doorbell
+from fanout.transport.accept_queue import accept_queue
+from fanout.transport.opening import open_listener
+from tests.helpers.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fanout.transport.listener import Listener
+
+TERMS = Terms(
+    numbered=False, limit=1 << 20, count_limit=100, handshake_timeout=30.0, max_command_bytes=1024
+)
+
+
+class Doorway:
+    """A door with one endpoint, whose queue has one place."""
+
+    def __init__(self, listener: Listener) -> None:
+        table = TopicTable(100)
+        self.source = Source(listener, Admission(table, table.intern, None), 10)
+        self.events: list[Event] = []
+        self._room = Doorbell()
+        self._poller = Poller(self._room)
+        self.door = Door(self._poller, TERMS, 1 << 20, self.events.append)
+        self.door.open(self.source)
+        self._peers: list[socket.socket] = []
+
+    def connect(self) -> None:
+        """Somebody waits to be accepted."""
+        peer = socket.socket()
+        self._peers.append(peer)
+        peer.connect(self.source.listener.socket.getsockname())
+
+    def look(self, now: float = 0.0) -> None:
+        """Accept who waits."""
+        self.door.look(self.source.listener.socket.fileno(), select.EPOLLIN, now)
+
+    def waits_to_accept(self) -> bool:
+        """Whether somebody who waits would be noticed."""
+        listening = self.source.listener.socket.fileno()
+        return any(descriptor == listening for descriptor, _ in self._poller.wait(0.0)[0])
+
+    def close(self) -> None:
+        self.door.close()
+        self._poller.close()
+        self._room.close()
+        for peer in self._peers:
+            peer.close()
+
+
+@pytest.fixture
+def doorway() -> Iterator[Doorway]:
+    with closing(Doorway(open_listener("tcp://127.0.0.1:*", 1))) as made:
+        yield made
+
+
+def test_a_queue_that_is_full_is_told_of_and_counted_and_all_are_accepted(doorway: Doorway) -> None:
+    doorway.connect()
+    doorway.look()
+    assert (doorway.events, doorway.source.accept_queue_full) == ([], 0)
+    for _ in range(2):
+        doorway.connect()
+    listening = doorway.source.listener.socket
+    wait_until(lambda: (accept_queue(listening) or (0,))[0] == 2, "both wait")
+    doorway.look()
+
+    (told,) = doorway.events
+    assert (told.kind, told.reason[:22]) == (EventKind.ACCEPT_QUEUE_FULL, "producers: 2 connectio")
+    figures = doorway.source.statistics()
+    assert (figures.accept_queue_full, figures.accept_pauses, figures.accepted) == (1, 0, 3)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOMEM])
+def test_who_finds_no_room_waits_for_the_end_of_a_pause(
+    doorway: Doorway, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse() -> Any:
+        raise OSError(number, "there is none")
+
+    doorway.connect()
+    wait_until(doorway.waits_to_accept, "somebody waits")
+    listener = doorway.source.listener
+    refusing = SimpleNamespace(
+        **{name: getattr(listener.socket, name) for name in ("fileno", "getsockopt", "family")},
+        accept=refuse,
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(listener, "socket", refusing)
+        doorway.look(100.0)
+    (told,) = doorway.events
+    assert (told.kind, told.cause) == (EventKind.ACCEPT_PAUSED, Reason.NO_RESOURCES)
+    assert told.reason.startswith("producers: there is none")
+    assert doorway.source.statistics().accept_pauses == 1
+    assert not doorway.waits_to_accept(), "it spins"
+    doorway.door.look_at_clock(100.0 + PAUSE)
+    assert doorway.waits_to_accept()
+    doorway.look(100.0 + PAUSE)
+    assert doorway.source.statistics().accepted == 1

@@ -1,0 +1,45 @@
+"""Accepting: who has left is passed over, and who finds no room goes on waiting."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+import pytest
+
+from fanout.sockets.accepting import ACCEPT_MAX, EXHAUSTED, ExhaustedError, waiting_at
+
+
+class Listening:
+    """Answers each accept with the next of these; with the last one for ever."""
+
+    def __init__(self, *answers: str | OSError) -> None:
+        self.answers = [*answers]
+
+    def accept(self) -> tuple[str, str]:
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, OSError):
+            raise answer
+        return answer, ""
+
+
+def taken(*answers: str | OSError) -> list[str]:
+    listening: Any = Listening(*answers)
+    found: list[Any] = [sock for sock, _address in waiting_at(listening)]
+    return found
+
+
+def test_all_who_wait_are_accepted_but_those_who_have_left() -> None:
+    gone, nobody = ConnectionAbortedError(errno.ECONNABORTED, ""), BlockingIOError()
+    assert taken("a", gone, "b", nobody) == ["a", "b"]
+    assert taken("a") == ["a"] * ACCEPT_MAX, "others have their turn in between"
+    assert taken(gone) == [], "it spins for ever"
+
+
+@pytest.mark.parametrize("number", sorted(EXHAUSTED))
+def test_what_the_system_lacks_is_told(number: int) -> None:
+    listening: Any = Listening("a", OSError(number, "it has none"))
+    coming = waiting_at(listening)
+    assert next(coming)
+    with pytest.raises(ExhaustedError, match=r"it has none|out of file descriptors"):
+        next(coming)
