@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import select
 import socket
+import struct
 import time
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +34,7 @@ from fanout.shm.stream_record import StreamSlot
 from fanout.shm.valued_log import ValuedLog
 from fanout.shm.worker_slot import NO_TAIL, Tails, WorkerSlot
 from fanout.terms.slow_policy import SlowPolicy
-from fanout.transport.kernel import prepare_socket
+from fanout.transport.kernel import prepare_socket, tcp_info
 from fanout.transport.socket_queues import unread_in_kernel
 from fanout.workers.worker import Worker
 from fanout.zmtp import SubscriberSession
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from fanout.shm.stream_record import StreamRecord
     from fanout.workers.tuning import Tuning
 
+_UNACKNOWLEDGED = struct.Struct("=24xI")  # tcpi_unacked of Linux's `struct tcp_info`
 _STORED = frozenset((at.S_HANDED, at.S_TAKEN, at.S_TAKING))
 POLICY = SlowPolicy("block")
 HANDSHAKE_TURNS = 10  # of a worker: it is done by then, if all that is sent comes at once
@@ -466,6 +469,14 @@ class TakingOver:
             if not came:
                 select.select([one.socket for one in mine], [], [], 0.005)
 
+    def fill(self, worker: Worker) -> None:
+        """Turns until nobody's socket takes more, however late the network was to take it in."""
+        sent = -1
+        while sent != (sent := worker.pump.totals.sent_bytes):
+            self.turn(worker)
+            for peer in worker.desk.peers.values():
+                wait_until(partial(_has_arrived, peer.socket), "the network takes in what was sent")
+
     def close(self) -> None:
         for worker in self.workers:
             _end(worker)
@@ -479,6 +490,11 @@ def _topics(log: Around) -> KeptTopics | None:
     """Those of which the last values are kept."""
     writer = log.written.writer
     return KeptTopics(1_000, writer.values, (b"",)) if isinstance(writer, ValuedLog) else None
+
+
+def _has_arrived(sock: socket.socket) -> bool:
+    """Whether nothing of it is on its way; what the other side has no room for is not."""
+    return not tcp_info(sock, _UNACKNOWLEDGED)[0]
 
 
 def _listen_on_unix() -> socket.socket:
