@@ -8,6 +8,9 @@ more slowly.
 
 from __future__ import annotations
 
+from collections import deque
+from itertools import repeat
+from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from fanout.zmtp.boxes import KEY_BYTES, SERVER_TEXT, SHORT_NONCE_BYTES
@@ -32,7 +35,8 @@ class InPlace:
         seal: crypto_box_easy_afternm(box, text, size, nonce, key) of libsodium; not 0 = it failed.
     """
 
-    __slots__ = ("_boxes", "_inner", "_out", "_seal", "_view", "layout")
+    __slots__ = ("_boxes", "_counters", "_cut", "_inner", "_kept", "_out", "_pack", "_seal",
+                 "_sizes", "_texts", "_view", "layout")  # fmt: skip
 
     def __init__(self, layout: LaidOut, ffi: Any, seal: Callable[..., int]) -> None:
         self.layout = layout
@@ -40,22 +44,26 @@ class InPlace:
         self._out = bytearray(layout.template)
         self._view = memoryview(self._out)
         # Both keep what they point into.
-        out = ffi.from_buffer("unsigned char[]", self._out)
-        self._inner = inner = ffi.from_buffer("unsigned char[]", layout.inner)
-        self._boxes = [
-            (slice(at, at + SHORT_NONCE_BYTES), out + (at + SHORT_NONCE_BYTES), inner + start, size)
-            for at, start, size in layout.places
-        ]
+        out = self._kept = ffi.from_buffer("unsigned char[]", self._out)
+        inner = self._inner = ffi.from_buffer("unsigned char[]", layout.inner)
+        places = layout.places
+        self._counters = [slice(at, at + SHORT_NONCE_BYTES) for at, _, _ in places]
+        self._boxes = [out + (at + SHORT_NONCE_BYTES) for at, _, _ in places]
+        self._texts = [inner + start for _, start, _ in places]
+        self._sizes = [size for _, _, size in places]
+        self._pack = Struct(f">{len(places)}Q").pack
+        self._cut = Struct(f"{SHORT_NONCE_BYTES}s" * len(places)).unpack
 
     def seal(self, text: bytes, first: int, key: bytes) -> memoryview:
-        """See `SealingBatch`."""
-        out, seal, count = self._out, self._seal, first
-        for where, box, inner, size in self._boxes:
-            short = count.to_bytes(SHORT_NONCE_BYTES, "big")
-            out[where] = short
-            if seal(box, inner, size, text + short, key):
-                raise RuntimeError("libsodium did not seal a box")
-            count += 1
+        """See `SealingBatch`.
+
+        The loops are those of `map`, since what Python does for a small box is a third of its cost.
+        """
+        shorts = self._cut(self._pack(*range(first, first + len(self._sizes))))
+        deque(map(self._out.__setitem__, self._counters, shorts), maxlen=0)
+        nonces = map(text.__add__, shorts)
+        if any(map(self._seal, self._boxes, self._texts, self._sizes, nonces, repeat(key))):
+            raise RuntimeError("libsodium did not seal a box")
         return self._view
 
 
@@ -86,7 +94,7 @@ def does_the_same(
     """Whether it makes the same boxes as the public function."""
     text = bytes(range(256)) * 4
     frames = [frame_header(size, MORE) + text[:size] for size in _TRIED_SIZES]
-    layout = lay_out(memoryview(b"".join(frames)), len(text) * len(frames))
+    layout = lay_out(memoryview(b"".join(frames)), len(text) * len(frames), len(frames))
     assert layout is not None
     try:
         batch = made(layout)

@@ -38,20 +38,23 @@ INNER = {
 }
 
 
-def lay_out(view: memoryview, enough: int) -> LaidOut | None:
+def lay_out(view: memoryview, enough: int, most: int) -> LaidOut | None:
     """Cut whole frames off the beginning.
 
     Args:
         enough: bytes to be sent, from which on no further frame is taken.
+        most: frames.
 
     Returns:
         None: there is no whole frame.
     """
-    ends, box_ends, places = [], [], []
+    ends: list[int] = []
+    box_ends: list[int] = []
+    places: list[Place] = []
     template: list[bytes] = []
     inner: list[bytes | memoryview] = []
     at = size = sealed = 0
-    while size < enough:
+    while size < enough and len(ends) < most:
         place = frame_at(view, at)
         if place is None or place[2] > len(view):
             break

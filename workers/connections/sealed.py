@@ -32,10 +32,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanout.workers.stream.member import Send
-    from fanout.zmtp.batches import SealingBatch
+    from fanout.zmtp.batches import LaidOut, SealingBatch
     from fanout.zmtp.sealer import Sealer
 
-SEAL_BYTES = 16 * 1024  # for one send(2), or one frame: so much may wait for each who is full
+SEAL_BYTES = 64 * 1024  # for one send(2), or one frame
+SEAL_FRAMES = 256  # as well: a small one takes a microsecond, and a new message waits for them all
+KEPT_BYTES = 16 * 1024  # of boxes that may wait for each who is full; of others the work is lost
 SHARED_BYTES = 2 * SEAL_BYTES  # of plain frames: to cut what is longer costs nothing beside sealing
 LAYOUTS_KEPT = 8  # members in step need one; some are a little behind others
 TURN_BYTES = 64 * 1024  # for one in a turn: some 2 ms of CPU for small messages; then come others
@@ -43,6 +45,11 @@ TURN_BYTES = 64 * 1024  # for one in a turn: some 2 ms of CPU for small messages
 
 def _never() -> bool:
     return False
+
+
+def _is_enough(layout: LaidOut) -> bool:
+    """Whether it is as much as is sealed for one send, however much there was."""
+    return layout.box_ends[-1] >= SEAL_BYTES or len(layout.ends) >= SEAL_FRAMES
 
 
 class Layouts:
@@ -55,14 +62,15 @@ class Layouts:
 
     def of(self, data: memoryview, sealer: Sealer) -> SealingBatch | None:
         """The frames that it begins with, for one send; None: there is no whole one."""
-        window = bytes(data[:SHARED_BYTES])
+        longest = max([len(batch.layout.plain) for batch in self._kept], default=0)
+        window = bytes(data[:longest])
         for batch in self._kept:
             layout = batch.layout
-            if (
-                layout.box_ends[-1] >= SEAL_BYTES or len(layout.plain) == len(data)
-            ) and window.startswith(layout.plain):
+            if (_is_enough(layout) or len(layout.plain) == len(data)) and window.startswith(
+                layout.plain
+            ):
                 return batch
-        cut = lay_out(data, SEAL_BYTES)
+        cut = lay_out(data, SEAL_BYTES, SEAL_FRAMES)
         if cut is None:
             return None
         batch = sealer.batch(cut)
@@ -80,14 +88,15 @@ class _Boxes(NamedTuple):
     wire: bytes | memoryview
 
     def behind(self, index: int) -> _Boxes | None:
-        """Those from here on, in memory of their own."""
+        """Those from here on that may wait, in memory of their own; at least one if there is."""
         if index == len(self.ends):
             return None
         at, box_at = (self.ends[index - 1], self.box_ends[index - 1]) if index else (0, 0)
-        ends, box_ends = self.ends[index:], self.box_ends[index:]
-        if index:
-            ends, box_ends = [end - at for end in ends], [end - box_at for end in box_ends]
-        return _Boxes(self.plain[at:], ends, box_ends, bytes(self.wire[box_at:]))
+        until = max(index + 1, bisect_right(self.box_ends, box_at + KEPT_BYTES))
+        ends = [end - at for end in self.ends[index:until]]
+        box_ends = [end - box_at for end in self.box_ends[index:until]]
+        plain = self.plain[at : at + ends[-1]]
+        return _Boxes(plain, ends, box_ends, bytes(self.wire[box_at : box_at + box_ends[-1]]))
 
 
 class KeptBoxes(NamedTuple):

@@ -23,7 +23,7 @@ WIRE = encode_message([b"topic", b"", b"x" * 222, b"y" * 223, b"z" * 70_000])
 
 
 def laid_out() -> LaidOut:
-    found = lay_out(memoryview(WIRE), 1 << 20)
+    found = lay_out(memoryview(WIRE), 1 << 20, 100)
     assert found is not None
     return found
 

@@ -14,7 +14,7 @@ PONG = bytes.fromhex("0406 04504f4e4741")
 
 def test_where_everything_is() -> None:
     wire = encode_message([b"topic", b"x" * 300]) + PONG
-    layout = lay_out(memoryview(wire), 1 << 20)
+    layout = lay_out(memoryview(wire), 1 << 20, 100)
     assert layout is not None
     assert layout.plain == wire
     assert layout.ends == [7, 7 + 9 + 300, len(wire)]
@@ -32,14 +32,21 @@ def test_where_everything_is() -> None:
 
 @pytest.mark.parametrize(("enough", "frames"), [(1, 1), (40, 1), (41, 2), (1 << 20, 3)])
 def test_no_more_than_is_enough(enough: int, frames: int) -> None:
-    layout = lay_out(memoryview(encode_message([b"topic", b"", b"x"])), enough)
+    layout = lay_out(memoryview(encode_message([b"topic", b"", b"x"])), enough, 100)
     assert layout is not None
     assert len(layout.ends) == frames
 
 
+@pytest.mark.parametrize("most", [1, 2, 3, 4])
+def test_no_more_frames_than_are_let(most: int) -> None:
+    layout = lay_out(memoryview(encode_message([b"topic", b"", b"x"])), 1 << 20, most)
+    assert layout is not None
+    assert len(layout.ends) == min(most, 3)
+
+
 @pytest.mark.parametrize("size", [0, 1, 2, 6])
 def test_a_part_of_a_frame_is_none(size: int) -> None:
-    assert lay_out(memoryview(encode_message([b"topic"])[:size]), 100) is None
+    assert lay_out(memoryview(encode_message([b"topic"])[:size]), 100, 100) is None
 
 
 def test_a_header_that_is_not_whole_says_nothing() -> None:

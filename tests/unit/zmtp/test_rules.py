@@ -232,7 +232,7 @@ def test_r8_a_ping_has_its_ttl_and_never_above_655() -> None:
 def test_r9_a_box_has_no_flags_outside_but_for_a_long_one(flags: int, size: int) -> None:
     """Sealed alone or with others: what the frame is, is said in the box."""
     sealer = Kernel().sealer
-    layout = lay_out(memoryview(frame_header(size, flags) + bytes(size)), 1 << 20)
+    layout = lay_out(memoryview(frame_header(size, flags) + bytes(size)), 1 << 20, 1)
     assert layout is not None
     for box in (sealer.seal(flags, bytes(size)), bytes(sealer.seal_all(sealer.batch(layout)))):
         assert box[0] == (LONG if len(box) > 2 + 255 else 0)

@@ -9,8 +9,10 @@ import pytest
 
 from fanout.security.sodium import Sodium
 from fanout.workers.connections.sealed import (
+    KEPT_BYTES,
     NOTHING_KEPT,
     SEAL_BYTES,
+    SEAL_FRAMES,
     TURN_BYTES,
     KeptBoxes,
     SealedSend,
@@ -251,7 +253,31 @@ def test_little_is_thrown_away_when_little_is_taken() -> None:
     wire = encode_message([b"x" * 100]) * 1000
     send, kernel = made(1)
     send(wire)
-    assert len(kernel.boxes.sealed) <= SEAL_BYTES // 100
+    assert len(kernel.boxes.sealed) == SEAL_FRAMES
+
+
+def test_no_more_waits_than_may_be_kept_and_nothing_is_lost_by_that() -> None:
+    wire = encode_message([b"x" * 1000]) * 50
+    send, kernel = made(0)
+    with pytest.raises(BlockingIOError):
+        send(wire)
+    assert len(kernel.boxes.sealed) == 50
+    kernel.room = 1 << 20
+    done = send(wire)
+    while done < len(wire):
+        done += send(wire[done:])
+    assert kernel.received() == wire
+    assert len(kernel.boxes.sealed) == 50 + 50 - KEPT_BYTES // (9 + MESSAGE_OVERHEAD + 1000)
+
+
+def test_one_that_is_longer_than_what_may_be_kept_waits_as_well() -> None:
+    wire = encode_message([bytes(2 * KEPT_BYTES)])
+    send, kernel = made(0)
+    with pytest.raises(BlockingIOError):
+        send(wire)
+    kernel.room = 1 << 20
+    assert send(wire) == len(wire)
+    assert len(kernel.boxes.sealed) == 1
 
 
 def test_the_handshake_goes_out_as_it_is() -> None:

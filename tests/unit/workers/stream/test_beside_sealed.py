@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SEAL_NS = 300_000  # one send of boxes
 PLAIN_NS = 4_000  # one send to somebody plain
 TURN_NS = 20_000  # what a turn takes besides
-SEALED, PLAIN, WAITING = 6, 10, 1_500  # members, and messages that wait for each who is sealed
+SEALED, PLAIN, WAITING = 6, 10, 2_500  # members, and messages that wait for each who is sealed
 PAYLOAD = bytes(128)
 LARGE = Layout(256 * PAGE, 8_192, 4)
 
