@@ -5,7 +5,7 @@ was published after that is still in the log, because the tail of the dead keeps
 coordinator knows who wants what, and what has changed about that lately. So it counts the rest:
 matched, and not delivered as far as anybody can know. What was sent after the checkpoint counts as
 discarded, unless the worker's tail has passed it and the subscriber took everything then; always,
-if its worker died in the middle of a checkpoint.
+if its worker died in the middle of a checkpoint, or has sealed what it sent.
 
 Counting takes a while with many subscribers and topics, so it is done in steps, between which
 others have their turn. It has a limit, since the log is held meanwhile. Who is not counted by then
@@ -198,7 +198,9 @@ class Loss:
             return Unreported(0, 0, GONE, complete=False)
         known = self._changes.are_known(connection.subscriber, first)
         known = known and not connection.over_limit  # of those it is not kept what they wanted
-        sent = NOTHING if last.blocked_since else passed
+        # What was sealed is kept by its worker, if its socket does not take it: then it is gone.
+        is_unknown = last.blocked_since or connection.is_sealed
+        sent = NOTHING if is_unknown else passed
         matched = matched.plus(passed)
         return Unreported(
             *(matched.messages, sent.messages, "" if known else UNSURE),

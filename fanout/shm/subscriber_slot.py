@@ -89,6 +89,8 @@ class SubscriberSlot(Record):
         super().__init__(words_at(segment, offset, _FIGURES * at.WORD))
 
     id = Word(at.S_ID, "subscriber id, 0 = free")
+    # Of the checkpoint; set between two of them as well.
+    uncounted = Word(at.S_UNCOUNTED, "1 = it is to be sent more of the past, which is in no figure")
 
     def take(self, subscriber: int) -> None:
         """Make it this subscriber's, with nothing counted yet."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from fanout.workers.stream.members import OLDER_WANTS_MAX
 from fanout.workers.stream.replaying import missed_by
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Replays:
         is_told = said.wishes(peer.id).ends
         if wants is None and not is_told:
             return until
-        peer.is_going_back = True
+        self._note_promised(peer)
         if wants is None:
             self._promises[peer] = _Promise(None, until, until, until, False, True)
             return until
@@ -144,7 +145,15 @@ class Replays:
         above = since.sequence if since is not None and is_same_run else -1
         self._changes[peer] = _Change(added, cancelled, is_shown, above, wishes.marks)
         if added:  # whoever takes it over sees by itself what was cancelled
-            peer.is_going_back = True
+            self._note_promised(peer)
+
+    def _note_promised(self, peer: Peer) -> None:
+        """It is promised something that is in no figure; nobody is to believe the last checkpoint.
+
+        Before its change is reported, and so before anybody may have heard that it was to come.
+        """
+        peer.is_going_back = True
+        peer.slot.uncounted = 1
 
     def _first_of(self, since: Since, until: int, *, is_other_run: bool) -> int:
         """The first message that it may have missed."""
@@ -239,6 +248,14 @@ class Replays:
         if promise.is_told:
             pump.mark(member, now, 0 if wants is None else until)
         return first
+
+    def has_much_left(self, peer: Peer) -> bool:
+        """Whether what it says next is to be read when it has taken some of what it is to get."""
+        member = peer.member
+        if member.snapshots is not None and member.snapshots.are_many:
+            return True
+        has_many = member.older_wants > OLDER_WANTS_MAX // 2
+        return bool(member.older) and (has_many or self.is_long(peer))
 
     def is_long(self, peer: Peer) -> bool:
         """Whether it would take long to begin another one for it now: what is left is counted then.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
+from fanout.control.judging import CURVE
 from fanout.coordinator import lost as rules
 from fanout.coordinator.changes import Changes
 from fanout.coordinator.figures import final_of
@@ -77,6 +78,14 @@ def test_what_came_after_the_checkpoint_is_counted_once(
 def test_what_the_tail_has_passed_was_sent_to_who_took_everything() -> None:
     assert Case(b"A", tail=8, counted=4).later()[:3] == Unreported(3, 2)[:3]
     assert Case(b"A", tail=8, counted=4, blocked_since=1).later()[:3] == Unreported(3, 0)[:3]
+
+
+def test_of_what_was_sealed_nobody_knows_whether_it_was_sent() -> None:
+    """Its socket may not have taken it: then its worker has kept it, and no log."""
+    case = Case(b"A", tail=8, counted=4)
+    case.connection.protocol = CURVE
+
+    assert case.later()[:3] == Unreported(3, 0)[:3]
 
 
 def test_a_worker_that_held_nothing_back_owed_nothing() -> None:

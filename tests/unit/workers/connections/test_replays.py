@@ -435,6 +435,27 @@ def test_its_figures_say_that_more_is_to_come_before_that_is_begun(two: TakingOv
     assert two.around(worker).slot.flushed < two.log.log.head(), "drain() waits for that"
 
 
+@pytest.mark.parametrize("shows", [False, True])
+def test_its_slot_says_that_more_is_to_come_before_anybody_hears_of_it(shows: bool) -> None:
+    """Its worker may die before the next checkpoint: its end would be called exact."""
+    with closing(TakingOver(VALUED if shows else LAYOUT, TUNING, workers=1)) as taking:
+        publish(taking, 20)
+        (worker,) = taking.workers
+        asked = [b"A"] if shows else [b"nothing", since(taking, 4)]
+        one = taking.connect(asked, worker)
+        taking.settle(worker)
+        peer = worker.desk.peers[one.number]
+        worker.pump.settle(peer.member)
+        peer.checkpoint(0)
+        assert peer.slot.uncounted == 0
+        one.session.subscribe(b"B")
+        one.say()
+        taking.around(worker).channel.stuck = True
+        taking.turn(worker)
+
+        assert peer.slot.read(one.number).uncounted == 1
+
+
 def test_what_it_is_about_to_get_is_never_lost_without_a_word() -> None:
     """Its worker dies between the report of its change and the record of what it is to get."""
     with closing(TakingOver(LAYOUT, TUNING)) as taking:
