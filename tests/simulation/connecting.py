@@ -136,11 +136,13 @@ class Connecting(Publishing):
                 return self.sockets[subscriber].read + worker.peers[subscriber].inbox.looked
         return self.sockets[subscriber].read
 
-    def model_obeys(self, subscriber: int) -> None:
-        """Its next policy is in force."""
+    def model_obeys(self, subscriber: int, *, is_over: bool) -> None:
+        """Its next policy is in force, if it is not to be closed by what it had."""
         model = self.models[subscriber]
         require(bool(model.coming), "a policy that the coordinator did not order")
-        model.obey(self._rules(model.coming.popleft()), self.now)
+        policy = model.coming.popleft()
+        if not is_over:
+            model.obey(self._rules(policy), self.now)
 
     def _choose(self) -> None:
         """Somebody gets another policy, or the one it has."""

@@ -95,7 +95,7 @@ class ObservedPump(Pump):
 
     def set_policy(self, member: Member, policy: Policy, now: int) -> int:
         cost = super().set_policy(member, policy, now)
-        self._worker.world.model_obeys(member.id)
+        self._worker.world.model_obeys(member.id, is_over=member.state is LOST)
         self._worker.check("set_policy")
         return cost
 

@@ -83,6 +83,8 @@ class Judging(Resting):
 
     def set_policy(self, member: Member, policy: Policy, now: int) -> int:
         """This happens to the member from now on; returns what to look for that may take, in ns."""
+        if member.state is LOST:  # and to be closed: what was found about it stands
+            return 0
         if member.finishing is not None:
             self.backlog.end_finishing(member, self.front)
         old, member.policy = member.policy, policy

@@ -15,6 +15,7 @@ from fanout.workers.stream.conflating import Conflating
 from fanout.workers.stream.joining import Joining
 from fanout.workers.stream.judging import Judging
 from fanout.workers.stream.losing import Losing
+from fanout.workers.stream.member import LOST
 from fanout.workers.stream.members import Members
 from fanout.workers.stream.showing import Showing
 from tests.simulation.violated import require
@@ -173,7 +174,7 @@ def _conflate(world: ShownWorld, original: Any, conflating: Any, member: Any, fr
 
 def _set_policy(world: ShownWorld, original: Any, judging: Any, member: Any, *more: Any) -> int:
     cost: int = original(judging, member, *more)
-    world.obeys(member.id)
+    world.obeys(member.id, is_over=member.state is LOST)
     return cost
 
 

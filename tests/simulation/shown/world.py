@@ -250,10 +250,12 @@ class ShownWorld(ShownPublishing):
                 self._coming.setdefault(subscriber, deque()).append(policy)
                 worker.channel.inbound.append((SetPolicy(subscriber, policy.as_dict()), []))
 
-    def obeys(self, subscriber: int) -> None:
-        """The next policy of a subscriber is in force."""
+    def obeys(self, subscriber: int, *, is_over: bool) -> None:
+        """The next policy of a subscriber is in force, if it is not to be closed by what it had."""
         self.look()
         rules = self._rules(self._coming[subscriber].popleft())
+        if is_over:
+            return
         self.viewers[subscriber].live.obey(rules, self.now, self.streams[subscriber].bytes)
 
     def reported(self, report: Report) -> None:

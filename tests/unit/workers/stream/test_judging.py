@@ -10,6 +10,7 @@ from fanout.reasons import Reason
 from fanout.shm.layout import PAGE, Layout
 from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.stream.effects import Lost, Recovered, Slowed
+from fanout.workers.stream.member import LOST
 from fanout.workers.tuning import Tuning
 from fanout.zmtp.frames import encode_message
 from tests.helpers.log import Worker
@@ -125,6 +126,20 @@ def test_nobody_notes_times_for_who_has_no_limit_in_seconds() -> None:
     worker.obey(member, SlowPolicy())
     _enforced(worker, 20 * SECOND)
     assert not len(worker.pump.ages)
+
+
+def test_what_was_found_about_one_stands_whatever_is_chosen_for_it_then() -> None:
+    """It is to be closed; that may wait for its turn."""
+    worker, member = _behind(SlowPolicy("disconnect", limit_messages=2))
+    _publish(worker, 3)
+    assert _enforced(worker) == [Slowed, Lost]
+    policy = member.policy
+
+    worker.obey(member, SlowPolicy("drop_oldest", limit_messages=1))
+    _publish(worker, 3)
+
+    assert _enforced(worker) == []
+    assert (member.policy, member.state, member.dropped) == (policy, LOST, 0)
 
 
 def test_what_waited_before_it_was_noted_is_as_old_as_others_say() -> None:
