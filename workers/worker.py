@@ -105,14 +105,13 @@ class Worker:
         looks = self._meet_deadlines, self.standing.tick, self.silence.look, self.pump.calm
         self.chores = Chores(part, tuning, *looks, self.figures.tick, self.checkpoints.tick)
         self._done = asyncio.Event()
-        self._turn_scheduled = self._has_failed = False
+        self._turn_scheduled = self._has_failed = self._reads_paused = False
         self._quiet_tick = quiet_tick(options.worker_timeout, options.heartbeat_interval)
         self._ticks = 0  # how many were asked for; only the last one is wanted
         self._wakes_at = 0  # monotonic ns of the next turn for who is not sent anything before
         self._is_slow = False  # the next tick is further off, for nothing is due
         self._ticked_front = -1
         self._turns_of_changes = 0  # one after another, while there was something to take out
-        self._reads_paused = False  # until the coordinator has read our reports
 
     async def run(self) -> None:
         """Serve until the coordinator says to finish, or is gone."""
@@ -177,6 +176,7 @@ class Worker:
             return
         now = self._around.now()
         more, late, resuming = True, self.checkpoints.are_late, self.orders.resuming
+        self.reads.go_on(now)
         if hurry or not self.idling.is_napping(now):  # else the new messages wait for its end
             self.idling.end_nap()
             more = self._deliveries.advance(now, one=late)

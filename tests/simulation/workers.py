@@ -77,6 +77,7 @@ class SimulatedWorker(Turning):
         self.index = index
         self.past = Sums()
         self.changes: dict[int, tuple[int, set[bytes]]] = {}
+        self._out_at: dict[int, int] = {}  # which message was next when that report was out
         self.ticks: list[int] = []
         self.stops: list[tuple[int, int]] = []
         self.looks = Looks()
@@ -178,6 +179,7 @@ class SimulatedWorker(Turning):
         _, before = self.changes.get(message.subscriber, (0, model.prefixes))
         wanted = before.difference(message.cancelled).union(message.added)
         self.changes[message.subscriber] = message.sequence, wanted
+        self._out_at[message.subscriber] = len(self.world.history.messages)
 
     def apply_change(
         self, subscriber: int, since: int, jumped_to: int = 0, *, was_held: bool
@@ -187,6 +189,9 @@ class SimulatedWorker(Turning):
         require(change is not None, "a change was made before its report was out")
         assert change is not None
         sequence, prefixes = change
+        out_at = self._out_at.pop(subscriber)
+        where = f"{subscriber} may miss {out_at} to {jumped_to}, which others know that it wants"
+        require(jumped_to <= max(out_at, sequence), where)
         since_then = max(sequence, jumped_to)
         self.world.checker.changed(self, subscriber, since_then, prefixes, was_held)
         require(sequence == since, "another change was reported")

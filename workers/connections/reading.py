@@ -11,7 +11,7 @@ Who says more than its budget allows is *spared*: its input is left for a while.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fanout.basics.units import NS
 from fanout.control.conduct import Throttled
@@ -33,7 +33,6 @@ from fanout.workers.connections.permits import Permits
 from fanout.workers.connections.readable import Readable
 from fanout.workers.connections.said import Reported, cause_of, fault_of, summary
 from fanout.workers.stream.effects import broken
-from fanout.workers.stream.members import OLDER_WANTS_MAX
 from fanout.zmtp import PingReceived
 from fanout.zmtp.errors import RemoteProtocolError
 
@@ -119,9 +118,9 @@ class ReadSide:
         self._readable.forget(peer)
         self._parts.forget(peer)
         self._half_closed.forget(peer)
-        self._tail.promised.pop(peer, None)
-        self._changes.pop(peer, None)
-        self._reported.pop(peer, None)
+        known: tuple[dict[Peer, Any], ...] = self._tail.promised, self._changes, self._reported
+        for one in known:
+            one.pop(peer, None)
         self.self_service.forget(peer.id)
 
     def turn(self, now: int, *, busy: bool = False) -> bool:
@@ -133,15 +132,7 @@ class ReadSide:
             busy: there is something to send.
         """
         passed, self._turned_at = now - self._turned_at, now
-        promised = self._tail.promised
-        if self._reported or promised:  # in an earlier turn
-            for peer, reported in list(self._reported.items()):
-                self._finish(peer, reported.answers, now)
-            self._reported.clear()
-            for peer, since in promised.items():  # who is held since then
-                self._pump.release(peer.member, peer.wants, since, now)
-                self._desk.replays.keep(peer, now)
-            promised.clear()
+        self.go_on(now)
         polled = self._readable.polled
         more = True if polled else self._readable.poll()
         if not polled:  # the usual case while there is much to send
@@ -157,6 +148,22 @@ class ReadSide:
         self._share.spend(self._spent + self._stopwatch.lap())
         return more
 
+    def go_on(self, now: int) -> None:
+        """Go on with who was held in an earlier turn, once the reports are out.
+
+        Before new messages are seen, of which the publisher has heard meanwhile who wants them.
+        """
+        promised = self._tail.promised
+        if self._channel.pending or not (self._reported or promised):
+            return
+        for peer, reported in list(self._reported.items()):
+            self._finish(peer, reported.answers, now)
+        self._reported.clear()
+        for peer, since in promised.items():  # who is held since then
+            self._pump.release(peer.member, peer.wants, since, now)
+            self._desk.replays.keep(peer, now)
+        promised.clear()
+
     def _read_some(self, now: int, left: int, apply_ns: int) -> bool:
         """Read for about so many ns.
 
@@ -170,13 +177,7 @@ class ReadSide:
         while polled:
             peer = next(iter(polled))
             del polled[peer]
-            member = peer.member
-            has_many = member.snapshots is not None and member.snapshots.are_many
-            if has_many or (
-                member.older
-                and (member.older_wants > OLDER_WANTS_MAX // 2 or self._desk.replays.is_long(peer))
-            ):
-                # It has much left to get: read on when it has taken some of it.
+            if self._desk.replays.has_much_left(peer):
                 self._readable.spare(peer, now + SPARED_MIN_NS)
                 continue
             size = self._read(peer, now)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fanout.basics.units import NS
+from fanout.control.conduct import Throttled
 from fanout.options import Options
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.naps import Naps
-from fanout.workers.stream.member import Member
+from fanout.workers.policy.choice import policy_of
+from fanout.workers.stream.member import BLOCKED, HELD, Member
 from fanout.workers.worker import Worker
 from tests.helpers.around import Around
 from tests.helpers.log import SMALL, Sink
@@ -58,6 +61,14 @@ class Turns:
         return self.worker.figures.progress
 
 
+class Held:
+    """What is asked of the peer of one that is held."""
+
+    def __init__(self, member: Member, wants: list[bytes]) -> None:
+        self.member = member
+        self.wants = wants
+
+
 @pytest.fixture
 def napping() -> Iterator[Turns]:
     turns = Turns(Napping(SMALL))
@@ -73,6 +84,41 @@ def turns() -> Iterator[Turns]:
     turns = Turns(Around(SMALL))
     yield turns
     turns.around.close()
+
+
+def test_who_was_held_goes_on_before_messages_are_seen_that_came_since(turns: Turns) -> None:
+    """Others know already that they are wanted: who loses them has them counted."""
+    pump, log = turns.worker.pump, turns.around.log
+    policy = policy_of(SlowPolicy(limit_messages=2), log.size, log.entries)
+    member = Member(2, Sink(room=0), policy)
+    pump.subscribe(member, [b"old"])
+    for _ in range(2):
+        turns.around.written.publish(b"old", b"")
+    turns.worker.sending_turn()
+    peer: Any = Held(member, [b"old", b"new"])
+    turns.worker.tail.promise(peer)
+    pump.hold(member)
+    for _ in range(8):
+        turns.around.written.publish(b"new", b"")
+        turns.around.written.publish(b"old", b"")
+    turns.worker.sending_turn()
+
+    assert member.dropped > 0
+    assert (member.state, member.matched) == (BLOCKED, 2 + 16)
+    assert member.matched == member.sent + member.queued + member.dropped
+
+
+def test_who_is_held_waits_until_the_reports_are_out(turns: Turns) -> None:
+    pump, channel = turns.worker.pump, turns.around.channel
+    peer: Any = Held(turns.member, [b""])
+    turns.worker.tail.promise(peer)
+    pump.hold(turns.member)
+    channel.stuck = True
+    channel.post(Throttled(1))
+
+    turns.worker.sending_turn()
+
+    assert turns.member.state is HELD
 
 
 @pytest.mark.parametrize(("hurry", "sent"), [(False, 1), (True, 2)])
