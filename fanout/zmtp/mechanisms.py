@@ -125,11 +125,10 @@ class Mechanism(Protocol):
 
 
 def split(body: bytes) -> tuple[bytes, bytes]:
-    """Return name and data of a frame of a handshake.
+    """Return name and data of a frame of a handshake; the name is empty if it is no command.
 
     Raises:
-        RemoteProtocolError: it is no command. NoHandshakeError: an ERROR; its reason is in the
-            text.
+        NoHandshakeError: an ERROR; its reason is in the text.
     """
     if body.startswith(_LIBZMQ_ERROR):
         name, data = commands.ERROR, body[len(_LIBZMQ_ERROR) :]
