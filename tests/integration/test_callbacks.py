@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fanout import Event
+    from fanout.engine.questions import Questions
     from tests.helpers.stock import Socket, Stock
 
 ENDPOINT = "tcp://127.0.0.1:*"
@@ -262,5 +263,54 @@ def test_a_loop_that_is_blocked_lets_no_events_accumulate(
             monkeypatch.setattr(loop, "call_soon_threadsafe", call_soon_threadsafe)
         connected = [e for e in events if e.kind is EventKind.SUBSCRIBER_CONNECTED]
         assert len(connected) == 20
+
+    asyncio.run(main())
+
+
+def test_a_callback_that_blocks_the_loop_holds_up_what_runs_there_and_nothing_else(
+    blocked: Blocked,
+) -> None:
+    """Who connects is accepted, and a worker that is lost replaced, while the loop stands still."""
+    is_armed = threading.Event()
+    called_on: list[int] = []
+    turns = 0
+
+    def on_event(event: Event) -> None:
+        if is_armed.is_set():
+            called_on.append(threading.get_ident())
+            blocked(event)
+
+    def others(questions: Questions, endpoint: str) -> None:
+        try:
+            with RawPeer.version_3(endpoint, b"a"):
+                wait_until(lambda: blocked.events, "the event of that, in which the loop blocks")
+                before = turns
+                questions.wait_for_subscribers(1, None, timeout=DEADLINE_S)
+                os.kill(questions.statistics().workers[0].pid, signal.SIGKILL)
+                wait_until(lambda: questions.statistics().resumed, "that the replacement goes on")
+                with RawPeer.version_3(endpoint, b"a"):
+                    questions.wait_for_subscribers(2, None, timeout=DEADLINE_S)
+                assert (len(blocked.events), turns) == (1, before), "the loop did not go on"
+        finally:
+            blocked.let_go()
+
+    async def main() -> None:
+        nonlocal turns
+        loop = asyncio.get_running_loop()
+        publisher = await AsyncPublisher.start(
+            ENDPOINT, workers=1, log_bytes=1 << 22, on_event=on_event
+        )
+        made = publisher._engine
+        assert made is not None
+        is_armed.set()
+        checks = loop.run_in_executor(None, others, made.questions, publisher.endpoints[0])
+        while not checks.done():
+            turns += 1
+            await asyncio.sleep(0.001)
+        await checks
+        began = time.monotonic()
+        await publisher.close(0.0)
+        assert time.monotonic() - began < CLOSE_MAX
+        assert set(called_on) == {threading.get_ident()}
 
     asyncio.run(main())
