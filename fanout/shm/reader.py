@@ -115,6 +115,9 @@ class LogReader:
 
         Neighbours are copied together.
         """
+        first, last = sequences[0], sequences[-1]
+        if last - first == len(sequences) - 1:
+            return self.copy(self.start_of(first), self.start_of(last + 1))
         starts = [sequences[0], *[b for a, b in pairwise(sequences) if b != a + 1]]
         stops = [*[a + 1 for a, b in pairwise(sequences) if b != a + 1], sequences[-1] + 1]
         ends, mask, copy = self._ends, self._mask, self.copy

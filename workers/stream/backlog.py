@@ -248,13 +248,14 @@ class Backlog(Losing):
         replay.counted = stop
 
     def _send_values(self, member: Member, values: Values, until: int) -> Step:
-        at = bisect_left(values.sequences, member.sequence)
+        at = values.sequences.place_of(member.sequence)
         if at == len(values.sequences):
             return self._end_pass(member, until)
         load = values.load(at, member.encoding, self._log)
         bounds, base, stop = load.bounds, load.first, load.stop
         if member.gaps is not None and member.gaps.pending:  # it is told of it in its place
-            stop = min(stop, bisect_left(values.sequences, member.gaps.pending[0].first, at + 1))
+            told_at = values.sequences.place_of(member.gaps.pending[0].first)
+            stop = min(stop, max(at + 1, told_at))
         begin = bounds[at - base] + member.offset
         done = begin + send(member, memoryview(load.data)[begin : bounds[stop - base]])
         now_at = base + bisect_right(bounds, done) - 1

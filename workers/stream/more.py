@@ -5,7 +5,6 @@ It is written to the spill area of the worker, and the record points to it. Most
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +15,7 @@ from fanout.workers.stream.chain import Chain, chain_of
 from fanout.workers.stream.cohort import cohort_of
 from fanout.workers.stream.gaps import Gap, Gaps
 from fanout.workers.stream.member import HELD
+from fanout.workers.stream.numbers import numbers_in
 from fanout.workers.stream.replay import Replay
 from fanout.workers.stream.segments import segments
 from fanout.workers.stream.shown import shown_of
@@ -188,7 +188,7 @@ def segments_of(
         elif what == CHAINED:
             yield until, chain_of(read(offset, size), member.encoding)
         else:
-            chosen = array("Q", read(offset, size))
+            chosen = numbers_in(read(offset, size))
             # What it has got may not be in the log any more.
             left = chosen[bisect_left(chosen, first) :]
             # They were the newest of what it wanted then; where they end, that may have changed.

@@ -90,7 +90,7 @@ class Newest:
         asked = first, cohort
         values = self._made.get(asked)  # type: ignore[arg-type]
         if values is not None:
-            values.are_shared = True
+            values.share()
             return values
         values = Values(self._sequences(cohort, first), self._log, are_newest=True)
         if cohort.is_minimal:  # else it may be changed in place before the front moves

@@ -9,21 +9,29 @@ import pytest
 
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.reader import LogReader
+from fanout.workers.stream.numbers import BLOCK, BLOCK_BYTES_MAX
 from fanout.workers.stream.values import BYTES_AT_ONCE, LOADS_KEPT, Values
 from tests.helpers.log import Log
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 LAYOUT = Layout(256 * PAGE, 4_096, 4)  # 1 MiB
 COUNT = 2_000
-BYTES_A_MESSAGE = 17  # at most, as docs/reference/options.md says
 
 
 class Counting(LogReader):
     """Counts the bytes that are joined."""
 
     joined_bytes = 0
+    gone = 0  # what is below this message is overwritten
+
+    def sizes(self, sequences: Iterable[int]) -> list[int]:
+        asked = [*sequences]
+        return [
+            -1 if one < self.gone else size
+            for one, size in zip(asked, super().sizes(asked), strict=True)
+        ]
 
     def joined(self, sequences: Sequence[int]) -> bytes:
         data = super().joined(sequences)
@@ -84,7 +92,7 @@ def test_members_at_the_same_place_share_and_one_alone_keeps_little(reader: Coun
     assert values.load(first.stop, None, reader) is not first
     assert values.load(0, None, reader) is not first
 
-    values.are_shared = True
+    values.share()
     loads = [values.load(0, None, reader)]
     while len(loads) < LOADS_KEPT:
         loads.append(values.load(loads[-1].stop, None, reader))
@@ -101,20 +109,49 @@ def test_a_message_that_is_larger_than_a_send_goes_alone() -> None:
     assert [(load.first, load.stop) for load in loads] == [(0, 1), (1, 2), (2, 3)]
 
 
-def test_a_pass_takes_as_many_bytes_a_message_as_is_documented() -> None:
+@pytest.mark.parametrize("step", [1, 2, 10, 300])
+def test_passes_of_many_take_no_more_together_than_is_documented(step: int) -> None:
+    """Each has one of its own: strangers may choose it, and want what they like."""
     log = Log(LAYOUT)
     for number in range(COUNT):
         log.publish(b"t", b"%d" % number)
-    sequences = list(range(COUNT))
+    passes, blocks = 100, COUNT // BLOCK + 1
+    chosen = [[*range(number % 7, COUNT, step)] for number in range(passes)]
     tracemalloc.start()
     try:
-        values = Values(sequences, log.reader)
+        values = [Values(sequences, log.reader) for sequences in chosen]
         taken, _most = tracemalloc.get_traced_memory()
+        for one in values:
+            one.load(len(one.sequences) // 2, None, log.reader)
+        sending, _most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    # A list would be five times as much; a few hundred bytes are what the objects take besides.
-    assert taken <= COUNT * BYTES_A_MESSAGE + 2_048
+
+    # A few hundred bytes are what the objects take besides.
+    assert taken <= passes * (blocks * BLOCK_BYTES_MAX + 1_024)
+    # And what is sent at once, with its bounds: a block at most, and as numbers once more.
+    assert sending - taken <= passes * (BYTES_AT_ONCE + 6 * 8 * BLOCK + 1_024)
+
+
+def test_one_that_goes_alone_keeps_what_it_sends_and_nothing_of_before() -> None:
+    log = Log(LAYOUT)
+    for number in range(COUNT):
+        log.publish(b"t", b"%d" % number)
+    values = Values(range(COUNT), log.reader)
 
     loads = [values.load(at, None, log.reader) for at in range(COUNT)]
     assert len(values._loads) == 1
     assert max(len(load.data) for load in loads) <= BYTES_AT_ONCE
+
+
+@pytest.mark.parametrize("sequences", CHOICES)
+def test_what_is_left_is_counted_though_what_was_before_is_overwritten(
+    reader: Counting, sequences: Sequence[int]
+) -> None:
+    """Its cursor holds the log only from there on."""
+    values = Values(sequences, reader)
+    sizes = reader.sizes(sequences)
+    for at, sequence in enumerate(sequences):
+        if at % 97 == 0:
+            reader.gone = sequence
+            assert values.amount(sequence, COUNT) == (len(sequences) - at, sum(sizes[at:]))
