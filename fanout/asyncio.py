@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from functools import partial
 from typing import TYPE_CHECKING, NoReturn, Unpack
 
 from fanout.basics.loop_executor import begin, in_thread, outlast
@@ -134,12 +133,12 @@ class Publisher(
 
     def batch(self, *, timeout: float | None = None) -> Batch:
         """A batch for an `async with` block, committed when the block ends."""
-        as_timeout(timeout)  # before anything is added to it
+        if timeout is not None:
+            as_timeout(timeout)  # before anything is added to it
         engine, queue = self._running(), self._started()
         assert self._own is not None, "it is made with the engine"
         engine.gate.check()
-        commit = partial(queue.send, timeout=timeout)
-        return make_batch(Batch, engine.batches, self._own, commit)
+        return make_batch(Batch, engine.batches, self._own, queue.send, timeout)
 
     # Queries.
 
@@ -254,13 +253,14 @@ class Publisher(
 
     def _switch(self, is_open: bool) -> None:
         """Send by the open batches while there are some."""
-        self._sends = self._own if is_open else self._queue
+        # Not by `=`, as below: that has a look at what users set.
+        object.__setattr__(self, "_sends", self._own if is_open else self._queue)
         self._wait(self._queue is None or self._queue.waits)
 
     def _wait(self, is_waiting: bool) -> None:
         """Append nothing at once while tasks wait, or batches are open, but as `_sends` does."""
         is_usual = not is_waiting and self._sends is self._queue
-        self._path = self._running().path if is_usual else None
+        object.__setattr__(self, "_path", self._running().path if is_usual else None)
 
 
 def _task() -> object:

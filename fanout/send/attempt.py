@@ -6,7 +6,7 @@ How to wait for room is the caller's business: a thread blocks, a task awaits.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from fanout.shm.log import NO_SPACE
 
@@ -56,7 +56,7 @@ def attempt_pairs(path: SendPath, encoder: Encoder, messages: Collected) -> Atte
     """
     if isinstance(messages, list):
         return attempt_batch(path, *encoder.many(messages[::2], messages[1::2]))
-    coded = cast("Coded", messages)
+    coded: Coded = messages  # type: ignore[assignment]  # or it would be a list
     if coded.young is not path.topics.young:  # some may have left it since they were added
         coded.topics[:] = map(encoder.known, coded.topics)
     return Attempt(lambda: path.append_coded(coded), coded.size, coded.count)

@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 from fanout.send.batch import Messages
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from types import TracebackType
-
-    from fanout.send.attempt import Attempt
-    from fanout.send.batch import BatchRules
-    from fanout.send.own_batches import OwnBatches
 
 
 class Batch(Messages):
@@ -22,13 +17,7 @@ class Batch(Messages):
     one block: outside of it every call raises a RuntimeError.
     """
 
-    __slots__ = ("_commit",)
-
-    def __init__(
-        self, rules: BatchRules, own: OwnBatches, commit: Callable[[Attempt], Awaitable[int]]
-    ) -> None:
-        super().__init__(rules, own)
-        self._commit = commit
+    __slots__ = ()
 
     async def __aenter__(self) -> Batch:
         self._begin()
@@ -42,7 +31,7 @@ class Batch(Messages):
     ) -> None:
         attempt = self._leave(kind)
         if attempt is not None:
-            self.sequence = await self._commit(attempt)
+            self.sequence = await self._commit(attempt, self._timeout)
 
     if not TYPE_CHECKING:  # type checkers refuse it by themselves
 

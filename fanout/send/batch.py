@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from fanout.errors import MessageTooLarge
 from fanout.send.attempt import Attempt, attempt_pairs
@@ -63,11 +63,22 @@ class Messages(NotAPublisher):
         sequence: of its first message, once it is published; None before, and if it is empty.
     """
 
-    __slots__ = ("__weakref__", "_count", "_messages", "_own", "_rules", "sequence")
+    __slots__ = (
+        *("__weakref__", "_commit", "_count", "_messages"),
+        *("_own", "_rules", "_timeout", "sequence"),
+    )
 
-    def __init__(self, rules: BatchRules, own: OwnBatches) -> None:
+    def __init__(
+        self,
+        rules: BatchRules,
+        own: OwnBatches,
+        commit: Callable[[Attempt, float | None], Any],
+        timeout: float | None,
+    ) -> None:
         self._rules = rules
         self._own = own
+        self._commit = commit  # takes the timeout; returns the sequence, or an awaitable of it
+        self._timeout = timeout
         # Body and subject of each, in turn: one call adds both, or neither.
         self._messages: Collected = _BEFORE
         self._count = 0  # messages it had when its block ended
@@ -96,7 +107,9 @@ class Messages(NotAPublisher):
             MessageTooLarge: all of it together; nothing is published.
             ConfigError: a topic is a reserved one; nothing is published.
         """
-        messages = self._end()
+        messages, self._messages = self._messages, _AFTER
+        self._own.end(self)
+        self._count = len(messages) // 2
         if kind is not None or not messages:
             return None
         path, encoder, limit, count_limit = self._rules
@@ -106,13 +119,6 @@ class Messages(NotAPublisher):
         if attempt.size > limit:
             raise MessageTooLarge(attempt.size, limit)
         return attempt
-
-    def _end(self) -> Collected:
-        """Take no more messages, for good; returns those that it has."""
-        messages, self._messages = self._messages, _AFTER
-        self._own.end(self)
-        self._count = len(messages) // 2
-        return messages
 
     def publish(
         self,
@@ -214,13 +220,7 @@ class Batch(Messages):
     it every call raises a RuntimeError.
     """
 
-    __slots__ = ("_commit",)
-
-    def __init__(
-        self, rules: BatchRules, own: OwnBatches, commit: Callable[[Attempt], int]
-    ) -> None:
-        super().__init__(rules, own)
-        self._commit = commit
+    __slots__ = ()
 
     def __enter__(self) -> Batch:
         self._begin()
@@ -234,7 +234,7 @@ class Batch(Messages):
     ) -> None:
         attempt = self._leave(kind)
         if attempt is not None:
-            self.sequence = self._commit(attempt)
+            self.sequence = self._commit(attempt, self._timeout)
 
     if not TYPE_CHECKING:  # type checkers refuse it by themselves
 

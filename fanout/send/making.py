@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fanout.compiled import is_compiled
 from fanout.send.numbered_path import NumberedPath
@@ -11,6 +11,7 @@ from fanout.send.path import SendPath
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from fanout.send.attempt import Attempt
     from fanout.send.batch import BatchRules, Messages
     from fanout.send.own_batches import OwnBatches
     from fanout.send.path import Demand
@@ -26,7 +27,7 @@ T = TypeVar("T")
 _VERBS = {"publish": 0, "send": 1, "send_multipart": 2}
 _NOW, _TO_BATCH, _AWAITED = range(3)
 
-_compiled_types: dict[type[Messages], type[Messages]] = {}  # of each kind, once it was needed
+_compiled_types: dict[type[Messages], Any] = {}  # of each kind, once it was needed
 
 
 def make_path(
@@ -61,24 +62,28 @@ def make_path(
     return (NumberedPath if numbered else SendPath)(*given)
 
 
-def make_batch(kind: type[M], rules: BatchRules, own: OwnBatches, commit: object) -> M:
+def make_batch(
+    kind: type[M],
+    rules: BatchRules,
+    own: OwnBatches,
+    commit: Callable[[Attempt, float | None], object],
+    timeout: float | None,
+) -> M:
     """A batch of this kind, for this path: where that is compiled, so is adding to the batch.
 
     Args:
-        rules, own, commit: what it is made with.
+        rules, own, commit, timeout: what it is made with.
     """
-    made: type[Messages] | None = kind
     if rules.path.is_compiled:
-        made = _compiled_types.get(kind)
-        if made is None:
-            made = _compiled_types[kind] = _compile(kind)
-    return cast("Callable[..., M]", made)(rules, own, commit)
+        kind = _compiled_types.get(kind) or _compile(kind)
+    return kind(rules, own, commit, timeout)
 
 
-def _compile(kind: type[Messages]) -> type[Messages]:
+def _compile(kind: type[M]) -> type[M]:
     names = {"__slots__": (), "__module__": kind.__module__, "__doc__": kind.__doc__}
-    made: type[Messages] = type(kind.__name__, (kind,), names)
-    return _replace_verbs(made, "_messages", _TO_BATCH)
+    made: type[M] = type(kind.__name__, (kind,), names)
+    _compiled_types[kind] = _replace_verbs(made, "_messages", _TO_BATCH)
+    return made
 
 
 def with_compiled_verbs(kind: type[T]) -> type[T]:

@@ -51,19 +51,18 @@ class OwnBatches:
     def begin(self, batch: object) -> None:
         """The block of this batch begins, in the present thread or task."""
         self._open[self._who()] = weakref.ref(batch)
-        self._tell(True)
+        publisher = self._publisher()
+        if publisher is not None:
+            self._switch(publisher, True)
 
     def end(self, batch: object) -> None:
         """It ends, wherever."""
         for who, one in list(self._open.items()):
             if one() is batch or one() is None:
                 self._open.pop(who, None)
-        self._tell(bool(self._open))
-
-    def _tell(self, is_open: bool) -> None:
         publisher = self._publisher()
         if publisher is not None:
-            self._switch(publisher, is_open)
+            self._switch(publisher, bool(self._open))
 
     def append(self, body: bytes, subject: Subject) -> int:
         """Append to the log, and warn if that is beside a batch of the same thread or task."""

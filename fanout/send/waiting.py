@@ -37,7 +37,7 @@ class Waiter:
         Raises:
             As `fanout.Publisher.publish()`.
         """
-        seconds = as_timeout(timeout)
+        seconds = None if timeout is None else as_timeout(timeout)
         sequence = attempt.append()
         if sequence != NO_SPACE:
             return sequence

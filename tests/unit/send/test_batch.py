@@ -38,12 +38,12 @@ class Sender:
         self._own = OwnBatches(path.append, get_ident, self._switch)
 
     def batch(self) -> Batch:
-        return make_batch(Batch, self._rules, self._own, self._commit)
+        return make_batch(Batch, self._rules, self._own, self._commit, None)
 
     def _switch(self, _is_open: bool) -> None:
         """It is no publisher, and sends by nothing else."""
 
-    def _commit(self, attempt: Attempt) -> int:
+    def _commit(self, attempt: Attempt, _timeout: float | None) -> int:
         self.attempts.append(attempt)
         return attempt.append()
 
