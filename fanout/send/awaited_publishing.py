@@ -89,8 +89,13 @@ class AwaitedPublishing(AwaitedLastVerbs, Verbs[Coroutine[Any, Any, int]]):
         timeout: float | None = None,
     ) -> int:
         """Publish a message of any frames, the first being the topic; see `publish()`."""
-        is_plain = type(frames) in SEQUENCES and not keyframe
-        if is_plain and flags is None and copy is None and track is None:
+        if (
+            type(frames) in SEQUENCES
+            and flags is None
+            and copy is None
+            and track is None
+            and not keyframe
+        ):
             count = len(frames)  # type: ignore[arg-type]  # it is a sequence
             if count == 2:
                 topic, payload = frames

@@ -80,8 +80,13 @@ class Verbs(NotASocket, Generic[R]):
         Raises:
             ValueError: there are no frames.
         """
-        is_plain = type(frames) in SEQUENCES and not keyframe
-        if is_plain and flags is None and copy is None and track is None:
+        if (
+            type(frames) in SEQUENCES
+            and flags is None
+            and copy is None
+            and track is None
+            and not keyframe
+        ):
             count = len(frames)  # type: ignore[arg-type]  # it is a sequence
             if count == 2:
                 topic, payload = frames

@@ -201,7 +201,9 @@ def test_nobody_is_handed_a_whole(whole: str) -> None:
     assert {name for name, others in arrows().items() if whole in others} == MADE_BY[whole]
 
 
-KEEP_NOTHING = {"hasattr", "warnings.warn"}  # the latter prints where its `source` was made
+# `warnings.warn` prints where its `source` was made, the last is what `=` does to what has no
+# `__setattr__` of its own.
+KEEP_NOTHING = {"hasattr", "warnings.warn", "object.__setattr__"}
 
 
 def has_self(node: ast.AST) -> bool:
