@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from tests.simulation.coordinator.world import STEPS as COORDINATOR_STEPS
 from tests.simulation.coordinator.world import CoordinatorWorld
 from tests.simulation.mutations import MUTATIONS
+from tests.simulation.shown.deaths import DyingWorld, world_of
 from tests.simulation.shown.mistakes import MISTAKES as SHOWN_MISTAKES
 from tests.simulation.shown.world import STEPS as SHOWN_STEPS
-from tests.simulation.shown.world import ShownWorld
 from tests.simulation.soonest import soonest
 from tests.simulation.takeovers.fate import KILL_POINTS
 from tests.simulation.takeovers.mistakes import MISTAKES
@@ -93,8 +93,10 @@ def _run_takeovers(seed: int, steps: int | None) -> Counter[str]:
 
 
 def _run_shown(seed: int, steps: int | None) -> Counter[str]:
-    world = ShownWorld(seed).run(steps or SHOWN_STEPS)
-    return Counter(shown=world.shown, asked=world.asked)
+    world = world_of(seed)
+    world.run(steps or SHOWN_STEPS)
+    resumed = world.resumed if isinstance(world, DyingWorld) else 0
+    return Counter(shown=world.shown, asked=world.asked, takeovers=resumed)
 
 
 def _run_workers(seed: int, steps: int | None) -> Counter[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from itertools import chain
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
 
 from tests.helpers.programs import outputs_of
+from tests.simulation.shown.deaths import DyingWorld, world_of
 from tests.simulation.shown.due import Due
 from tests.simulation.shown.feed import Feed, Message
 from tests.simulation.shown.mistakes import MISTAKES
@@ -15,11 +17,14 @@ from tests.simulation.shown.publishing import (
     ASKS_FROM,
     CANCELS_FROM,
     CROWDS_FROM,
+    DEATHS_FROM,
     POLICIES_FROM,
 )
 from tests.simulation.shown.wanting import FOREVER
-from tests.simulation.shown.world import ShownWorld
 from tests.simulation.violated import Violated
+
+if TYPE_CHECKING:
+    from tests.simulation.shown.world import ShownWorld
 
 RUNS = 12  # seeds in one test
 TESTS = 2
@@ -44,6 +49,7 @@ FOUND = (156, 263, 285, 10_022, 10_054, 10_067, 10_094, 10_205, 10_302, 10_306, 
 TRIED_FIRST: dict[str, int] = {
     "ask_for_none": 29,
     "begin_again_after_a_jump": 40_013,
+    "begin_again_what_was_sent": 50_007,
     "begin_with_the_last_but_one": 7,
     "believe_what_may_be_overwritten": 20_004,
     "count_the_lost_twice": 29,
@@ -59,6 +65,7 @@ TRIED_FIRST: dict[str, int] = {
     "look_no_further_back_than_before": 40_001,
     "mark_no_end": 7,
     "note_no_batch": 7,
+    "pass_where_one_is_due": 50_003,
     "remember_what_was_never_committed": 40_011,
     "repeat_what_is_covered": 7,
     "send_as_fast_as_it_takes": 20_000,
@@ -75,13 +82,14 @@ TRIED_FIRST: dict[str, int] = {
     "take_deltas_for_keyframes": 7,
     "tell_nothing_of_what_is_not_there": 30_004,
     "tell_of_no_keyframe_that_is_gone": 7,
+    "write_down_nothing_of_what_is_sent": 50_007,
 }
 
 
 def run(seed: int) -> ShownWorld:
     """A run of a seed."""
     try:
-        return ShownWorld(seed).run()
+        return world_of(seed).run()
     except BaseException as error:
         error.add_note(f"replay it: python -m tests.simulation --shown --seed {seed}")
         raise
@@ -149,6 +157,14 @@ def test_newcomers_that_want_the_same_at_once_get_it_for_seeds_from(first: int) 
     )
 
 
+@pytest.mark.parametrize("first", range(DEATHS_FROM, DEATHS_FROM + RUNS * TESTS, RUNS))
+def test_newcomers_get_what_they_must_whose_workers_die_for_seeds_from(first: int) -> None:
+    worlds = [run(seed) for seed in range(first, first + RUNS)]
+    resumed = sum(one.resumed for one in worlds if isinstance(one, DyingWorld))
+    assert resumed > 20, "nobody goes on with anybody"
+    assert sum(one.shown for one in worlds) > 100, "the simulation shows nothing"
+
+
 @pytest.mark.parametrize("seed", FOUND)
 def test_newcomers_get_what_they_must_for_seeds_that_have_shown_something(seed: int) -> None:
     run(seed)
@@ -158,11 +174,11 @@ def test_newcomers_get_what_they_must_for_seeds_that_have_shown_something(seed: 
 def test_the_simulation_catches(name: str) -> None:
     owner, attribute, broken = MISTAKES[name]
     with mock.patch.object(owner, attribute, broken):
-        beginnings = 0, POLICIES_FROM, CANCELS_FROM, ASKS_FROM, CROWDS_FROM
+        beginnings = 0, POLICIES_FROM, CANCELS_FROM, ASKS_FROM, CROWDS_FROM, DEATHS_FROM
         others = chain.from_iterable(range(one, one + SEEDS_MAX) for one in beginnings)
         for seed in (TRIED_FIRST.get(name, 0), *others):
             try:
-                ShownWorld(seed).run()
+                world_of(seed).run()
             except Violated:
                 return
     pytest.fail("this mistake would not be seen")

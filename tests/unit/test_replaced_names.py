@@ -29,6 +29,7 @@ REPLACES = {
     "test_soonest.py": "the timer of the search for seeds, which is no part of a simulation",
     "takeovers/views.py": "checkers of the simulation, of which each view leaves some out",
     "shown/observing.py": LOOKS_ON,
+    "shown/observing_takeovers.py": LOOKS_ON,
     "takeovers/processes.py": LOOKS_ON,
     "workers.py": LOOKS_ON,
     "shown/memory.py": STORES,

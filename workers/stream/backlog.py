@@ -84,6 +84,8 @@ class Backlog(Losing):
         until, cohort = member.older[0] if member.older else (front, member.cohort)
         if cohort is None:
             return self._skip(member, until, front)
+        if member.snapshots is not None and type(cohort) is not Values:
+            until = self._up_to_snapshot(member, until)
         if cohort.everything:
             return self._send_span(member, until)
         if isinstance(cohort, Values):
@@ -109,6 +111,15 @@ class Backlog(Losing):
         assert member.snapshots is not None
         self.settle(member, front)
         return not member.offset and member.sequence >= member.snapshots.pending[0].due
+
+    def _up_to_snapshot(self, member: Member, until: int) -> int:
+        """No piece goes beyond where one is due, though what comes is the same there and behind.
+
+        Else whoever goes on with the member would show it that elsewhere in its stream.
+        """
+        assert member.snapshots is not None
+        due = member.snapshots.pending[0].due
+        return min(until, due) if member.sequence < due else until
 
     def say(self, member: Member) -> Step:
         """Send what is not in the log, and nothing else."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgpack
 
+from fanout.workers.stream.covering import covering
 from fanout.workers.stream.finding import Alone
 
 if TYPE_CHECKING:
@@ -146,11 +147,12 @@ class Snapshots:
 
     __slots__ = (
         *("_born", "_changes", "_ended", "_has_cancelled", "_number", "_sized", "_sizes"),
-        *("_subscriptions", "pending", "stored"),
+        *("_before", "_subscriptions", "pending", "stored"),
     )
 
     def __init__(self, subscriptions: Collection[bytes]) -> None:
         self._subscriptions = subscriptions
+        self._before: list[bytes] = []  # as another worker knew it, see `covering()`
         self._born: dict[bytes, int] = {}
         self._ended: dict[bytes, list[tuple[int, int]]] = {}
         self._has_cancelled = False
@@ -293,9 +295,10 @@ class Snapshots:
     def packed(self) -> bytes:
         """What they are about; see `taken_over()`."""
         about = [[*one.prefixes] for one in self.pending]
-        packed: bytes = msgpack.packb(
-            (self._number, self._has_cancelled, self._born, self._ended, about)
-        )
+        known = self._number, self._has_cancelled, self._born, self._ended
+        before = [one for one in self._subscriptions if one not in self._born]
+        new = {prefix for one in self.pending for prefix in one.prefixes}
+        packed: bytes = msgpack.packb((*known, about, covering(before, new)))
         return packed
 
     @classmethod
@@ -313,13 +316,14 @@ class Snapshots:
             made._number, made._born = number, dict.fromkeys(subscriptions, number)
             return made, [frozenset(subscriptions)]
         fields = msgpack.unpackb(about)
-        made._number, made._has_cancelled, made._born, ended, prefixes = fields
+        made._number, made._has_cancelled, made._born, ended, prefixes, made._before = fields
         made._ended = {prefix: [(*one,) for one in several] for prefix, several in ended.items()}
         return made, prefixes
 
     def cancel_what_is_gone(self) -> None:
         """What it wants no more was cancelled when that had been packed."""
-        gone = [prefix for prefix in self._born if prefix not in self._subscriptions]
+        known = (*self._born, *self._before)
+        gone = [prefix for prefix in known if prefix not in self._subscriptions]
         if gone:
             self.cancel(gone)
 

@@ -16,6 +16,8 @@ from fanout.workers.connections.replays import Replays
 from fanout.workers.policy.disconnect import Disconnect
 from fanout.workers.policy.rate import Rate
 from fanout.workers.stream import joining, showing
+from fanout.workers.stream import shown as standing
+from fanout.workers.stream.backlog import Backlog
 from fanout.workers.stream.chaining import Chaining
 from fanout.workers.stream.chunks import Chunk
 from fanout.workers.stream.finding import Finding
@@ -265,3 +267,25 @@ def tell_nothing_of_what_is_not_there(
     _original: Any, _pump: Any, _member: Any, *_missed: Any
 ) -> None:
     pass
+
+
+# Where workers die.
+
+
+@replaces(Backlog, "_up_to_snapshot")
+def pass_where_one_is_due(_original: Any, _backlog: Any, _member: Any, until: int) -> int:
+    return until
+
+
+@replaces(Showing, "_note")
+def write_down_nothing_of_what_is_sent(
+    _original: Any, shown: Any, member: Any, _snapshot: Any, _load: Any
+) -> None:
+    shown._losing.turned(member)
+
+
+@replaces(standing, "_snapshot")
+def begin_again_what_was_sent(original: Any, *which: Any) -> Any:
+    made = original(*which)
+    made.passed, made.part = -1, None
+    return made

@@ -56,9 +56,16 @@ def _observed(
     world: ShownWorld, original: Callable[..., Any], observer: Callable[..., Any]
 ) -> Callable[..., Any]:
     def observed(*arguments: Any, **keywords: Any) -> Any:
+        world.begin_noting()
+        try:
+            return observer(world, original, *arguments, **keywords)
+        finally:
+            world.end_noting()
+
+    def noted_before(*arguments: Any, **keywords: Any) -> Any:
         return observer(world, original, *arguments, **keywords)
 
-    return observed
+    return noted_before if observer in NOTED_BEFORE else observed
 
 
 def _step(world: ShownWorld, original: Any, showing: Any, member: Any) -> Any:
@@ -182,3 +189,6 @@ def _change(world: ShownWorld, original: Any, members: Any, member: Any, *more: 
     world.look()
     original(members, member, *more)
     world.viewers[member.id].obey(has_rest=world.streams[member.id].is_in_message)
+
+
+NOTED_BEFORE = (_step, _follow, _join)

@@ -36,6 +36,8 @@ POLICIES_FROM = 10_000  # seeds from here on have subscribers with other policie
 CANCELS_FROM = 20_000  # and from here on they cancel subscriptions, too
 ASKS_FROM = 30_000  # from here on they ask for what they have missed; all have to block
 CROWDS_FROM = 40_000  # from here on it is as before that, and some come at once, and want the same
+# From here on all have to block, some of the seeds are each of the others, and workers die.
+DEATHS_FROM = 50_000
 RUSH = 6  # times that the publisher fills the log while somebody goes back
 
 
@@ -57,9 +59,10 @@ class ShownPublishing:
             f"{seed}"
         )  # decides about policies, and does not change what else happens
         self.joined = self.shared = 0
-        self.may_crowd = seed >= CROWDS_FROM
-        self.may_ask = seed >= ASKS_FROM and not self.may_crowd
-        self.has_policies = seed >= POLICIES_FROM and not self.may_ask
+        dies, kind = seed >= DEATHS_FROM, seed % 4
+        self.may_crowd = kind == 1 if dies else seed >= CROWDS_FROM
+        self.may_ask = kind == 2 if dies else seed >= ASKS_FROM and not self.may_crowd
+        self.has_policies = seed >= POLICIES_FROM and not (self.may_ask or dies)
         self.may_cancel = seed >= CANCELS_FROM and not self.may_ask
         self.now = 10_000_000_000
         log_bytes = rng.choice((64, 64, 256)) * 1024
@@ -67,7 +70,7 @@ class ShownPublishing:
         may_evict = rng.random() < 0.15
         places = rng.choice((4, 8)) if may_evict else len(TOPICS)
         ring = PAGE if may_evict else 64 * PAGE
-        self.options = _options(rng, log_bytes)
+        self.options = self._options(log_bytes)
         layout = Layout(log_bytes, entries, SUBSCRIBERS_MAX, table=ValueTable(places + 1, ring))
         self.segment = Segment.create(layout)
         self.readable = attach(self.segment, writable=False)
@@ -89,6 +92,9 @@ class ShownPublishing:
         self._forgets = rng.choice((0.0, 0.0, 0.3))
         self._rude = rng.choice((0.0, 0.03, 0.5))  # of sends that are interrupted, perhaps
         self.workers: list[ShownWorker] = []
+
+    def _options(self, log_bytes: int) -> Options:
+        return _options(self.rng, log_bytes)
 
     def _watch_evictions(self) -> None:
         """What loses its place, or its value, is up to the publisher, which has too few of them."""

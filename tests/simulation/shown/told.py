@@ -40,6 +40,10 @@ class Told:
         if self.level:
             self._lost.update(gone)
 
+    def lose_not(self, them: Iterable[int]) -> None:
+        """It was written down nowhere that it does not get these."""
+        self._lost.difference_update(them)
+
     def conflate(self, gone: Iterable[int]) -> None:
         """Newer ones have taken the place of these."""
         if self.level == ALL:

@@ -22,11 +22,15 @@ class ShownWorker(Turning):
 
     def __init__(self, index: int, world: ShownWorld) -> None:
         self.index = index
+        around = self._surroundings(world)
+        self.around = around
+        self.real = Worker(world.options, around, world.tuning)
+
+    def _surroundings(self, world: ShownWorld) -> Any:
         self.channel = FakeChannel(world.reported, lambda _report: None)
         around: Any = SimulatedSurroundings(self, world, self.channel)  # type: ignore[arg-type]
         around.kept_values = SteppedValues(world.readable, lambda: world.writer_step(self))
-        self.around = around
-        self.real = Worker(world.options, around, world.tuning)
+        return around
 
     @property
     def has_more(self) -> bool:

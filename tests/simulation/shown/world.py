@@ -10,26 +10,27 @@ from __future__ import annotations
 import gc
 from collections import deque
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.control.messages import Adopt, Closed, KeyframeWanted, SetPolicy, Subscriptions
 from fanout.reasons import Reason
-from fanout.shm.layout import H_EPOCH, H_FLOOR
+from fanout.shm.layout import H_EPOCH
 from fanout.workers.tuning import ShowTuning, Tuning
 from tests.simulation.peers import Kind, command
 from tests.simulation.policies import Rules, of_options
 from tests.simulation.shown.choosing import hello, random_policy, random_since, random_wants
 from tests.simulation.shown.model import Viewer
 from tests.simulation.shown.observing import observe
-from tests.simulation.shown.publishing import KEYED, SUBSCRIBERS_MAX, ShownPublishing
+from tests.simulation.shown.publishing import KEYED, SUBSCRIBERS_MAX
+from tests.simulation.shown.settling import ShownSettling
 from tests.simulation.shown.stream import Stream
 from tests.simulation.shown.worker import ShownWorker
 from tests.simulation.sockets import FakeSocket
 from tests.simulation.telling import ALL, LOSSES, NOTHING
-from tests.simulation.violated import Violated, require
+from tests.simulation.violated import require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from fanout.control.messages import Message as Report
     from fanout.terms.slow_policy import SlowPolicy
@@ -37,26 +38,23 @@ if TYPE_CHECKING:
 EPOCH = 4_711  # of the publisher
 STEPS = 400
 PREFIXES = (b"", b"x", b"xk", b"yk1", b"xv", b"y", b"xk0", b"zz")
-SETTLING_TURNS = 5_000
-ROUNDS = 6  # of 0.2 s, after which nobody rests any more
-ROUNDS_MAX = 60  # after which who has a rate has got all of the log by it
 AT_ONCE = (1, 3, 7, 10_000)  # how much of something is done at once
 
 
-class ShownWorld(ShownPublishing):
-    """One run; everything in it follows from the seed.
+class Hello(NamedTuple):
+    """What somebody says first; see `Viewer`."""
 
-    Attributes:
-        shown: messages of the past that were sent.
-        lost: how often somebody had no keyframe to begin with.
-        asked: keyframes that were asked for.
-        undecided: topics of which somebody might have got something else as well.
-        dropped, conflated: messages that policies took.
-        parted: subscribers that were disconnected by theirs.
-        cancelled: topics that somebody did not want any more before all of a snapshot was sent.
-        replayed: messages that somebody had asked for, for it had missed them.
-        viewers, streams: of each subscriber, what it must get, and what it gets.
-    """
+    said: bytes
+    level: int
+    is_marked: bool
+    asks: int | None
+    kind: Kind
+
+
+class ShownWorld(ShownSettling):
+    """One run; everything in it follows from the seed."""
+
+    kind = Viewer
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -79,18 +77,13 @@ class ShownWorld(ShownPublishing):
                 shared_times=1 + 3 * (seed % 2),
             ),
         )
-        self.viewers: dict[int, Viewer] = {}
-        self.streams: dict[int, Stream] = {}
-        self.sockets: dict[int, FakeSocket] = {}
-        self.shown = self.lost = self.asked = self.undecided = self.replayed = 0
-        self.dropped = self.conflated = self.parted = self.cancelled = 0
         self._coming: dict[int, deque[SlowPolicy]] = {}  # that the workers were told of
         self._worker_of: dict[int, ShownWorker] = {}
         self._leaving: dict[int, set[bytes]] = {}  # what they have cancelled
         self._next_id = 1
         self._free = list(range(SUBSCRIBERS_MAX))
         self._slot_of: dict[int, int] = {}
-        self._has_ended = False
+        self._made: list[ShownWorker] = []  # and those that are no more
 
     def run(self, steps: int = STEPS) -> ShownWorld:
         """Live for so many steps, then let everybody catch up.
@@ -103,13 +96,16 @@ class ShownWorld(ShownPublishing):
             if gc.isenabled():  # when a list is let go of decides who shares it
                 stack.callback(gc.enable)
                 gc.disable()
-            observe(self, stack)
+            self._observe(stack)
             self._live(steps)
         return self
 
+    def _observe(self, stack: ExitStack) -> None:
+        observe(self, stack)
+
     def close(self) -> None:
         """Give the memory back."""
-        for worker in self.workers:
+        for worker in self._made:
             worker.around.close()
         self.readable.close()
         self.segment.close()
@@ -117,10 +113,20 @@ class ShownWorld(ShownPublishing):
     # What happens.
 
     def _live(self, steps: int) -> None:
-        for index in range(self.options.workers):
-            self.workers.append(ShownWorker(index, self))
+        self._begin()
         for topic in KEYED:
             self._publish_one(topic, is_keyframe=True)
+        which, weights = zip(*self._actions(), strict=True)
+        for action in self.rng.choices(which, weights, k=steps):
+            action()
+        self._catch_up()
+
+    def _begin(self) -> None:
+        for index in range(self.options.workers):
+            self.workers.append(ShownWorker(index, self))
+        self._made += self.workers
+
+    def _actions(self) -> list[tuple[Callable[[], None], int]]:
         actions: list[tuple[Callable[[], None], int]] = [
             (self._publish, 40),
             (self._turn, 40),
@@ -136,20 +142,11 @@ class ShownWorld(ShownPublishing):
             actions += [(self._choose, 6), (self._disconnect, 2), (self._stall, 6)]
         if self.may_cancel:
             actions += [(self._cancel, 4), (self._subscribe, 4)]
-        which, weights = zip(*actions, strict=True)
-        for action in self.rng.choices(which, weights, k=steps):
-            action()
-        self._catch_up()
+        return actions
 
     def _turn(self) -> None:
         worker = self.rng.choice(self.workers)
         worker.run(worker.real.turn if self.rng.random() < 0.8 else worker.real.sending_turn)
-        self.look()
-
-    def _tick(self) -> None:
-        self.now += 200_000_000
-        for worker in self.workers:
-            worker.run(worker.real.tick)
         self.look()
 
     def _drain(self) -> None:
@@ -169,6 +166,13 @@ class ShownWorld(ShownPublishing):
         worker = self.rng.choice(self.workers)
         count = self.fate.choice((1, 2, 4)) if self.may_crowd else 1
         socks = [self._socket(worker) for _ in self._free[:count]]
+        said = self._hello(count, (Kind.PLAIN, Kind.PLAIN, Kind.NUMBERED, Kind.ALONE))
+        for sock in socks:
+            self._greet(sock, said)
+            self._adopt(sock, worker, said.kind)
+
+    def _hello(self, count: int, kinds: Sequence[Kind]) -> Hello:
+        """What so many say who come at once."""
         level = LOSSES if self.rng.random() < 0.6 else NOTHING
         if level and self.has_policies and self.fate.random() < 0.4:
             level = ALL
@@ -179,17 +183,20 @@ class ShownWorld(ShownPublishing):
         wants = self.rng.sample(PREFIXES, 1 if asks else self.rng.choice((1, 1, 3)))
         for prefix in wants if count == 1 else random_wants(self.fate, wants):
             said += command(b"\x09SUBSCRIBE" + prefix)
-        kind = self.rng.choice((Kind.PLAIN, Kind.PLAIN, Kind.NUMBERED, Kind.ALONE))
-        for sock in socks:
-            sock.say(said)
-            viewer = self.viewers[sock.descriptor] = Viewer(
-                *(self.feed, self._rules(of_options(self.options))),
-                level=level,
-                is_marked=is_marked,
-                is_plain=kind is Kind.PLAIN,
-            )
-            viewer.asks = last if asks else None
-            self._adopt(sock, worker, kind)
+        return Hello(said, level, is_marked, last if asks else None, self.rng.choice(kinds))
+
+    def _greet(self, sock: FakeSocket, hello: Hello) -> None:
+        subscriber = sock.descriptor
+        sock.say(hello.said)
+        viewer = self.viewers[subscriber] = self.kind(
+            *(self.feed, self._rules(of_options(self.options))),
+            level=hello.level,
+            is_marked=hello.is_marked,
+            is_plain=hello.kind is Kind.PLAIN,
+        )
+        viewer.asks = hello.asks
+        self._leaving[subscriber] = set()
+        self.streams[subscriber] = Stream(viewer.take)
 
     def _socket(self, worker: ShownWorker) -> FakeSocket:
         sock = FakeSocket(self._next_id, self.rng, lambda: self.writer_step(worker))
@@ -200,8 +207,6 @@ class ShownWorld(ShownPublishing):
     def _adopt(self, sock: FakeSocket, worker: ShownWorker, kind: Kind) -> None:
         subscriber = sock.descriptor
         self.sockets[subscriber] = sock
-        self.streams[subscriber] = Stream(self.viewers[subscriber].take)
-        self._leaving[subscriber] = set()
         self._worker_of[subscriber] = worker
         self._slot_of[subscriber] = self._free.pop()
         adopt = Adopt(subscriber, self._slot_of[subscriber], kind.value)
@@ -268,11 +273,13 @@ class ShownWorld(ShownPublishing):
         elif isinstance(report, Closed):
             if not self.sockets[report.subscriber].broken:
                 self._require_too_slow(report)
-            self._has_ended = True
-            del self.sockets[report.subscriber], self.streams[report.subscriber]
-            del self.viewers[report.subscriber]
+            self._remove(report.subscriber)
             self._coming.pop(report.subscriber, None)
             self._free.append(self._slot_of.pop(report.subscriber))
+
+    def _remove(self, subscriber: int) -> None:
+        self._has_ended = True
+        del self.sockets[subscriber], self.streams[subscriber], self.viewers[subscriber]
 
     def _require_too_slow(self, report: Closed) -> None:
         self.look()
@@ -283,70 +290,3 @@ class ShownWorld(ShownPublishing):
         has_rest = self.streams[report.subscriber].is_in_message
         live = self.viewers[report.subscriber].live
         live.require_too_slow(front, self.now, has_rest=has_rest)
-
-    @property
-    def there(self) -> int:
-        """What was published before this message may be overwritten."""
-        return self.readable.words[H_FLOOR]
-
-    def look(self) -> None:
-        """Hold what was sent against what must be."""
-        for subscriber, stream in self.streams.items():
-            sock = self.sockets[subscriber]
-            stream.feed(sock.accepted)
-            sock.accepted.clear()
-            self.viewers[subscriber].live.require_its_rate(self.now, stream.bytes)
-
-    # The end.
-
-    def _catch_up(self) -> None:
-        self.settling = True
-        for sock in self.sockets.values():
-            sock.capacity, sock.partial, sock.stalled = 1 << 60, 0.0, False
-            sock.drain(1 << 60)
-        for number in range(ROUNDS_MAX):
-            if number >= ROUNDS and not any(one.real.pump.blocked for one in self.workers):
-                break
-            for worker in self.workers:
-                worker.real.idling.end_nap()
-                self._settle(worker)
-            self._tick()
-        self.look()
-        for viewer in self.viewers.values():
-            viewer.end()
-            self.shown += viewer.received
-            self.lost += viewer.lost
-            self.undecided += viewer.undecided
-            self.cancelled += viewer.cancelled
-            self.replayed += viewer.replayed
-            self.dropped += viewer.dropped
-            self.conflated += len(viewer.live.conflated)
-        self._require_right_figures()
-
-    def _settle(self, worker: ShownWorker) -> None:
-        worker.run(worker.real.turn)
-        for _ in range(SETTLING_TURNS):
-            if not worker.has_more and not worker.around.readable.any_ready():
-                return
-            worker.real.reads.read_spared(1 << 62)
-            worker.run(worker.real.turn)
-        raise Violated("a worker that does not come to rest")
-
-    def _require_right_figures(self) -> None:
-        """What was counted is what they got, and did not get."""
-        for worker in self.workers:
-            for peer in worker.real.desk.peers.values():
-                member, viewer = peer.member, self.viewers[peer.id]
-                dropped, conflated = viewer.dropped, len(viewer.live.conflated)
-                want = f"{dropped} are missing, and {conflated} were replaced"
-                got = member.dropped, member.conflated
-                require(got == (dropped, conflated), f"{got} were counted, {want}")
-        if self._has_ended:
-            return
-        totals = [worker.real.pump.totals for worker in self.workers]
-        missing = sum(viewer.missing + viewer.replayed for viewer in self.viewers.values())
-        lost = sum(one.keyframes_lost for one in totals)
-        require(lost == self.lost, f"{lost} keyframes lost, not {self.lost}")
-        require(bool(lost) == bool(self.asked), f"{lost} lost, {self.asked} asked for")
-        shown = sum(one.from_snapshot + one.replayed for one in totals)
-        require(shown == self.shown + missing, f"{shown} were shown, {self.shown} came")

@@ -92,3 +92,19 @@ def test_a_topic_is_shown_once_whatever_is_cancelled_meanwhile(
     snapshots, pending = changed(*changes)
     shown = [number for number, one in pending.items() if not snapshots.is_covered(one, b"xabc")]
     assert shown == shown_by
+
+
+@pytest.mark.parametrize(
+    ("before", "is_covered"), [(b"", True), (b"x", True), (b"xa", True), (b"xabcd", False)]
+)
+def test_who_goes_on_knows_what_covered_it_if_that_is_cancelled_just_then(
+    before: bytes, is_covered: bool
+) -> None:
+    """The one before has reported that, and is lost before it has seen to it."""
+    snapshots = Snapshots({before, b"xab", b"y"})
+    snapshots.add(FRONT, -1, [b"xab"], is_told=False)
+    wants = {b"xab", b"y"}
+    made, prefixes = Snapshots.taken_over(wants, snapshots.packed(), 1)
+    made.pending.append(Snapshot(1, FRONT, -1, prefixes[0], is_alone=False, is_told=False))
+    made.cancel_what_is_gone()
+    assert made.is_covered(made.pending[0], b"xabc") == is_covered
