@@ -96,7 +96,8 @@ class Publisher(
         return f"<fanout.asyncio.Publisher {condition}>"
 
     def __del__(self) -> None:
-        if self._engine is not None and self._engine.is_unclosed:
+        is_made = hasattr(self, "_engine")  # its `__init__` was not interrupted
+        if is_made and self._engine is not None and self._engine.is_unclosed:
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
 
     @classmethod

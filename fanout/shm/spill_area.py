@@ -36,13 +36,14 @@ class Stored:
     __slots__ = ("_area", "_length", "offset", "size")
 
     def __init__(self, area: SpillArea, offset: int, size: int, length: int) -> None:
-        self._area = area
-        self._length = length
         self.offset = offset
         self.size = size
+        self._length = length
+        self._area = area
 
     def __del__(self) -> None:
-        self._area.free(self.offset, self._length)
+        if hasattr(self, "_area"):  # the last that is set
+            self._area.free(self.offset, self._length)
 
 
 class SpillArea:

@@ -52,6 +52,7 @@ WITHOUT_UNIT_TEST_MAX = 120  # to be lowered with each that is tested, and never
 ABOUT_SEVERAL = {
     "test_checked.py": "what tests say: tests/helpers/checked.py",
     "test_documentation.py": "docs/",
+    "test_finalizers.py": "all classes with a `__del__`",
     "test_limits.py": "docs/reference/options.md: limits that are not options",
     "test_holdings.py": "what tests leave behind: tests/helpers/programs.py",
     "test_patient.py": "when sockets of tests are named: tests/helpers/patient.py",
