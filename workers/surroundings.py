@@ -29,7 +29,7 @@ from fanout.transport.kernel import (
     taken_by_host,
 )
 from fanout.transport.socket_queues import KERNEL, unsent_in_kernel
-from fanout.workers.connections.sessions import SESSIONS
+from fanout.workers.connections.sessions import SESSIONS, leave_no_core, of_curve
 from fanout.workers.naps import Naps
 from fanout.workers.stream.turn_part import TurnPart, WorkTime
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from fanout.transport.kernel import Counts
     from fanout.transport.socket_queues import SocketQueues
     from fanout.workers.connections.sessions import SessionMaker
+    from fanout.zmtp.boxes import Primitives
 
 
 class Loop(Protocol):
@@ -83,6 +84,12 @@ class Surroundings(Protocol):
     doorbell: int
     sessions: Mapping[str, SessionMaker]
     queues: SocketQueues
+
+    def leave_no_core(self) -> None:
+        """This process has keys from now on."""
+
+    def primitives(self) -> Primitives:
+        """What CURVE is made of; asked for when somebody has it."""
 
     def now(self) -> int:
         """Monotonic ns."""
@@ -169,6 +176,7 @@ class Process:
         self.slot = WorkerSlot(segment, index)
         self.doorbell = bells[0].fd
         self.sessions: Mapping[str, SessionMaker] = SESSIONS
+        self.leave_no_core, self.primitives = leave_no_core, of_curve
         self.queues = KERNEL
         self._bells = bells
         self._options = options

@@ -16,7 +16,12 @@ from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
 from fanout.transport.kernel import Taken, stream_counts, taken_by_host
 from fanout.transport.socket_queues import KERNEL, unsent_in_kernel
-from fanout.workers.connections.sessions import SESSIONS, SessionMaker
+from fanout.workers.connections.sessions import (
+    SESSIONS,
+    SessionMaker,
+    leave_no_core,
+    of_curve,
+)
 from fanout.workers.naps import Naps
 from fanout.workers.stream.turn_part import TurnPart
 from tests.helpers.log import Log
@@ -107,6 +112,7 @@ class Around:
 
     doorbell = -1
     sessions: Mapping[str, SessionMaker] = SESSIONS
+    leave_no_core, primitives = staticmethod(leave_no_core), staticmethod(of_curve)
     queues = KERNEL
 
     def __init__(self, layout: Layout) -> None:

@@ -12,6 +12,7 @@ from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
 from fanout.transport.kernel import Taken
 from fanout.transport.socket_queues import SocketQueues
+from fanout.workers.connections.sessions import leave_no_core, of_curve
 from fanout.workers.naps import Naps
 from fanout.workers.stream.turn_part import TurnPart
 from tests.simulation.memory import SteppedReader, attach
@@ -148,6 +149,7 @@ class SimulatedSurroundings:
 
     doorbell = -1
     sessions = SESSIONS
+    leave_no_core, primitives = staticmethod(leave_no_core), staticmethod(of_curve)
     queues = SocketQueues(_unknown, _unknown)
 
     def __init__(self, worker: SimulatedWorker, world: World, channel: FakeChannel) -> None:

@@ -34,7 +34,6 @@ REPLACES = {
     "workers.py": LOOKS_ON,
     "shown/memory.py": STORES,
     "takeovers/published.py": STORES,
-    "takeovers/world.py": "what a worker with secrets does to its process, which is the test's own",
 }
 
 

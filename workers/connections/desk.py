@@ -105,7 +105,7 @@ class Desk:
         self._policy = policy
         self._pump = pump
         self._tail = tail
-        self.sessions = Sessions(around.sessions, limits_of(options), self._introduction)
+        self.sessions = Sessions(around, limits_of(options), self._introduction)
         self.when_ready: Callable[[Peer, int], object] = lambda _peer, _now: None
         self._options = options
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from fanout.control.judging import inside_of_tls, is_by_tls, is_certified
 from fanout.terms.introduction import PROPERTY, Introduction
@@ -32,6 +32,20 @@ def _with_plain(limits: SessionLimits) -> Session:
 SESSIONS: dict[str, SessionMaker] = {"zmtp": Session, "zmtp+plain": _with_plain}
 
 
+def leave_no_core() -> None:
+    """From here on this process has keys, and leaves no core file."""
+    import resource  # where nobody has keys, it need not be loaded
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def of_curve() -> Primitives:
+    """What CURVE is made of."""
+    from fanout.security.sodium import Sodium  # some 10 ms: where nobody has it, it is not loaded
+
+    return Sodium()
+
+
 def limits_of(options: Options) -> SessionLimits:
     """What a peer may take."""
     return SessionLimits(
@@ -44,25 +58,41 @@ def limits_of(options: Options) -> SessionLimits:
     )
 
 
+class OfSessions(Protocol):
+    """What sessions are made with; see `Surroundings`."""
+
+    @property
+    def sessions(self) -> Mapping[str, SessionMaker]:
+        """What makes the session of a peer, by the protocol that its listener speaks."""
+
+    def leave_no_core(self) -> None:
+        """This process has keys from now on."""
+
+    def primitives(self) -> Primitives:
+        """What CURVE is made of; asked for when somebody has it."""
+
+
 class Sessions:
     """Makes the sessions of a worker. Its mutable state: the protocols that have keys, and these.
 
     Args:
-        makers: of the others.
+        around: has the makers of the others, and what there is to do with secrets.
         introduction: what a peer is told of the publisher in its handshake; asked for each.
     """
 
     def __init__(
         self,
-        makers: Mapping[str, SessionMaker],
+        around: OfSessions,
         limits: SessionLimits,
         introduction: Callable[[], Introduction],
     ) -> None:
-        self._makers = makers
+        self._makers = around.sessions
         self._tls: dict[str, list[bytes]] = {}
         self._contexts: dict[str, SSLContext] = {}
         self._with_keys: dict[str, SessionMaker] = {}
-        self._sodium: Primitives | None = None
+        self._leave_no_core = around.leave_no_core
+        self._make_primitives = around.primitives
+        self._made: Primitives | None = None
         self._certified: set[str] = set()  # protocols by whose certificates peers are known
         self._limits = limits
         self._introduction = introduction
@@ -90,7 +120,7 @@ class Sessions:
             heard: the same of the peer, by what has come.
             part: of its next box, as far as that has come.
         """
-        _leave_no_core()
+        self._leave_no_core()
         # Loaded only where there are keys.
         from fanout.zmtp.boxes import CLIENT_TEXT, SERVER_TEXT, Counting
         from fanout.zmtp.opener import Opener
@@ -104,11 +134,9 @@ class Sessions:
 
     def _primitives(self) -> Primitives:
         """Of CURVE: one for all, since it is tried out when it is made."""
-        if self._sodium is None:
-            from fanout.security.sodium import Sodium  # some 10 ms: where nobody has it, it is not
-
-            self._sodium = Sodium()
-        return self._sodium
+        if self._made is None:
+            self._made = self._make_primitives()
+        return self._made
 
     def records(self, protocol: str) -> TlsRecords | None:
         """TLS for a new connection of this protocol; None = it has none.
@@ -130,7 +158,7 @@ class Sessions:
     def secure(self, message: Secure) -> None:
         """From now on there are connections of this protocol, and these are its keys."""
         protocol = message.protocol
-        _leave_no_core()
+        self._leave_no_core()
         if is_by_tls(protocol):
             self._tls[protocol] = message.secrets
             inside = inside_of_tls(protocol)
@@ -151,13 +179,6 @@ def _certified(records: TlsRecords, limits: SessionLimits) -> Session:
     from fanout.zmtp.judged_null import JudgedNull
 
     return Session(limits, mechanism=JudgedNull(lambda: credentials_by(*records.certificate())))
-
-
-def _leave_no_core() -> None:
-    """From here on this process has keys, and leaves no core file."""
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _maker_with_keys(secrets: list[bytes], sodium: Primitives) -> SessionMaker:

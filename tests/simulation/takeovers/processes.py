@@ -119,9 +119,10 @@ class Process:
         self.widen = lambda _sock: None  # as in `tests/simulation/surroundings.py`
         with_boxes = partial(world.boxes.session, rng=world.own)
         self.sessions = {**SESSIONS, PROTOCOL: with_boxes}
+        self.leave_no_core = lambda: None  # it is the process of the test
+        self.primitives = lambda: world.boxes
         surroundings: Any = self
         self.worker = Worker(world.options, surroundings, world.tuning)
-        self.worker.desk.sessions._sodium = world.boxes
         orders: Any = self.worker.orders
         self._note_who(orders.resuming)
         self._note_who_goes_back(self.worker.desk.replays)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from unittest import mock
 
-from fanout.workers.connections import sessions
 from tests.simulation.takeovers.chances import (
     BACK_FROM,
     LATE_FROM,
@@ -55,8 +53,7 @@ class TakeoverWorld(Settling):
             Violated: somebody has not got what he must get.
         """
         try:
-            with mock.patch.object(sessions, "_leave_no_core"):  # of the process of this test
-                self._live(steps)
+            self._live(steps)
         finally:
             self.segment.close()
         return self

@@ -5,13 +5,19 @@ from __future__ import annotations
 import errno
 import os
 import resource
+from types import SimpleNamespace
 
 import pytest
 
 from fanout.control.judging import Secure
 from fanout.security.sodium import Sodium
 from fanout.terms.introduction import Introduction
-from fanout.workers.connections.sessions import SESSIONS, Sessions
+from fanout.workers.connections.sessions import (
+    SESSIONS,
+    Sessions,
+    leave_no_core,
+    of_curve,
+)
 from fanout.zmtp.boxes import CLIENT_TEXT, SERVER_TEXT, Counting
 from fanout.zmtp.frames import COMMAND
 from fanout.zmtp.opener import Opener
@@ -21,7 +27,8 @@ from tests.helpers.limits import LIMITS
 
 
 def made() -> Sessions:
-    return Sessions(SESSIONS, LIMITS, lambda: Introduction(1, 0, sequence=False))
+    around = SimpleNamespace(sessions=SESSIONS, leave_no_core=leave_no_core, primitives=of_curve)
+    return Sessions(around, LIMITS, lambda: Introduction(1, 0, sequence=False))
 
 
 def test_by_protocol() -> None:
