@@ -296,9 +296,10 @@ class Snapshots:
         """What they are about; see `taken_over()`."""
         about = [[*one.prefixes] for one in self.pending]
         known = self._number, self._has_cancelled, self._born, self._ended
-        before = [one for one in self._subscriptions if one not in self._born]
         new = {prefix for one in self.pending for prefix in one.prefixes}
-        packed: bytes = msgpack.packb((*known, about, covering(before, new)))
+        packed: bytes = msgpack.packb(
+            (*known, about, covering(self._subscriptions, self._born, new))
+        )
         return packed
 
     @classmethod

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from fanout.workers.stream.covering import COVERING_MAX, covering
+import pytest
+
+from fanout.workers.stream.covering import LOOKS_MAX, covering
 
 
 def test_those_that_begin_with_it_and_those_that_it_begins_with() -> None:
-    before = [b"", b"x", b"xa", b"xb", b"xabc", b"y", b"xab"]
-    assert covering(before, {b"xab"}) == [b"", b"x", b"xa", b"xabc", b"xab"]
-    assert covering(before, {b"z", b"yy"}) == [b"", b"y"]
-    assert covering([b"x"], {b"y"}) == covering([], {b"y"}) == []
+    before = [b"", b"x", b"xa", b"xb", b"xabc", b"y"]
+    wants = [*before, b"xab", b"z", b"yy"]
+    assert covering(wants, {b"xab", b"z", b"yy"}, {b"xab"}) == [b"", b"x", b"xa", b"xabc"]
+    assert covering(wants, {b"xab", b"z", b"yy"}, {b"z", b"yy"}) == [b"", b"y"]
+    assert covering([b"x", b"y"], {b"y"}, {b"y"}) == covering([b"y"], {b"y"}, {b"y"}) == []
 
 
-def test_of_very_many_it_is_not_looked_for() -> None:
-    most = [b"x%d" % number for number in range(COVERING_MAX)]
-    assert covering(most, {b"x1"})
-    assert covering([*most, b"x"], {b"x1"}) == []
+@pytest.mark.parametrize(
+    ("before", "new"),
+    [
+        ([b"x%d" % one for one in range(LOOKS_MAX + 1)], [b"y"]),
+        ([b"x%d" % one for one in range(100)], [b"y" * one for one in range(1, 200)]),
+        ([b"x" * one for one in range(200)], [b"y%d" % one for one in range(100)]),
+    ],
+)
+def test_where_it_takes_long_it_is_not_looked_for(before: list[bytes], new: list[bytes]) -> None:
+    assert covering([b"", *before, *new], {*new}, {*new}) == []
+    assert b"" in covering([b"", *before[:9], *new[:9]], {*new[:9]}, {*new[:9]})
