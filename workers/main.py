@@ -78,7 +78,7 @@ def _run(channel: Channel) -> Exit:
     try:
         # How the user's program is debugged is not for us: a worker would complain of slow turns.
         asyncio.run(_serve(hello, options, segment, channel, *bells), debug=False)
-    except Exception as error:
+    except (Exception, asyncio.CancelledError) as error:
         code = _exit_for(error, Exit.BUG)
         logging.getLogger("fanout").exception("worker %d ends: %s", hello.worker, code.text)
         return code

@@ -124,11 +124,11 @@ class Worker:
         try:
             await self._done.wait()  # bounded: the coordinator's end is seen as end of file
         finally:
-            loop.remove_reader(self._write_set.fileno())
-            loop.remove_reader(self.reads.set.fileno())
-            loop.remove_reader(self._channel.socket)
+            for one in (self._write_set.fileno(), self.reads.set.fileno(), self._channel.socket):
+                loop.remove_reader(one)
             loop.remove_writer(self._channel.socket)
-            for peer in [] if self._has_failed else list(self.desk.peers.values()):
+            others_go_on = self._has_failed or not self._done.is_set()  # not set: it is cancelled
+            for peer in [] if others_go_on else list(self.desk.peers.values()):
                 self.desk.close(peer, Reason.PUBLISHER_CLOSED)
                 self._part.is_over()  # the sign of life
             self.figures.publish()

@@ -7,10 +7,11 @@ from unittest import mock
 
 import pytest
 
-from tests.simulation.takeovers.fate import KILL_POINTS, RARE
+from tests.simulation.takeovers.fate import CANCELLED, KILL_POINTS, RARE
 from tests.simulation.takeovers.mistakes import MISTAKES
 from tests.simulation.takeovers.world import (
     LATE_FROM,
+    ORPHANED_FROM,
     RARE_FROM,
     SEALED_FROM,
     SHOWN_FROM,
@@ -27,20 +28,22 @@ SEEDS = 500
 LATE = LATE_FROM, LATE_FROM + 100  # seeds with subscribers that catch up
 SEALED = SEALED_FROM, SEALED_FROM + 100  # and with such that are in boxes, and given up
 SHOWN = SHOWN_FROM, SHOWN_FROM + 100  # and with such that are sent last values
+ORPHANED = ORPHANED_FROM, ORPHANED_FROM + 100  # and at whose end the publisher dies
 SEEDS_MAX = 250  # most mistakes are found by the first few
 
 # The seeds that show them soonest; see `test_mutations.py`. They are found by
 # `python -m tests.simulation --takeovers --mutations --runs 60`.
 TRIED_FIRST: dict[str, int] = {
-    "believe_the_note_before": 22,
     "begin_a_byte_early": 0,
     "begin_a_message_late": 10_012,
     "begin_last_values_again": 30_008,
+    "believe_the_note_before": 22,
     "believe_what_was_taken_before": 50,
     "blame_nobody": 8,
     "blame_them_for_each_end": 1,
     "change_without_a_record": 6,
     "close_all_if_it_was_sending_to_one": 3,
+    "close_all_when_it_is_cancelled": 60_008,
     "conflate_without_a_record": 85,
     "count_before_it_is_sent": 81,
     "count_no_losses_since_the_record": 16,
@@ -48,6 +51,7 @@ TRIED_FIRST: dict[str, int] = {
     "count_nonces_from_the_first_one_again": 50_015,
     "count_nothing_since_the_record": 1,
     "count_nothing_that_it_jumps_over": 10_095,
+    "end_at_once_without_a_publisher": 60_030,
     "end_them_with_what_is_sent": 30_109,
     "find_what_was_being_sent_anew": 30_006,
     "forget_a_part_of_a_box_that_has_come": 50_004,
@@ -62,6 +66,7 @@ TRIED_FIRST: dict[str, int] = {
     "forget_which_messages_are_left": 10_095,
     "free_at_once_what_others_go_on_by": 29,
     "give_the_area_of_the_lost": 3,
+    "go_on_without_a_publisher": 60_002,
     "hand_on_the_policy_of_all": 0,
     "hold_nothing": 3,
     "keep_only_what_the_newest_record_needs": 7,
@@ -78,13 +83,16 @@ TRIED_FIRST: dict[str, int] = {
     "point_to_nothing_without_memory": 22,
     "read_the_kernel_once": 35,
     "remember_that_there_was_no_memory": 3,
+    "say_goodbye_before_all_is_sent": 60_030,
     "say_without_a_record_to_who_is_blocked": 10_058,
     "say_without_a_record_to_who_is_ready": 5,
     "search_only_above_ones_own_tail": 6,
     "send_last_values_without_a_record": 30_045,
+    "send_what_is_reserved": 60_003,
     "send_without_saying_to_whom": 17,
     "show_as_of_the_front": 30_002,
     "take_before_one_acts": 6,
+    "take_the_time_that_was_left_to_close": 60_083,
     "take_without_writing_down_how_much": 3,
     "tell_again_that_they_begin": 30_006,
     "write_down_for_ever_that_one_takes": 45,
@@ -142,6 +150,15 @@ def test_streams_go_on_for_seeds_from(first: int) -> None:
     assert min(resumed, moved) > 10, "hardly anybody goes on"
 
 
+@pytest.mark.parametrize("first", range(*ORPHANED, RUNS // 2))
+def test_a_publisher_that_dies_leaves_nothing_undone_for_seeds_from(first: int) -> None:
+    worlds = [run(seed) for seed in range(first, first + RUNS // 2)]
+
+    assert sum(world.orphaned for world in worlds) > 5, "hardly anybody is served to the end"
+    assert sum(world.kills[CANCELLED] for world in worlds) > 5, "hardly any task is cancelled"
+    assert sum(world.resumed for world in worlds) > 5, "hardly anybody goes on"
+
+
 @pytest.mark.parametrize("seed", FOUND)
 def test_streams_go_on_for_seeds_that_have_shown_something(seed: int) -> None:
     run(seed)
@@ -151,7 +168,7 @@ def test_somebody_dies_at_each_kill_point() -> None:
     """Looked for in the seeds of the tests above; those that have run here are not run again."""
     missed = set(KILL_POINTS)
     ran = [*_kills]
-    for seed in (*ran, *DEADLY, *MORE, *range(SEEDS)):
+    for seed in (*ran, *DEADLY, *range(*ORPHANED), *MORE, *range(SEEDS)):
         if not missed:
             break
         is_of_others = seed in MORE and RARE[seed % len(RARE)] not in missed
@@ -178,7 +195,8 @@ def caught_by(name: str) -> int | None:
     """
     owner, attribute, broken = MISTAKES[name]
     first = TRIED_FIRST.get(name, 0)
-    kind = next((kind for kind in (LATE, SHOWN, SEALED) if first in range(*kind)), (0, 0))
+    kinds = LATE, SHOWN, SEALED, ORPHANED
+    kind = next((kind for kind in kinds if first in range(*kind)), (0, 0))
     seeds: list[int] = [first, *range(*kind), *range(SEEDS_MAX)]
     with mock.patch.object(owner, attribute, broken):
         for seed in seeds:
@@ -201,6 +219,7 @@ def test_what_is_tried_first_is_a_seed_that_holds_without_the_mistake() -> None:
         *range(*LATE),
         *range(*SHOWN),
         *range(*SEALED),
+        *range(*ORPHANED),
         *FOUND,
         *SELDOM,
     }, "not among those that run"

@@ -13,7 +13,15 @@ from fanout.shm.value_layout import H_VALUE_TOPICS, NO_TABLE
 from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.tuning import Tuning
 from tests.simulation.policies import random_policy
-from tests.simulation.takeovers.fate import GIVING_UP, NAMED, RARE, TAKING_OVER, UNIX_STORES
+from tests.simulation.takeovers.dying import LastFate
+from tests.simulation.takeovers.fate import (
+    GIVING_UP,
+    NAMED,
+    OF_PUBLISHER,
+    RARE,
+    TAKING_OVER,
+    UNIX_STORES,
+)
 from tests.simulation.takeovers.memory import new_memory
 from tests.simulation.takeovers.shown import TABLE, shown_at_once
 
@@ -43,6 +51,7 @@ BACK_FROM = 20_000  # from here on others, that take back all they have said of 
 SHOWN_FROM = 30_000  # from here on others, that are sent last values
 RARE_FROM = 40_000  # from here on workers die where they seldom are
 SEALED_FROM = 50_000  # from here on subscribers come with CURVE, and are given up often
+ORPHANED_FROM = 60_000  # from here on the publisher dies, and tasks are cancelled
 
 
 class Chances:
@@ -53,7 +62,8 @@ class Chances:
         self.rng = rng = Random(seed)
         self.own = own = Random(~seed)  # another one, that the others come as they came before it
         self.now = 10_000 * MILLISECOND
-        self.seals = seed >= SEALED_FROM
+        self.seals = SEALED_FROM <= seed < ORPHANED_FROM
+        self.dies = seed >= ORPHANED_FROM
         named = RARE if RARE_FROM <= seed < SEALED_FROM else NAMED
         if self.seals:
             named = tuple(name for name in NAMED if name.startswith((GIVING_UP, TAKING_OVER)))
@@ -71,6 +81,8 @@ class Chances:
         is_named = self.favourite.rpartition(": ")[2] in UNIX_STORES
         self.unix = 1.0 if is_named else own.choice((0.0, 0.0, 0.3, 1.0))  # of all that connect
         self.past = Random(f"past {seed}")  # as above
+        self.last = LastFate(self.past, OF_PUBLISHER[seed % len(OF_PUBLISHER)], self.kills)
+        self.orphaned = 0  # subscribers that were to be sent all, when the publisher was dead
         # Of those who connect, that they ask for what they have missed.
         self.late = self.past.choice((0.5, 1.0)) if LATE_FROM <= seed < BACK_FROM else 0.0
         self.refuses = own.random() < 0.1  # a sandbox does not let anybody count what is looked at

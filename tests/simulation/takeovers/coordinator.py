@@ -31,6 +31,7 @@ from fanout.errors import NotMovedError
 from fanout.shm.header import Header
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
 from fanout.zmtp.errors import ProtocolError
+from tests.simulation.takeovers.dying import PublisherDied
 from tests.simulation.takeovers.fate import OF_COORDINATOR, OTHER_WORDS
 from tests.simulation.takeovers.memory import Memory
 from tests.simulation.takeovers.sealed import PROTOCOL, SealedSubscriber
@@ -121,11 +122,12 @@ class Coordinator:
 
     def turn(self) -> None:
         """Some reports, some ends, and what is due."""
-        if self._is_busy:
+        if self._is_busy or self._world.last.is_over:
             return
         self._is_busy = True
         try:
-            self._have_a_turn()
+            with suppress(PublisherDied):
+                self._have_a_turn()
         except ProtocolError as error:
             raise Violated(f"the coordinator has read garbage: {error!r}") from error
         self._is_busy = False
@@ -225,6 +227,11 @@ class Coordinator:
         self._carry_out(reports.ask(self.state, flag))
         self._flush()
 
+    def finish(self, timeout: float) -> None:
+        """The publisher is being closed."""
+        self._carry_out(self.state.supervision.finish(timeout, self.now()))
+        self._flush()
+
     def condemn(self, worker: int) -> None:
         """It hangs, as it was found."""
         self._carry_out(self.state.supervision.condemn(worker, "it hangs"))
@@ -233,6 +240,7 @@ class Coordinator:
 
     def _carry_out(self, actions: Iterable[Action]) -> None:
         for action in actions:
+            self._world.last.point("an action")
             match action:
                 case do.Start(worker):
                     require(worker not in self.processes, "a worker has two processes")
@@ -266,6 +274,7 @@ class Coordinator:
     def _flush(self) -> None:
         posted, self._posted = self._posted, {}
         for worker, messages in posted.items():
+            self._world.last.point("an order")
             process = self.processes.get(worker)
             if process is not None and process.fate.is_alive:
                 process.channel.coming.append(messages)
@@ -284,6 +293,7 @@ class Coordinator:
         """Before each of its stores."""
         known = name if name in OF_COORDINATOR else OTHER_WORDS
         self._world.beside_the_coordinator(known)
+        self._world.last.point(known)
 
 
 def _final_of(segment: Any, connection: Accepted, cause: Reason, later: Unreported) -> Any:

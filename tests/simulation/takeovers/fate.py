@@ -43,8 +43,7 @@ _GIVING_UP = (
     *("a bank", "a bank, half of it", "S_BANK", "S_VERSION", "a checkpoint", "watch", "close"),
     *("figures", "ask", "report", "report, done"),
 )
-# The coordinator dies with the publisher, when nobody is served any more; but workers die while it
-# is between two of its stores.
+# Workers die while the coordinator is between two of its stores.
 OTHER_WORDS = "other words"
 OF_COORDINATOR = ("H_HOLD", "H_HOLDS", "W_TAIL", "W_RESUME", OTHER_WORDS)
 BESIDE = "beside the coordinator"
@@ -62,9 +61,19 @@ RARE = (
     *(f"{GIVING_UP}: an area", f"{GIVING_UP}: an area, half of it"),
     *(f"{GIVING_UP}: a checkpoint, half of it", f"{GIVING_UP}: W_RESUME"),
 )
+# The publisher's process dies: both who publishes and the coordinator; see `dying.py`.
+PUBLISHER = "the publisher"
+OF_PUBLISHER = (
+    *("the flag, or HEAD", "bytes of a message", "where it ends", "its topic"),
+    *("H_HOLD", "H_HOLDS", "W_TAIL", "W_RESUME", OTHER_WORDS, "an action", "an order"),
+    BETWEEN_TURNS,
+)
+CANCELLED = "a task that waits, which is cancelled"
+# These have seeds of their own, see `ORPHANED_FROM`.
+LAST = (CANCELLED, *(f"{PUBLISHER}: {name}" for name in OF_PUBLISHER))
 # Each must be met by the seeds that are run always.
 KILL_POINTS = (
-    *(*NAMED, *RARE, BETWEEN_TURNS),
+    *(*NAMED, *RARE, *LAST, BETWEEN_TURNS),
     *(f"{BESIDE}: {name}" for name in OF_COORDINATOR),
 )
 NAMED_PART = 0.7  # of kills: at a point of a given name; else after some number of points

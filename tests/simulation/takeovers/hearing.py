@@ -47,6 +47,7 @@ class Hearing(Society):
                     self.machine.owner[descriptor] = process
         process.channel.coming.clear()
         self.machine.close_all(process)
+        process.drop()
 
     def ended(self, process: Process) -> None:
         """The coordinator has seen the end of a process."""

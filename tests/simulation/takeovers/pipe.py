@@ -24,12 +24,12 @@ class Pipe:
         was_full: whether something had to wait, in this turn.
     """
 
-    closed = False
     socket = None
 
     def __init__(self, process: Process) -> None:
         self._process = process
         self._waiting: list[Message] = []
+        self.closed = self._has_hung_up = False
         self.posted = 0
         self.was_full = False
         self.sent: deque[list[Message]] = deque()
@@ -53,6 +53,9 @@ class Pipe:
         self.flush()
 
     def post(self, message: Message) -> None:
+        if self.closed:
+            self._take_for_reported([message])
+            return
         self.posted += 1
         self._waiting.append(message)
         if isinstance(message, Subscriptions):
@@ -65,6 +68,11 @@ class Pipe:
         process = self._process
         world = process.world
         while self._waiting:
+            if self._has_hung_up:
+                self.closed = True
+                waiting, self._waiting = self._waiting, []
+                self._take_for_reported(waiting)
+                break
             if len(self.sent) >= world.packets and not world.is_calm:
                 for message in self._waiting:
                     if isinstance(message, Subscriptions):
@@ -91,4 +99,15 @@ class Pipe:
                 for descriptor in descriptors:
                     world.machine.owner[descriptor] = self._process
                 received.append((message, descriptors))
+        self.closed = self.closed or (self._has_hung_up and not self.coming)
         return received
+
+    def hang_up(self) -> None:
+        """The coordinator is dead; what it has said before is heard."""
+        self._has_hung_up = True
+
+    def _take_for_reported(self, messages: list[Message]) -> None:
+        """Nobody hears it any more: it is acted upon at once."""
+        for message in messages:
+            if isinstance(message, Subscriptions):
+                self._process.world.reported(message)

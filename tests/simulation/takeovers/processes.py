@@ -6,6 +6,7 @@ import struct
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from fanout.basics.exits import Exit
 from fanout.control.messages import Started
 from fanout.shm import layout as at
 from fanout.shm.clock import Clock as Notes
@@ -22,13 +23,14 @@ from fanout.workers.stream.turn_part import TurnPart
 from fanout.workers.worker import Worker
 from fanout.zmtp.errors import ProtocolError
 from tests.simulation.takeovers.ages import require_ages
-from tests.simulation.takeovers.fate import GIVING_UP, TAKING_OVER, Fate, Killed
+from tests.simulation.takeovers.fate import CANCELLED, GIVING_UP, TAKING_OVER, Fate, Killed
 from tests.simulation.takeovers.loop import Clock, Loop, NoNaps
 from tests.simulation.takeovers.machine import PollSet, Socket
 from tests.simulation.takeovers.memory import Area, Memory
 from tests.simulation.takeovers.pipe import Pipe
 from tests.simulation.takeovers.sealed import PROTOCOL
 from tests.simulation.takeovers.shown import kept_values
+from tests.simulation.takeovers.tasks import Task
 from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
@@ -123,6 +125,7 @@ class Process:
         self.primitives = lambda: world.boxes
         surroundings: Any = self
         self.worker = Worker(world.options, surroundings, world.tuning)
+        self._task = Task(self.worker) if world.dies else None
         orders: Any = self.worker.orders
         self._note_who(orders.resuming)
         self._note_who_goes_back(self.worker.desk.replays)
@@ -224,9 +227,32 @@ class Process:
         is_busy = any(one not in rested or _waits(one, head) for one in pump.blocked)
         return has_events or is_busy or (pump.needs_log and pump.front < head)
 
+    def cancel(self) -> None:
+        """Its task is, where it waits: it ends by that, as by a bug."""
+        self._run(self._be_cancelled)
+
+    def _be_cancelled(self) -> None:
+        assert self._task is not None
+        self.world.kills[CANCELLED] += 1
+        self.code = Exit.BUG
+        self._task.cancel()
+        self.world.died(self)
+
+    def be_told(self) -> None:
+        """The publisher's process is dead, as a descriptor of that says."""
+        self._run(self.worker.orphaned)
+
+    def drop(self) -> None:
+        """Nothing of it has any effect any more."""
+        self.fate.is_alive = False
+        if self._task is not None:
+            self._task.drop()
+
     def _run(self, work: Callable[[], object], *, reads: bool = False) -> None:
         if self.is_busy or not self.works:
             return
+        if self._task is not None and self._task.is_new:
+            work = self._task.begin
         self.is_busy = True
         reads = reads and not self.channel.pending
         self.channel.was_full = False
@@ -250,8 +276,11 @@ class Process:
     def _leave(self) -> None:
         """It has finished, as it was told to; see `Worker.run`."""
         require(not self.worker.desk.peers, "one that was emptied has connections")
-        self.worker.figures.publish()
-        self.channel.flush()
+        if self._task is not None:
+            self._task.finish()
+        else:
+            self.worker.figures.publish()
+            self.channel.flush()
         self.code = 0
         self.world.died(self)
 

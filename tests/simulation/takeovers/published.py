@@ -130,14 +130,42 @@ class Publisher:
             if not self._is_looking:
                 self._step()
 
+        self._watch_stores(segment, lambda _name: step)
+
+    def name_stores(self, segment: Segment, point: Callable[[str], None]) -> None:
+        """Between two stores of a message its process may die, and others have their turn."""
+
+        def named(name: str) -> Callable[[], None]:
+            def step() -> None:
+                if self._is_writing:
+                    point(name)
+                if not self._is_looking:
+                    self._step()
+
+            return step
+
+        self._watch_stores(segment, named)
+
+    def _watch_stores(self, segment: Segment, named: Callable[[str], Callable[[], None]]) -> None:
+        """Have what is made of a name called around each store."""
         layout, watched = segment.layout, self._writer
         own = at.H_HEAD, at.H_WANTED + 1, at.H_FLOOR
-        stores: Any = Stores(segment.words, step, *own)
+        stores: Any = Stores(segment.words, named("the flag, or HEAD"), *own)
         watched._words = stores
-        stores = Stores(segment.map, step, layout.data, layout.total_bytes)
+        stores = Stores(segment.map, named("bytes of a message"), layout.data, layout.total_bytes)
         watched._map = stores
-        for name in ("_ends", "_topics"):
-            setattr(watched, name, Stores(getattr(watched, name), step, 0, layout.entries))
+        for attribute, name in (("_ends", "where it ends"), ("_topics", "its topic")):
+            kept = Stores(getattr(watched, attribute), named(name), 0, layout.entries)
+            setattr(watched, attribute, kept)
+
+    def cut_off(self) -> None:
+        """Its process is dead: what was not committed by then was never published."""
+        head = self._words[at.H_HEAD]
+        self._interrupted, self.waiting = [], []
+        if head < self.head:
+            del self.messages[head:], self.times[head:]
+            self._starts[head + 1 :] = []
+            self._cut(head)
 
     @property
     def head(self) -> int:

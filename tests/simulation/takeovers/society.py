@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from fanout.shm.layout import Layout
 from tests.simulation.catching_up import Log
 from tests.simulation.policies import Rules
 from tests.simulation.takeovers.chances import LOG_BYTES, MILLISECOND, SIZES, Chances
+from tests.simulation.takeovers.dying import PublisherDied
 from tests.simulation.takeovers.excuses import Excuses
 from tests.simulation.takeovers.fate import BESIDE
 from tests.simulation.takeovers.machine import Machine
@@ -64,6 +66,8 @@ class Society(Chances):
             interruptible=rng.choice((0.0, 0.0, 0.0, 0.03)),
         )
         made.looks_again = self.late > 0
+        if self.dies:
+            made.name_stores(self.segment, self.last.point)
         return made
 
     def _house(self) -> House:
@@ -87,10 +91,11 @@ class Society(Chances):
         self.coordinator.turn()
 
     def _publish(self) -> None:
-        if self._is_publishing:
+        if self._is_publishing or self.last.is_over:
             return
         self._is_publishing = True
-        self.publisher.publish()
+        with suppress(PublisherDied):
+            self.publisher.publish()
         self._is_publishing = False
 
     def _process(self) -> Process | None:

@@ -44,6 +44,7 @@ class Subscriber(Speaking):
 
     Attributes:
         is_stalled: whether it does not read.
+        hurries: whether all ends, and no interval counts any more.
         got: messages that it has got whole.
         read_bytes: all that it has read.
     """
@@ -69,6 +70,7 @@ class Subscriber(Speaking):
         finishing = Finishing(self._timed, house.publisher)
         self.missing = Missing(house, self.chosen, self.wanted_between, finishing, catching_up)
         self.is_stalled = False
+        self.hurries = False
         self.from_snapshot = 0  # of what it has got, last values
         self.goes_back = catching_up is not None  # it is sent what was published before
         self.got = self.read_bytes = self._end = 0
@@ -130,6 +132,12 @@ class Subscriber(Speaking):
             return f"{self.wants}: as the system has it, it wants {self._wanted[-1]}"
         if self.catching_up is not None and self.catching_up.is_told != self.catching_up.has_ended:
             return "that it has got what it had missed"
+        return self.lacks_of_log(head)
+
+    def lacks_of_log(self, head: int) -> str:
+        """Which message it must still get, of those before `head`; empty = none."""
+        if self._stream:
+            return f"the rest of {bytes(self._stream[:40])!r}"
         number = self._next_wanted(head)
         return f"message {number}" if self.is_exact and number < head else ""
 
@@ -273,7 +281,7 @@ class Subscriber(Speaking):
         """It gets a topic no more often than it is to."""
         interval = self.chosen.interval
         catching_up = self.catching_up
-        if not interval or (catching_up is not None and number < catching_up.until):
+        if not interval or self.hurries or (catching_up is not None and number < catching_up.until):
             return
         topic, now = self._messages[number].topic, self._timed.time_of(self._end)
         then, before = self._times.get(topic, (-interval, 0))

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tests.simulation.takeovers.chances import (
     BACK_FROM,
     LATE_FROM,
+    ORPHANED_FROM,
     RARE_FROM,
     SEALED_FROM,
     SHOWN_FROM,
     SLOTS,
 )
 from tests.simulation.takeovers.coordinator import Coordinator
+from tests.simulation.takeovers.dying import PublisherDied
 from tests.simulation.takeovers.fate import GIVING_UP
+from tests.simulation.takeovers.orphaned import Orphaned
 from tests.simulation.takeovers.processes import Process
-from tests.simulation.takeovers.settling import Settling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BACK_FROM",
     "LATE_FROM",
+    "ORPHANED_FROM",
     "RARE_FROM",
     "SEALED_FROM",
     "SHOWN_FROM",
@@ -33,7 +37,7 @@ __all__ = [
 STEPS = 130
 
 
-class TakeoverWorld(Settling):
+class TakeoverWorld(Orphaned):
     """One run; everything in it follows from the seed.
 
     Attributes:
@@ -55,6 +59,8 @@ class TakeoverWorld(Settling):
         try:
             self._live(steps)
         finally:
+            for process in self.coordinator.processes.values():
+                process.drop()
             self.segment.close()
         return self
 
@@ -67,9 +73,18 @@ class TakeoverWorld(Settling):
         for _ in range(12 if self.seals else 4):  # a handshake takes longer
             self._turns()
         actions, weights = zip(*self._actions(), strict=True)
-        for action in self.rng.choices(actions, weights, k=steps):
-            action()
-        self._catch_up()
+        fatal = self.past.randrange(steps // 4, steps * 3 // 4) if self.dies else -1
+        for number, action in enumerate(self.rng.choices(actions, weights, k=steps)):
+            if number == fatal:
+                self.last.seal()
+            with suppress(PublisherDied):
+                action()
+            if self.last.is_over:
+                break
+        if self.dies:
+            self._be_orphaned()
+        else:
+            self._catch_up()
 
     def _actions(self) -> list[tuple[Callable[[], None], int]]:
         weight, favourite = self.rng.choice, self.favourite
@@ -98,6 +113,7 @@ class TakeoverWorld(Settling):
             (self._storm, weight((0, 0, 1))),
             (self.coordinator.restart, weight((0, 0, 1))),
             (self._resize, weight((0, 0, 1))),
+            *([(self._cancel, self.past.choice((0, 2, 4)))] if self.dies else []),
         ]
 
     def start(self, worker: int) -> Process:

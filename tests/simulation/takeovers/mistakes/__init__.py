@@ -11,6 +11,7 @@ from tests.simulation.takeovers.mistakes import (
     knowing,
     last_values,
     missing,
+    orphaned,
     recording,
 )
 from tests.simulation.takeovers.mistakes.known import MISTAKES
@@ -24,5 +25,6 @@ __all__ = [
     "knowing",
     "last_values",
     "missing",
+    "orphaned",
     "recording",
 ]
