@@ -48,11 +48,12 @@ def print_stacks() -> None:
 
 
 def take_name(worker: int) -> None:
-    """Be `fanout-worker-N` in lists of processes; `fanout-work-N` from 10 on, or N were cut."""
-    name = f"fanout-worker-{worker}"
-    if len(name) > NAME_MAX:
-        name = f"fanout-work-{worker}"
-    _write("/proc/self/comm", name)
+    """Be `fanout-worker-N` in lists of processes, `fanout-workerN` from 10 to 99, or N were cut.
+
+    So all but the last of very many are found by what they are.
+    """
+    names = (f"fanout-{kind}{worker}" for kind in ("worker-", "worker", "work-"))
+    _write("/proc/self/comm", next(name for name in names if len(name) <= NAME_MAX))
 
 
 def use_all_descriptors() -> None:

@@ -26,7 +26,11 @@ def test_sleeps_end_on_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("worker", "name"), [(0, "fanout-worker-0"), (9, "fanout-worker-9"), (255, "fanout-work-255")]
+    ("worker", "name"),
+    [
+        *((0, "fanout-worker-0"), (9, "fanout-worker-9"), (10, "fanout-worker10")),
+        *((99, "fanout-worker99"), (100, "fanout-work-100"), (255, "fanout-work-255")),
+    ],
 )
 def test_its_number_is_whole_in_its_name(worker: int, name: str) -> None:
     done = run(f"own_process.take_name({worker})\nprint(open('/proc/self/comm').read())")
