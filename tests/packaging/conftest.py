@@ -1,4 +1,7 @@
-"""The distributions, built once: from a copy of the repository, and the wheel from the sdist."""
+"""The distributions, built once: from a copy of the repository, and the wheel from the sdist.
+
+The sdist is made as any build tool makes it, the wheel by `pip wheel .`, as users do.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.helpers.programs import ROOT
-from tests.packaging.environments import Environment, untouched_environment
+from tests.packaging.environments import Environment, pip_for, untouched_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +25,9 @@ NOT_OF_THE_PROJECT = shutil.ignore_patterns(
     ".git", ".venv*", ".coverage*", ".*_cache", ".hypothesis", "*.egg-info", "__pycache__",
     *("build", "dist", "htmlcov"),
 )  # fmt: skip
+
+
+WITHOUT_A_REGISTRY = ("--no-deps", "--no-build-isolation", "--no-index")
 
 
 def build(kind: str, project: Path, into: Path, **variables: str) -> Path:
@@ -41,6 +47,21 @@ def build(kind: str, project: Path, into: Path, **variables: str) -> Path:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    (found,) = into.iterdir()
+    return found
+
+
+def pip_wheel(project: Path, into: Path) -> Path:
+    """Build a wheel by `pip wheel .`, with the setuptools that is here."""
+    done = subprocess.run(
+        [*pip_for(sys.executable), "wheel", *WITHOUT_A_REGISTRY, "--wheel-dir", str(into), "."],
+        cwd=project,
+        env=untouched_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
     (found,) = into.iterdir()
     return found
 
@@ -65,10 +86,10 @@ def unpacked(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def wheel(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel, built from the source distribution."""
+    """A wheel, built from the source distribution by `pip wheel .`."""
     copy = tmp_path_factory.mktemp("wheel")
     shutil.copytree(unpacked, copy / "project", symlinks=True)
-    return build("wheel", copy / "project", copy / "wheel")
+    return pip_wheel(copy / "project", copy / "wheel")
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ def interpreters() -> dict[str, str]:
     """Version and program of each Python that can be tried: the one of the tests, and others."""
     found = {OURS: sys.executable}
     for version in ("3.11", "3.12", "3.13"):
-        pyenv = Path(os.environ.get("PYENV_ROOT", "nowhere"), "versions")
+        pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv", "versions")
         # What pyenv has first on the path is a shell script that takes ten times as long.
         candidates = [str(each) for each in sorted(pyenv.glob(f"{version}.*/bin/python"))]
         candidates += [shutil.which(f"python{version}") or ""]
@@ -51,6 +51,16 @@ def untouched_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in os.environ if not name.startswith(left_out)}
 
 
+def pip_for(python: str, *, of: str = BASE) -> list[str]:
+    """A command that runs pip on an environment that need not have it.
+
+    Args:
+        of: an interpreter that has it, perhaps: else ours has.
+    """
+    with_pip = next((one for one in (of, BASE) if _has_pip(one)), sys.executable)
+    return [with_pip, "-m", "pip", "--disable-pip-version-check", "--python", python]
+
+
 class Environment:
     """A virtual environment without pip; that of its interpreter installs into it, or else ours."""
 
@@ -59,9 +69,7 @@ class Environment:
         base = interpreters()[version]
         making = [base, "-m", "venv", "--without-pip", str(folder)]
         subprocess.run(making, env=untouched_environment(), check=True)
-        # The tests' own environment may have been made without pip, as this one.
-        with_pip = (one for one in (base, BASE) if _has_pip(one))
-        self._with_pip = next(with_pip, sys.executable)
+        self._pip = pip_for(self.python, of=base)  # ours may have been made without, as this one
         (self.site,) = folder.glob("lib/python*/site-packages")
         self.is_ours = version == OURS
 
@@ -80,9 +88,8 @@ class Environment:
 
     def pip(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run pip on it."""
-        pip = [self._with_pip, "-m", "pip", "--disable-pip-version-check", "--python", self.python]
         return subprocess.run(
-            [*pip, *arguments],
+            [*self._pip, *arguments],
             env=untouched_environment(),
             capture_output=True,
             text=True,
