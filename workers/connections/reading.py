@@ -149,20 +149,21 @@ class ReadSide:
         return more
 
     def go_on(self, now: int) -> None:
-        """Go on with who was held in an earlier turn, once the reports are out.
+        """Go on with who was held in an earlier turn, and whose report is out.
 
         Before new messages are seen, of which the publisher has heard meanwhile who wants them.
         """
-        promised = self._tail.promised
-        if self._channel.pending or not (self._reported or promised):
+        promised, channel = self._tail.promised, self._channel
+        if not self._reported and not promised:
             return
-        for peer, reported in list(self._reported.items()):
-            self._finish(peer, reported.answers, now)
-        self._reported.clear()
-        for peer, since in promised.items():  # who is held since then
-            self._pump.release(peer.member, peer.wants, since, now)
-            self._desk.replays.keep(peer, now)
-        promised.clear()
+        out = [who for who, one in self._reported.items() if one.number <= channel.departed]
+        for peer in out:
+            self._finish(peer, self._reported.pop(peer).answers, now)
+        for peer in out if channel.pending else list(promised):  # who is held since then
+            if peer in promised:
+                self._pump.release(peer.member, peer.wants, promised[peer], now)
+                self._desk.replays.keep(peer, now)
+                promised.pop(peer, None)
 
     def _read_some(self, now: int, left: int, apply_ns: int) -> bool:
         """Read for about so many ns.

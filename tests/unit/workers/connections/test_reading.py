@@ -492,6 +492,24 @@ def test_whose_report_does_not_get_out_is_held_until_it_has_and_nobody_else(two:
     assert not two.tail.promised
 
 
+def test_whose_report_is_out_goes_on_though_those_of_others_wait(two: Desk) -> None:
+    """What is published then the publisher has heard that it wants."""
+    two.channel.room = 0
+    assert two.talk(1) == 0
+    first, second = (peer.member for peer in two.peers)
+    two.channel.room = 1
+    two.channel.flush()
+    two.side.go_on(0)
+    assert two.called("pump.release") == [first]
+    assert [*two.tail.promised] == [two.peers[1]]
+    two.channel.room = 1
+    two.channel.flush()
+    two.side.go_on(0)
+
+    assert two.called("pump.release") == [first, second]
+    assert not two.tail.promised
+
+
 def test_if_no_report_gets_out_all_are_held_until_they_have(two: Desk) -> None:
     two.channel.room = 0
     assert two.talk(1) == 0
