@@ -22,6 +22,7 @@ from tests.simulation.shown.observing_takeovers import observe_takeovers
 from tests.simulation.shown.publishing import DEATHS_FROM, SUBSCRIBERS_MAX
 from tests.simulation.shown.world import ShownWorld
 from tests.simulation.takeovers.coordinator import Coordinator
+from tests.simulation.takeovers.dying import LastFate
 from tests.simulation.takeovers.machine import Machine
 from tests.simulation.takeovers.published import Looking
 from tests.simulation.violated import Violated, require
@@ -63,6 +64,7 @@ class DyingWorld(ShownWorld):
         rng = self.rng
         self.machine = Machine(lambda _connection: None)
         self.kills: Counter[str] = Counter()
+        self.last = LastFate(rng, "", self.kills)  # the publisher's, which does not die here
         self.closings: Counter[str] = Counter()
         self.resumed = 0
         self.is_calm = False
