@@ -95,6 +95,30 @@ def test_the_run_goes_on_and_names_the_test_that_hangs(
     assert " in test_hangs_and_has_a_child\n" in text, "there are no stacks"
 
 
+def test_two_long_lists_that_differ_are_told_soon(tmp_path: Path) -> None:
+    """The whole difference of these takes hours, and pytest shows it where `CI` is set."""
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["tests.helpers.comparing"]')
+    (tmp_path / "test_long.py").write_text(
+        "def test_differs():\n"
+        "    said = [b'message number %d of the topic' % number for number in range(4_000)]\n"
+        "    assert said == [b'message number %d of a topic' % (n + 7) for n in range(4_000)]\n"
+        "def test_differs_a_little():\n"
+        "    assert list(range(20)) == [*range(19), 20]\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-rN", "-pno:cacheprovider", str(tmp_path)],
+        env={**ENVIRONMENT, "CI": "true", "BUILD_NUMBER": "1"},
+        cwd=tmp_path,
+        timeout=DEADLINE_S,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert "2 failed" in done.stdout
+    assert "At index 0 diff: b'message number 0 of the topic'" in done.stdout
+    assert done.stdout.count("Full diff:") == 1, "of the short ones, as ever"
+
+
 def test_at_the_limit_processes_say_where_they_are(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -32,7 +32,7 @@ from tests.helpers.certificates import (
 from tests.helpers.happenings import Told
 from tests.helpers.tls import ask_for_new_keys
 from tests.helpers.tls_server import TlsServer, TlsTalk, have_it, stock_context
-from tests.helpers.waiting import DEADLINE_S
+from tests.helpers.waiting import DEADLINE_S, wait_until
 
 S = DEADLINE_S
 TRUSTS = auth.TlsClient(ca=AUTHORITY)
@@ -81,7 +81,10 @@ class TestHandshakes:
                 drip(talk.socket, talk.records.take_output(), 40)
                 talk.serve().publish(b"A", b"first")
 
-            async with fanout.asyncio.Subscriber(server.endpoint, tls=TRUSTS) as subscriber:
+            async with (
+                asyncio.timeout(S),
+                fanout.asyncio.Subscriber(server.endpoint, tls=TRUSTS) as subscriber,
+            ):
                 serving = asyncio.ensure_future(asyncio.to_thread(serve))
                 while not serving.done():
                     receiving = asyncio.ensure_future(subscriber.recv(S))
@@ -185,11 +188,15 @@ class TestTraffic:
         with TlsServer(receive_buffer=4096) as server, connected(server, told) as subscriber:
             talk = server.accept().serve()
             before = psutil.Process().memory_info().rss
+
+            def ask() -> bool:
+                for _ in range(100):
+                    ask_for_new_keys(talk.records._tls)
+                talk.flush()
+                return bool(told.of(LOST))
+
             with suppress(OSError):
-                while not told.of(LOST):
-                    for _ in range(100):
-                        ask_for_new_keys(talk.records._tls)
-                    talk.flush()
+                wait_until(ask, "the subscriber gives up")
             assert "goes on asking, and does not read the answers" in first(told, LOST)
             assert psutil.Process().memory_info().rss - before < 100 * SAID_BYTES_MAX
             serve_again(server, subscriber)
