@@ -216,8 +216,11 @@ class Naive:
         if not (self.begun and self.apart) and not self._has_passed:
             self._say()
             if self._thins and not self.saying and not self.pass_until:
-                self._thin()
-                self._say()
+                if self.begun:  # that is sent to its end before what follows is looked at
+                    self.apart = True
+                else:
+                    self._thin()
+                    self._say()
         if not self.queue and not self._has_passed:
             self.finishes = ""
             self._say()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fanout.terms.slow_policy import SlowPolicy
@@ -44,6 +44,15 @@ STEPS = st.one_of(
 
 @settings(deadline=None, max_examples=60)
 @given(POLICIES, WANTS, TOLD, st.lists(STEPS, max_size=25))
+@example(
+    *(SlowPolicy(), (b"",), 0),
+    [
+        ("publish", [b"A"] * 4),
+        ("room", 20),
+        ("policy", SlowPolicy("conflate")),
+        ("publish", [b"A"]),
+    ],
+)
 def test_the_same_is_sent_lost_conflated_and_told_as_of_a_queue(
     policy: SlowPolicy, wants: tuple[bytes, ...], told: int, steps: list[Any]
 ) -> None:
