@@ -10,7 +10,7 @@
    that may be interrupted is one step here. */
 
 #include "speed/lock.h"
-#include "speed/sending.h"
+#include "speed/verbs.h"
 
 static PyMethodDef log_methods[] = {
     {"append_coded", log_append_coded, METH_O, "See `LogWriter.append_batch`."},

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Verbs that compiled code makes the usual calls of, and when these append: numbers of `verbs.h`.
+# Verbs that compiled code makes the usual calls of, and when these append, as `arguments.h` has it.
 _VERBS = {"publish": 0, "send": 1, "send_multipart": 2}
 _NOW, _TO_BATCH, _AWAITED = range(3)
 

@@ -5,7 +5,7 @@
 
 #pragma once
 
-#include "verbs.h"
+#include "arguments.h"
 
 enum { GIVEN = 3 }; /* arguments that a usual call has at most, with the publisher */
 
@@ -49,7 +49,6 @@ static void warn_of(Verb *verb) {
 /* Who is interrupted between the call and the await has not forgotten it. */
 static void sending_dealloc(PyObject *object) {
     Sending *self = (Sending *)object;
-    PyTypeObject *type = Py_TYPE(object);
     PyObject_GC_UnTrack(object);
     if (!self->has_begun && !PyErr_Occurred()) warn_of(self->verb);
     Sending_clear(object);
@@ -57,7 +56,7 @@ static void sending_dealloc(PyObject *object) {
         free_object(object);
     } else {
         spare_sending = self;
-        Py_DECREF(type);
+        Py_DECREF(Py_TYPE(object));
     }
 }
 
