@@ -35,17 +35,17 @@ class InPlace:
         seal: crypto_box_easy_afternm(box, text, size, nonce, key) of libsodium; not 0 = it failed.
     """
 
-    __slots__ = ("_boxes", "_counters", "_cut", "_inner", "_kept", "_out", "_pack", "_seal",
-                 "_sizes", "_texts", "_view", "layout")  # fmt: skip
+    __slots__ = ("_boxes", "_counters", "_cut", "_out", "_pack", "_seal", "_sizes", "_texts",
+                 "_view", "layout")  # fmt: skip
 
     def __init__(self, layout: LaidOut, ffi: Any, seal: Callable[..., int]) -> None:
         self.layout = layout
         self._seal = seal
         self._out = bytearray(layout.template)
         self._view = memoryview(self._out)
-        # Both keep what they point into.
-        out = self._kept = ffi.from_buffer("unsigned char[]", self._out)
-        inner = self._inner = ffi.from_buffer("unsigned char[]", layout.inner)
+        # What these point into is kept by `_view`, so that it cannot move, and by the layout.
+        out = ffi.from_buffer("unsigned char[]", self._out)
+        inner = ffi.from_buffer("unsigned char[]", layout.inner)
         places = layout.places
         self._counters = [slice(at, at + SHORT_NONCE_BYTES) for at, _, _ in places]
         self._boxes = [out + (at + SHORT_NONCE_BYTES) for at, _, _ in places]

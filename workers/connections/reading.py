@@ -11,7 +11,7 @@ Who says more than its budget allows is *spared*: its input is left for a while.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fanout.basics.units import NS
 from fanout.control.conduct import Throttled
@@ -118,9 +118,9 @@ class ReadSide:
         self._readable.forget(peer)
         self._parts.forget(peer)
         self._half_closed.forget(peer)
-        known: tuple[dict[Peer, Any], ...] = self._tail.promised, self._changes, self._reported
-        for one in known:
-            one.pop(peer, None)
+        self._tail.promised.pop(peer, None)
+        self._changes.pop(peer, None)
+        self._reported.pop(peer, None)
         self.self_service.forget(peer.id)
 
     def turn(self, now: int, *, busy: bool = False) -> bool:
