@@ -262,7 +262,7 @@ class Backlog(Losing):
         at = values.sequences.place_of(member.sequence)
         if at == len(values.sequences):
             return self._end_pass(member, until)
-        load = values.load(at, member.encoding, self._log)
+        load = values.load(at, member.encoding)
         bounds, base, stop = load.bounds, load.first, load.stop
         if member.gaps is not None and member.gaps.pending:  # it is told of it in its place
             told_at = values.sequences.place_of(member.gaps.pending[0].first)

@@ -119,12 +119,12 @@ class Values:
         low, high = self._places(first, stop)
         return self.sequences[low], self.sequences[high - 1]
 
-    def load(self, at: int, encoding: Encoding | None, log: LogReader) -> JoinedValues:
+    def load(self, at: int, encoding: Encoding | None) -> JoinedValues:
         """What is sent at once, with the one at this place in it."""
         for load in self._loads:
             if load.first <= at < load.stop and load.encoding is encoding:
                 return load
-        load = self._join(at, encoding, log)
+        load = self._join(at, encoding)
         if len(self._loads) >= (LOADS_KEPT if self.are_shared else 1):
             del self._loads[0]
         self._loads.append(load)
@@ -137,7 +137,8 @@ class Values:
     def _size(self, low: int, high: int) -> int:
         return sum(self._log.sizes(self.sequences.some(low, high)))
 
-    def _join(self, at: int, encoding: Encoding | None, log: LogReader) -> JoinedValues:
+    def _join(self, at: int, encoding: Encoding | None) -> JoinedValues:
+        log = self._log
         count = min(BLOCK, BYTES_AT_ONCE * len(self.sequences) // (self._sums[-1] + 1) + 1)
         while True:
             chosen = self.sequences.some(at, min(at + count, len(self.sequences)))

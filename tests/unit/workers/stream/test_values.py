@@ -67,7 +67,7 @@ def test_what_is_sent_is_the_messages_in_their_order(
 ) -> None:
     values = Values(sequences, reader)
     for at, sequence in enumerate(sequences):
-        load = values.load(at, encoding, reader)
+        load = values.load(at, encoding)
         low, high = load.bounds[at - load.first : at - load.first + 2]
         piece = reader.piece(sequence)
         assert load.data[low:high] == (
@@ -81,22 +81,22 @@ def test_what_is_sent_is_the_messages_in_their_order(
 def test_each_is_joined_once_however_little_a_socket_takes(reader: Counting) -> None:
     values = Values(range(COUNT), reader)
     for at in range(COUNT):
-        values.load(at, None, reader)
+        values.load(at, None)
 
     assert reader.joined_bytes == values.amount(0, COUNT).bytes > 8 * BYTES_AT_ONCE
 
 
 def test_members_at_the_same_place_share_and_one_alone_keeps_little(reader: Counting) -> None:
     values = Values(range(COUNT), reader)
-    first = values.load(0, None, reader)
-    assert values.load(first.stop, None, reader) is not first
-    assert values.load(0, None, reader) is not first
+    first = values.load(0, None)
+    assert values.load(first.stop, None) is not first
+    assert values.load(0, None) is not first
 
     values.share()
-    loads = [values.load(0, None, reader)]
+    loads = [values.load(0, None)]
     while len(loads) < LOADS_KEPT:
-        loads.append(values.load(loads[-1].stop, None, reader))
-    assert [values.load(load.first, None, reader) for load in loads] == loads
+        loads.append(values.load(loads[-1].stop, None))
+    assert [values.load(load.first, None) for load in loads] == loads
 
 
 def test_a_message_that_is_larger_than_a_send_goes_alone() -> None:
@@ -105,7 +105,7 @@ def test_a_message_that_is_larger_than_a_send_goes_alone() -> None:
         log.publish(b"", bytes(size))
     values = Values(range(3), log.reader)
 
-    loads = [values.load(at, None, log.reader) for at in range(3)]
+    loads = [values.load(at, None) for at in range(3)]
     assert [(load.first, load.stop) for load in loads] == [(0, 1), (1, 2), (2, 3)]
 
 
@@ -122,7 +122,7 @@ def test_passes_of_many_take_no_more_together_than_is_documented(step: int) -> N
         values = [Values(sequences, log.reader) for sequences in chosen]
         taken, _most = tracemalloc.get_traced_memory()
         for one in values:
-            one.load(len(one.sequences) // 2, None, log.reader)
+            one.load(len(one.sequences) // 2, None)
         sending, _most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -139,7 +139,7 @@ def test_one_that_goes_alone_keeps_what_it_sends_and_nothing_of_before() -> None
         log.publish(b"t", b"%d" % number)
     values = Values(range(COUNT), log.reader)
 
-    loads = [values.load(at, None, log.reader) for at in range(COUNT)]
+    loads = [values.load(at, None) for at in range(COUNT)]
     assert len(values._loads) == 1
     assert max(len(load.data) for load in loads) <= BYTES_AT_ONCE
 
