@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# No descriptor, of the process or of the machine, or no memory is left for one connection more.
+EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 REFUSED = frozenset((errno.EPERM, errno.EACCES, errno.ENOSYS))  # by a sandbox, or an old kernel
 
 
@@ -23,6 +25,11 @@ class RefusedError(OSError):
 def is_refused(error: OSError) -> bool:
     """Whether the system does not let us make this call at all."""
     return error.errno in REFUSED
+
+
+def is_exhausted(error: OSError) -> bool:
+    """Whether nobody can be accepted until something is free again; who waits goes on waiting."""
+    return error.errno in EXHAUSTED
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fanout.basics.descriptors import duplicate, standard_taken
+from fanout.basics.system_calls import is_exhausted
 from fanout.control.judging import Secure
 from fanout.coordinator.actions import HandOver, Tell
 from fanout.coordinator.addresses import AddressRefusal
@@ -54,7 +55,6 @@ REFUSED_HELD = 1.0  # seconds that who is refused for its address is held: libzm
 PAUSE = 0.5  # seconds without accepting after the system ran out of something
 _MORE_FILES = " (raise the limit of open files: ulimit -n, LimitNOFILE=)"
 _OF_ADDRESS = {Reason.ADDRESS_FULL, Reason.ADDRESS_HALF_OPEN, Reason.ADDRESS_RATE}
-_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class Reception:
@@ -250,7 +250,7 @@ class Reception:
             except BlockingIOError:
                 break
             except OSError as error:
-                if error.errno in _EXHAUSTED:
+                if is_exhausted(error):
                     actions += self._exhausted(error)
                     break
                 continue  # that peer is gone already (ECONNABORTED and the like)

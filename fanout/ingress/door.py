@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import select
 import socket
 import time
@@ -11,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from fanout.basics.descriptors import standard_taken
-from fanout.basics.system_calls import explain
+from fanout.basics.system_calls import explain, is_exhausted
 from fanout.events import Event, EventKind
 from fanout.ingress.admission import ForbiddenTopicError
 from fanout.ingress.intake import ProducerHalf
@@ -36,7 +35,6 @@ ACCEPTS_PER_TURN = 64  # then producers get their turn
 PAUSE = 0.5  # seconds without accepting after the system ran out of something
 UNSENT_MAX = 64 * 1024  # bytes of answers to PINGs; who does not read them is ended
 BEGUN_BYTES_MAX = 256 * 1024 * 1024  # of messages that are not whole, all together: in memory
-_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class Door:
@@ -123,7 +121,7 @@ class Door:
             except BlockingIOError:
                 return
             except OSError as error:
-                if error.errno in _EXHAUSTED:
+                if is_exhausted(error):
                     self._pause(source, error, now)
                     return
                 continue  # that one has left already

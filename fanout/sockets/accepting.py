@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 from typing import TYPE_CHECKING
 
-from fanout.basics.system_calls import explain
+from fanout.basics.system_calls import explain, is_exhausted
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
 
 ACCEPT_MAX = 64  # connections in a row: those that are there are to be served, too
-EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class ExhaustedError(Exception):
@@ -31,7 +29,7 @@ def waiting_at(listening: socket.socket) -> Iterator[tuple[socket.socket, object
         except BlockingIOError:
             return
         except OSError as error:
-            if error.errno in EXHAUSTED:
+            if is_exhausted(error):
                 raise ExhaustedError(explain(error)) from error
             continue  # it has left already
         yield came

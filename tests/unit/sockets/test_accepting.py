@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from fanout.sockets.accepting import ACCEPT_MAX, EXHAUSTED, ExhaustedError, waiting_at
+from fanout.basics.system_calls import EXHAUSTED
+from fanout.sockets.accepting import ACCEPT_MAX, ExhaustedError, waiting_at
 
 
 class Listening:
