@@ -71,7 +71,7 @@ ABOUT_SEVERAL = {
     "coordinator/test_mutations.py": "supervision, and the checks of it",
     "coordinator/test_supervision_ends.py": "ends of workers: supervision.py, pace.py, exits.py",
     "send/test_compiled_mistakes.py": "what compiled code is handed that is wrong: fanout/speed/",
-    "send/test_compiled_verbs.py": "verbs that are compiled: fanout/speed/verbs.h and sending.h",
+    "send/test_compiled_verbs.py": "verbs that are compiled: {arguments,sending,verbs}.h",
     "send/test_path_enlarging.py": "more workers than at the start: path.py",
     "shm/test_order.py": "the order of stores and loads of all records",
     "shm/test_records.py": "header, slots, cards, clock and ends",
