@@ -23,10 +23,11 @@ from tests.helpers.programs import is_alive
 from tests.helpers.watchdog import FOLDER, STACKS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 LOOK_EVERY_S = 1.0
 PRINTING_S = 20.0  # within it a process that is asked to has printed its stacks
+EXECUTING_S, EXECUTING_LOOKS = 0.001, 20  # how often it is looked again for an environment
 LEAVING_S = 60.0  # within it whatever the tests have started is gone, after their end
 
 _never = threading.Event()
@@ -96,7 +97,7 @@ class Run:
 
     def _is_of_the_run(self, process: psutil.Process) -> bool:
         try:
-            return self._mark in Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
+            return self._mark in environment_of(process.pid).split(b"\0")
         except OSError:  # it has ended, or is another user's
             return False
 
@@ -112,6 +113,27 @@ class Run:
         except FileNotFoundError:
             return f"process {path.stem}, at its exit"
         return f"process {path.stem}, for {seconds:.0f} s at {what}"
+
+
+def _read_environment(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/environ").read_bytes()
+
+
+def environment_of(pid: int, read: Callable[[int], bytes] = _read_environment) -> bytes:
+    """With what it was started.
+
+    There is nothing to be read for some microseconds in which it becomes another program.
+
+    Raises:
+        OSError: it has ended, or is no program.
+    """
+    for _ in range(EXECUTING_LOOKS):
+        found = read(pid)
+        if found:
+            break
+        os.readlink(f"/proc/{pid}/exe")
+        _never.wait(EXECUTING_S)
+    return found
 
 
 def _catches(process: psutil.Process, number: int) -> bool:
