@@ -223,11 +223,16 @@ class Options:
             raise ConfigError(
                 "slow_limit_bytes goes with an action alone: in a SlowPolicy it is limit_bytes"
             )
-        log = self.log_bytes, Layout.for_options(self.log_bytes, 1).entries
+        log = self.log_bytes, self.log_entries
         check_limits("slow_policy", self.policy, *log)
         check_limits("self_service_max", self.self_service_bound, *log)
         for index, rule in enumerate(self.slow_rules):
             check_limits(f"slow_rules[{index}]", rule.policy, *log)
+
+    @property
+    def log_entries(self) -> int:
+        """How many messages the log holds at most, however small they are."""
+        return Layout.for_options(self.log_bytes, 1).entries
 
     @property
     def policy(self) -> SlowPolicy:

@@ -20,7 +20,6 @@ from fanout.control.messages import SetPolicy
 from fanout.coordinator.actions import NoteChoice, Say, Tell, tell_of
 from fanout.coordinator.addresses import ip_of
 from fanout.events import EventKind
-from fanout.shm.layout import Layout
 from fanout.terms.slow_policy import LOG_PART, SlowPolicy
 
 if TYPE_CHECKING:
@@ -219,14 +218,13 @@ def chosen_on(base: SlowPolicy, settings: Settings, most: SlowPolicy) -> SlowPol
 def choices_for(options: Options) -> Choices:
     """The choices of a publisher with these options: nobody chooses more than its log can hold."""
     most = options.self_service_bound
-    entries = Layout.for_options(options.log_bytes, 1).entries
     return Choices(
         options.policy,
         options.slow_rules,
         replace(
             most,
             limit_bytes=most.limit_bytes or options.log_bytes // LOG_PART,
-            limit_messages=most.limit_messages or entries // LOG_PART,
+            limit_messages=most.limit_messages or options.log_entries // LOG_PART,
         ),
     )
 

@@ -234,8 +234,8 @@ class Engine:
         self.gate.check_use()
         chosen = None if policy is None else as_policy("policy", policy)
         if chosen is not None:
-            size = self.options.log_bytes
-            check_limits("policy", chosen, size, Layout.for_options(size, 1).entries)
+            options = self.options
+            check_limits("policy", chosen, options.log_bytes, options.log_entries)
         self._coordinator.act(lambda state: reports.set_slow_policy(state, subscriber, chosen))
 
     # Questions.
