@@ -6,10 +6,10 @@ import socket
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
+from fanout.transport.kernel import tcp_info
+
 if TYPE_CHECKING:
     from fanout.transport.listener import Listener
-
-from fanout.transport.kernel import tcp_info
 
 # struct tcp_info of linux/tcp.h. Of a socket that listens the kernel says there (tcp_get_info() in
 # net/ipv4/tcp.c) how many connections wait in `tcpi_unacked`, and in `tcpi_sacked` how many may.
