@@ -21,7 +21,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fanout.basics.descriptors import duplicate, standard_taken
-from fanout.basics.system_calls import is_exhausted
 from fanout.control.judging import Secure
 from fanout.coordinator.actions import HandOver, Tell
 from fanout.coordinator.addresses import AddressRefusal
@@ -32,6 +31,7 @@ from fanout.errors import ConfigError
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
 from fanout.security.judges import Judges
+from fanout.transport.accepting import ExhaustedError, waiting_at
 from fanout.transport.kernel import prepare_listener
 from fanout.transport.kernel_queues import KernelQueues, memory_for_tcp
 from fanout.transport.listener import Listener, peer_name
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from fanout.security.endpoints import Security
     from fanout.security.tls import Tls
 
-ACCEPTS_PER_TURN = 64  # then other events get their turn; a storm is taken in slices
 OTHER_DESCRIPTORS = 256  # beside one for each subscriber: ours, and what the user has open
 HELD_MAX = 1_024  # connections that are held before their end; the oldest make room for others
 REFUSED_HELD = 1.0  # seconds that who is refused for its address is held: libzmq is back in 0.1 s
@@ -244,19 +243,13 @@ class Reception:
     def _accept(self, listener: Listener) -> list[Action]:
         actions = queue_full(listener, self._state.ledger)
         moment = self._moment()
-        for _ in range(ACCEPTS_PER_TURN):
-            try:
-                connection, address = listener.socket.accept()
-            except BlockingIOError:
-                break
-            except OSError as error:
-                if is_exhausted(error):
-                    actions += self._exhausted(error)
-                    break
-                continue  # that peer is gone already (ECONNABORTED and the like)
-            actions += self._welcome(connection, address, listener, moment)
-            if self._paused_until is not None:
-                break  # the rest waits in the listen queue
+        try:
+            for connection, address in waiting_at(listener.socket):
+                actions += self._welcome(connection, address, listener, moment)
+                if self._paused_until is not None:
+                    break  # the rest waits in the listen queue
+        except ExhaustedError as error:
+            actions += self._exhausted(error)
         return actions
 
     def _moment(self) -> Moment:

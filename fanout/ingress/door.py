@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from fanout.basics.descriptors import standard_taken
-from fanout.basics.system_calls import explain, is_exhausted
+from fanout.basics.system_calls import explain
 from fanout.events import Event, EventKind
 from fanout.ingress.admission import ForbiddenTopicError
 from fanout.ingress.intake import ProducerHalf
@@ -19,6 +19,7 @@ from fanout.ingress.poller import HANGUP
 from fanout.ingress.sources import Connection
 from fanout.reasons import Reason
 from fanout.transport.accept_queue import crowded
+from fanout.transport.accepting import ExhaustedError, waiting_at
 from fanout.transport.listener import never_block, peer_name
 from fanout.zmtp import Ready
 from fanout.zmtp.errors import OverLimitError
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from fanout.ingress.terms import Terms
     from fanout.zmtp import SessionEvent
 
-ACCEPTS_PER_TURN = 64  # then producers get their turn
 PAUSE = 0.5  # seconds without accepting after the system ran out of something
 UNSENT_MAX = 64 * 1024  # bytes of answers to PINGs; who does not read them is ended
 BEGUN_BYTES_MAX = 256 * 1024 * 1024  # of messages that are not whole, all together: in memory
@@ -115,27 +115,20 @@ class Door:
         if text:
             source.accept_queue_full += 1
             self._tell(Event(EventKind.ACCEPT_QUEUE_FULL, f"producers: {text}"))
-        for _ in range(ACCEPTS_PER_TURN):
-            try:
-                sock, address = source.listener.socket.accept()
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if is_exhausted(error):
-                    self._pause(source, error, now)
-                    return
-                continue  # that one has left already
-            source.accepted += 1
-            peer = peer_name(sock, address)
-            if len(source.connections) >= source.max_producers:
-                source.refused += 1
-                sock.close()
-                text = f"{source.max_producers} producers are connected (max_producers)"
-                self._tell(Event(EventKind.CONNECTION_REFUSED, text, peer=peer, cause=Reason.FULL))
-                continue
-            self._welcome(source, sock, peer, now)
+        try:
+            for sock, address in waiting_at(source.listener.socket):
+                self._welcome(source, sock, peer_name(sock, address), now)
+        except ExhaustedError as error:
+            self._pause(source, error, now)
 
     def _welcome(self, source: Source, sock: socket.socket, peer: str, now: float) -> None:
+        source.accepted += 1
+        if len(source.connections) >= source.max_producers:
+            source.refused += 1
+            sock.close()
+            text = f"{source.max_producers} producers are connected (max_producers)"
+            self._tell(Event(EventKind.CONNECTION_REFUSED, text, peer=peer, cause=Reason.FULL))
+            return
         terms = self._terms
         intake = ProducerHalf(source.admission, self._message_limit, terms.max_command_bytes)
         connection = Connection(source, sock, peer, intake)

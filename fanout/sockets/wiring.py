@@ -10,13 +10,13 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
-from fanout.basics.system_calls import RefusedError
-from fanout.sockets.accepting import ExhaustedError, waiting_at
+from fanout.basics.system_calls import RefusedError, explain
 from fanout.sockets.dial import DialState
 from fanout.sockets.parting import has_parted, part_with
 from fanout.sockets.peer import earliest
 from fanout.sockets.plug import Plug, hurry
 from fanout.transport.accept_queue import crowded
+from fanout.transport.accepting import ExhaustedError, waiting_at
 from fanout.transport.connecting import connected_to
 from fanout.transport.endpoints import IpcEndpoint
 from fanout.transport.hosts import is_host_there
@@ -134,7 +134,7 @@ class Wiring:
             for sock, address in waiting_at(plug.sock):
                 self._adopt(sock, address, now)
         except ExhaustedError as error:
-            self._core.refused(plug.name, f"cannot accept: {error}")
+            self._core.refused(plug.name, f"cannot accept: {explain(error)}")
             self._watcher.watch(plug, read=False, write=False)
             self._pausing[plug] = now + ACCEPT_PAUSE_S
 

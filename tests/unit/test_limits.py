@@ -31,6 +31,7 @@ from fanout.reporting import event_queue
 from fanout.send import lock, wire
 from fanout.shm import layout
 from fanout.terms import peer_budget, reserved, slow_options
+from fanout.transport import accepting
 from fanout.workers import naps
 from fanout.workers.connections import (
     budgets,
@@ -71,7 +72,7 @@ LIMITS: dict[str, tuple[str, ...]] = {  # how the row begins, and what stands in
         f"or {size(TUNING.chunk_bytes)}, each grouped by up to {TUNING.chunk_tables} lengths",
     ),
     "pause of a worker": (f"up to {times(naps.NAP_MAX)}, above {naps.FLOOD_RATE:,} messages/s",),
-    "connections accepted in one turn": (f"{reception.ACCEPTS_PER_TURN}",),
+    "connections accepted in one turn": (f"{accepting.ACCEPTS_PER_TURN}",),
     "connections that are held": (f"{reception.HELD_MAX:,}",),
     "how long who has [keys that do not fit": (
         f"{times(addresses.REFUSAL_HOLD)}, from the second time in "
