@@ -57,6 +57,7 @@ class Raw:
         self._talks_at = 0.0
         self._comes_at = 0.0
         self._received = 0
+        self.is_open = False
         self._connect(first)
 
     @property
@@ -71,12 +72,12 @@ class Raw:
         else:
             self._connect_by_tcp()
         self.socket.setblocking(False)
-        self.is_open = True
         self.stream = Stream(self.person.oracle(first), self._answer, self._published)
         self._out: deque[tuple[float, bytes]] = deque()
         # The handshake is said at once and whole: who loses its worker in it is closed, rightly.
         greeting = GREETING[:11] + bytes((self.person.minor,)) + GREETING[12:]
         self.socket.sendall(greeting + READY + self._subscribe(self.person.subscriptions))
+        self.is_open = True  # not before: who accepts may have died, and this is closed then
 
     def _connect_by_tcp(self) -> None:
         self.socket = socket.socket()
