@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 BOUND = 300 * MILLISECOND  # for deliveries; then everything is closed
 TICK = 100 * MILLISECOND  # in which a worker looks at the clock
 BUSY = 20_000  # ns that pass in a round in which somebody has something to do
+WAITING = TICK // 10  # in one at most in which nothing moves, though somebody is behind
 IDLE = 20 * MILLISECOND  # else
 CLOSED_OVER = 3_600.0  # seconds over which a publisher may be closed just then
 
@@ -93,6 +94,7 @@ class Orphaned(Settling):
 
     def _see_the_end_of_it(self, living: list[Process]) -> None:
         died, head, number = self.now, self.publisher.head, 0
+        pause, before = BUSY, self._moved(living)
         for process in living:
             if self.past.random() < 0.5:  # else it finds its channel closed first
                 process.be_told()
@@ -106,9 +108,19 @@ class Orphaned(Settling):
                 if number % 8 == 7:
                     process.tick()
                 process.turn()
-            self.now += BUSY if any(one.is_behind(head) for one in left) else IDLE
+            # Twice as long after each round without effect: what is left to wait for is time.
+            pause = BUSY if before != (before := self._moved(living)) else min(2 * pause, WAITING)
+            self.now += pause if any(one.is_behind(head) for one in left) else IDLE
             overdue = self.now > died + BOUND + TICK
             require(not overdue, f"workers {[one.index for one in left]} go on without a publisher")
+
+    def _moved(self, living: list[Process]) -> list[tuple[int, ...]]:
+        """All that moves: where workers stand, and what has come and gone of each connection."""
+        ends = [(one, one.connection) for one in self.subscribers.values()]
+        return [
+            *((one.worker.pump.front, one.fate.is_alive) for one in living),
+            *((to.acked, to.received, len(to.unread), one.read_bytes) for one, to in ends),
+        ]
 
     def _require_all_of_it(self, one: Subscriber, owed: set[int]) -> None:
         """It has got what was committed, and not a byte of anything else."""
