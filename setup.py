@@ -5,7 +5,8 @@
 - The description on an index has no neighbours: the README's links to files of the repository
   become their paths, and its pictures are left out.
 - The compiled part is built for the stable ABI of Python 3.11, so that one wheel serves all later
-  ones; where it cannot be built, fanout does without.
+  ones; where it cannot be built, fanout does without. It has in it for which sources it was built:
+  one that is left over from others is not used.
 """
 
 from __future__ import annotations
@@ -31,6 +32,12 @@ def description() -> str:
     return _LINK.sub(r"\1 (`\2`)", _PICTURE.sub("", text))
 
 
+def sources() -> str:
+    """What `fanout.compiled` expects of the compiled part; it cannot be imported yet."""
+    text = (ROOT / "fanout" / "compiled.py").read_text(encoding="utf-8")
+    return str(re.findall(r'^SOURCES = "(\w+)"$', text, re.MULTILINE)[0])
+
+
 class LinkedSdist(sdist):
     """A source distribution in which the link is a link."""
 
@@ -49,7 +56,8 @@ setup(
         Extension(
             "fanout._speed",
             ["fanout/_speed.c"],
-            depends=sorted(glob("fanout/speed/*.h", root_dir=ROOT)),
+            depends=["fanout/compiled.py", *sorted(glob("fanout/speed/*.h", root_dir=ROOT))],
+            define_macros=[("SOURCES", f'"{sources()}"')],
             py_limited_api=True,
             optional=True,
         )

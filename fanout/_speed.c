@@ -64,8 +64,7 @@ static struct PyModuleDef definition = {
 };
 
 static int fill(PyObject *module) {
-    str_append_plainly = PyUnicode_InternFromString("append_plainly");
-    if (str_append_plainly == NULL) return -1;
+    if (PyModule_AddStringConstant(module, "sources", SOURCES) < 0) return -1;
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         *types[i].type = PyType_FromSpec(types[i].spec);
         if (*types[i].type == NULL) return -1;

@@ -2,6 +2,8 @@
 
 from typing import Any, Self
 
+sources: str
+
 class Lock:
     def __init__(
         self,

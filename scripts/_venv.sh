@@ -78,7 +78,8 @@ import pathlib
 import sys
 
 folder = pathlib.Path(sys.argv[1])
-files = folder / "pyproject.toml", folder / "setup.py", *sorted(folder.glob("fanout/**/*.[ch]"))
+files = [folder / name for name in ("pyproject.toml", "setup.py", "fanout/compiled.py")]
+files += sorted(folder.glob("fanout/**/*.[ch]"))
 project = [path.read_bytes() for path in files]
 print(hashlib.sha256(repr((sys.argv[1:], sys.version, project)).encode()).hexdigest())
 PYTHON

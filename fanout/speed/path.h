@@ -17,7 +17,7 @@ typedef struct {
     char ask_each; /* there are more workers than the word of the sleepers has bytes */
 } Path;
 
-static PyObject *log_type, *path_type, *str_append_plainly;
+static PyObject *log_type, *path_type;
 
 HOLDING(Path, log, 5)
 
@@ -125,5 +125,5 @@ static PyObject *path_append(PyObject *object, PyObject *const *args, Py_ssize_t
     int done = encode((Path *)object, args[1], args, 1, &message);
     if (done > 0) done = append_usual((Path *)object, &message, &sequence);
     if (done != 0) return done < 0 ? NULL : PyLong_FromUnsignedLongLong(sequence);
-    return PyObject_CallMethodObjArgs(object, str_append_plainly, args[0], args[1], NULL);
+    return PyObject_CallMethod(object, "append_plainly", "(OO)", args[0], args[1]);
 }

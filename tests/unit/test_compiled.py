@@ -1,14 +1,19 @@
-"""Whether the compiled part is used: when it was built, and nobody wants Python."""
+"""Whether the compiled part is used: if it is of these sources, and nobody wants Python."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
-from tests.helpers.built import IS_BUILT
+from fanout.compiled import SOURCES
+from tests.helpers.built import IS_BUILT, needs_compiled
+from tests.helpers.programs import ROOT
 from tests.helpers.waiting import DEADLINE_S
 
 ASK = """
@@ -18,6 +23,53 @@ if {hidden!r}:
 from fanout.compiled import is_compiled
 print(is_compiled(), is_compiled())
 """
+PUBLISH = """
+import fanout
+import fanout.asyncio
+from fanout.compiled import is_compiled
+with fanout.Publisher(workers=1, log_bytes="1M") as publisher:
+    with publisher.batch() as batch:
+        batch.publish(b"t", b"x")
+    print(fanout.__file__, publisher.statistics().compiled, publisher.publish(b"t", b"x"))
+"""
+
+
+def run(
+    code: str, folder: Path = ROOT, **environment: str | None
+) -> subprocess.CompletedProcess[str]:
+    """What a program does in this folder.
+
+    Args:
+        environment: variables that are set in it, or None: not set.
+    """
+    given = {name: text for name, text in os.environ.items() if name not in environment}
+    given |= {name: text for name, text in environment.items() if text is not None}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,  # where it looks for modules first
+        env=given,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=True,
+    )
+
+
+def copy_with(folder: Path, change: tuple[bytes, bytes]) -> Path:
+    """A fanout whose compiled part differs from the one that is here in this; returns the part."""
+    (folder / "fanout").mkdir()
+    found = find_spec("fanout._speed")
+    assert found is not None
+    assert found.origin is not None
+    part = Path(found.origin)
+    for path in (ROOT / "fanout").iterdir():
+        if path.name not in (part.name, "__pycache__"):
+            (folder / "fanout" / path.name).symlink_to(path)
+    before = part.read_bytes()
+    assert before.count(change[0]) == 1
+    copy = folder / "fanout" / part.name
+    copy.write_bytes(before.replace(*change))
+    return copy
 
 
 @pytest.mark.parametrize(
@@ -33,17 +85,56 @@ print(is_compiled(), is_compiled())
 def test_it_is_used_if_it_is_there_and_wanted(
     value: str | None, hidden: bool, expected: bool
 ) -> None:
-    environment = {name: text for name, text in os.environ.items() if name != "FANOUT_PURE"}
-    if value is not None:
-        environment["FANOUT_PURE"] = value
-
-    done = subprocess.run(
-        [sys.executable, "-c", ASK.format(hidden=hidden)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=True,
-    )
+    done = run(ASK.format(hidden=hidden), FANOUT_PURE=value)
 
     assert done.stdout.split() == [str(expected)] * 2
+
+
+def test_the_sources_that_are_expected_are_those_that_are_there() -> None:
+    folder = ROOT / "fanout"
+    sources = [folder / "_speed.c", *sorted(folder.glob("speed/*.h"))]
+    digest = sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+
+    assert digest.startswith(SOURCES), f'write SOURCES = "{digest[:16]}", and build it again'
+    assert len(SOURCES) == 16
+
+
+@needs_compiled
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param((SOURCES.encode(), b"f" * len(SOURCES)), id="built from others"),
+        pytest.param((b"\0sources\0", b"\0no_name\0"), id="from before it said from what"),
+    ],
+)
+def test_one_of_other_sources_is_left_unused_and_that_is_said_once(
+    tmp_path: Path, change: tuple[bytes, bytes]
+) -> None:
+    """As it is left over in a checkout that was changed since it was built."""
+    part = copy_with(tmp_path, change)
+
+    done = run(PUBLISH, tmp_path, FANOUT_PURE=None)
+
+    assert done.stdout.split() == [str(tmp_path / "fanout" / "__init__.py"), "False", "1"]
+    assert done.stderr.count("RuntimeWarning") == 1
+    assert f"({part}) is left unused, since it was built from other sources" in done.stderr
+    assert "pip install --editable ." in done.stderr
+
+
+@needs_compiled
+def test_nothing_is_said_of_one_that_nobody_wants(tmp_path: Path) -> None:
+    copy_with(tmp_path, (SOURCES.encode(), b"f" * len(SOURCES)))
+
+    done = run(PUBLISH, tmp_path, FANOUT_PURE="1")
+
+    assert (done.stdout.split()[1:], done.stderr) == (["False", "1"], "")
+
+
+@needs_compiled
+def test_a_copy_of_the_right_one_is_used(tmp_path: Path) -> None:
+    """Else what is said above of the others would hold of any."""
+    copy_with(tmp_path, (SOURCES.encode(), SOURCES.encode()))
+
+    done = run(PUBLISH, tmp_path, FANOUT_PURE=None)
+
+    assert (done.stdout.split()[1:], done.stderr) == (["True", "1"], "")
