@@ -45,6 +45,8 @@ class EventKind(str, enum.Enum):
     WORKER_LOST = "worker_lost"  # died or hung; `reason` says how many of its subscribers can go on
     WORKER_GIVEN_UP = "worker_given_up"  # it failed for minutes: there is one less from now on
     WORKER_SHORT_OF_MEMORY = "worker_short_of_memory"  # others could not go on with all that it has
+    TAKEOVER_PAUSED = "takeover_paused"  # no descriptor or memory for who goes on; tried again
+    CHANNEL_FULL = "channel_full"  # what publisher and worker tell each other has to wait
     WORKER_RETIRED = "worker_retired"  # it has ended as we wanted: replaced, or one less
     CLOCK_SET = "clock_set"  # the time of day was; nothing here waits by it
     MACHINE_SLEPT = "machine_slept"  # a laptop that was closed, a machine that was suspended

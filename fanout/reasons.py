@@ -220,6 +220,12 @@ class Reason(enum.Enum):
         "has said of itself what means nothing, or what it cannot have",
         Fault.SUBSCRIBER,
     )
+    CHANNEL_FULL = (
+        57,
+        "channel_full",
+        "publisher or worker does not read what the other tells it",
+        Fault.SYSTEM,
+    )
 
 
 NUMBERS_MAX = 63  # there is a counter for each number in the header of the shared memory

@@ -145,6 +145,8 @@ class PublisherStatistics:
     resumed: int  # times that a connection did
     not_resumed: int  # subscribers of lost workers that were closed, because it could not
     moved: int  # times that a subscriber went on with another worker while both served
+    takeover_pauses: int  # times that no descriptor or memory was left for one that was to go on
+    channel_full: int  # times that messages between the publisher and a worker had to wait
     accept_pauses: int  # times that no descriptor or memory was left to accept with, for 0.5 s each
     accept_queue_full: int  # times that all places were taken of those who wait to be accepted
     clock_sets: int  # times that the time of day was set, by 0.1 s or more

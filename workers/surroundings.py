@@ -173,7 +173,7 @@ class Process:
         self.header = Header(segment)
         self.log = LogReader(segment)
         self.kept_values = KeptValues(segment) if segment.layout.table.places else None
-        self.slot = WorkerSlot(segment, index)
+        self.slot = channel.strain = WorkerSlot(segment, index)
         self.doorbell = bells[0].fd
         self.sessions: Mapping[str, SessionMaker] = SESSIONS
         self.leave_no_core, self.primitives = leave_no_core, of_curve

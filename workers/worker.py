@@ -35,6 +35,7 @@ from fanout.workers.deliveries import Deliveries
 from fanout.workers.figures import Figures, totals_in
 from fanout.workers.idling import Idling
 from fanout.workers.policy.choice import policy_for
+from fanout.workers.pressure import Pressure
 from fanout.workers.pulse import TICK, quiet_tick
 from fanout.workers.stream.pump import Pump
 from fanout.workers.stream.silence import Silence
@@ -105,7 +106,8 @@ class Worker:
         looks = self._meet_deadlines, self.standing.tick, self.silence.look, self.pump.calm
         self.chores = Chores(part, tuning, *looks, self.figures.tick, self.checkpoints.tick)
         self._done = asyncio.Event()
-        self._turn_scheduled = self._has_failed = self._reads_paused = False
+        self._turn_scheduled = self._has_failed = False
+        self.pressure = Pressure(self._loop, self._channel, self.reads.set, self.turn)
         self._quiet_tick = quiet_tick(options.worker_timeout, options.heartbeat_interval)
         self._ticks = 0  # how many were asked for; only the last one is wanted
         self._wakes_at = 0  # monotonic ns of the next turn for who is not sent anything before
@@ -155,7 +157,7 @@ class Worker:
         busy = self._deliveries.are_due or bool(self.pump.runnable)
         now = self._around.now()
         self.chores.do(now, one=busy)
-        cut_off = not self._reads_paused and self.reads.turn(now, busy=busy)
+        cut_off = not self.pressure.is_on and self.reads.turn(now, busy=busy)
         self.desk.greet(now)
         if self.pump.cohorts.left:
             self._take_out()
@@ -208,7 +210,7 @@ class Worker:
         self.turn()
 
     def _meet_deadlines(self, now: int) -> None:
-        self.deadlines.tick(now, listening=not self._reads_paused)
+        self.deadlines.tick(now, listening=not self.pressure.is_on)
 
     @property
     def _is_quiet(self) -> bool:
@@ -222,7 +224,7 @@ class Worker:
             or self.checkpoints.are_due
             or self.checkpoints.are_late
             or self.reads.spares
-            or self._reads_paused
+            or self.pressure.is_on
             or self._ending is not None
         )
 
@@ -315,17 +317,7 @@ class Worker:
     # Control.
 
     def _follow_channel(self) -> None:
-        """Read from subscribers only while the coordinator reads our reports, else it wakes us."""
-        full = self._channel.pending > 0
-        if full == self._reads_paused:
-            return
-        self._reads_paused = full
-        if full:
-            self._loop.remove_reader(self.reads.set.fileno())
-            self._loop.add_writer(self._channel.socket, self.turn)
-        else:
-            self._loop.remove_writer(self._channel.socket)
-            self._loop.add_reader(self.reads.set.fileno(), self.turn)
+        if self.pressure.follow():
             self._schedule_turn()  # for those who were held until their change was reported
 
     def _take_control(self) -> None:

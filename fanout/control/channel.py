@@ -13,7 +13,8 @@ import os
 import select
 import socket
 from collections import deque
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from fanout.basics.descriptors import standard_taken
 from fanout.basics.system_calls import needed
@@ -41,20 +42,46 @@ class ChannelFull(Exception):
     """The other side has not read for very long; nothing was queued."""
 
 
+class HowOften(Protocol):
+    """How often messages had to wait, each time from the first that waited to the last.
+
+    Attributes:
+        channel_full: the other side did not read.
+        channel_short: the system had no memory for them, or no place for their descriptors.
+    """
+
+    channel_full: int
+    channel_short: int
+
+
+@dataclass(slots=True)
+class Strain:
+    """Such counts, in no shared memory."""
+
+    channel_full: int = 0
+    channel_short: int = 0
+
+
 class Channel:
     """One end; not thread-safe. Owns the socket and descriptors that wait to be sent.
 
     Attributes:
         closed: the other side is gone (end of file) or the socket broke.
         posted: messages that were ever sent or queued.
+        strain: counts how often messages had to wait.
+        is_full: they wait for the other side to read.
+        is_short: they wait for the system to have memory, or a place for descriptors. Nothing tells
+            when it has: the socket seems to have room.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, strain: HowOften | None = None) -> None:
         with needed("ioctl", "makes sockets that never block"):
             sock.setblocking(False)
         self.socket = sock
         self.closed = False
         self.posted = 0
+        self.strain = strain or Strain()
+        self.is_full = self.is_short = False
         # A busy worker looks in each of its turns whether there is something to be read, mostly in
         # vain. To ask takes a quarter of what it takes to try.
         self._inbox = select.poll()
@@ -120,11 +147,15 @@ class Channel:
             try:
                 self._send_packet(pack(messages), descriptors)
             except BlockingIOError:
-                self._stuck = True
+                self.strain.channel_full += not self.is_full
+                self._stuck = self.is_full = True
+                self.is_short = False
                 return False
             except OSError as error:
                 if error.errno in _EXHAUSTED:
-                    self._stuck = True
+                    self.strain.channel_short += not self.is_short
+                    self._stuck = self.is_short = True
+                    self.is_full = False
                     return True
                 self.closed = True
                 break
@@ -134,6 +165,7 @@ class Channel:
             _close_all(descriptors)
         if self.closed:
             self._discard()
+        self.is_full = self.is_short = False
         return True
 
     def receive(self, limit: int = RECEIVE_MESSAGES) -> list[tuple[Message, list[int]]]:

@@ -57,6 +57,7 @@ class Resumed:
     ok: bool  # False = it was not touched
     reason: str  # why not
     again: bool = False  # another worker may be able to; if not, it is to be ended
+    short: bool = False  # the system had no descriptor or no memory for it
 
 
 @record

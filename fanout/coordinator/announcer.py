@@ -51,6 +51,8 @@ _LEVELS = {
     EventKind.EVENTS_LOST: logging.WARNING,
     EventKind.ACCEPT_PAUSED: logging.ERROR,
     EventKind.ACCEPT_QUEUE_FULL: logging.WARNING,
+    EventKind.TAKEOVER_PAUSED: logging.ERROR,
+    EventKind.CHANNEL_FULL: logging.WARNING,
     EventKind.CLOCK_SET: logging.WARNING,
     EventKind.MACHINE_SLEPT: logging.WARNING,
     EventKind.STOOD_STILL: logging.WARNING,

@@ -18,6 +18,7 @@ from fanout.control.splitting import split_wants
 from fanout.control.takeover import Release, Resume
 from fanout.coordinator import reports
 from fanout.coordinator.actions import Answer, NoteConnected, Wake, with_counts
+from fanout.coordinator.copies import Copies
 from fanout.coordinator.takeovers import Orphan
 from fanout.shm.census import NOTHING, Amount
 from fanout.shm.fence import keep_order
@@ -43,19 +44,18 @@ if TYPE_CHECKING:
 SLICE = 0.01  # seconds of a turn
 HOPE = 30.0  # seconds that an orphan waits for a worker or a descriptor; many times a start
 MAY_SEND = "its worker may still send"
-AGAIN = 0.1  # seconds until it is tried again to duplicate a descriptor, if there is none
 
 
 class HandingOn:
     """Gives orphans to workers that serve; on the coordinator's thread.
 
-    Its mutable state: since when no descriptor could be duplicated, and that of `State.takeovers`.
+    Its mutable state: that of `State.takeovers`, and of the copies.
 
     Args:
         wrecks: ends those that cannot go on.
         say: as `Pool.say`.
         now: seconds.
-        duplicate: as `fanout.basics.descriptors.duplicate`; `close`: as `os.close`.
+        duplicate, close: as for `Copies`.
     """
 
     def __init__(
@@ -76,10 +76,7 @@ class HandingOn:
         self._wrecks = wrecks
         self._say = say
         self._now = now
-        self._duplicate = duplicate
-        self._close = close
-        self._again_at = 0.0
-        self._short_since = math.inf
+        self._copies = Copies(state, now, duplicate, close)
         self._is_held = False
 
     @property
@@ -89,7 +86,7 @@ class HandingOn:
             return 0.0
         if not self._takeovers.waiting or not self._state.supervision.ready:
             return math.inf
-        return max(0.0, max(self._again_at, self._takeovers.next_at) - self._now())
+        return max(0.0, max(self._copies.again_at, self._takeovers.next_at) - self._now())
 
     def lose(self, worker: int, told: list[Action], exit_code: int | None) -> list[Action]:
         """A worker is lost, and its process has ended; returns what is to be done at once.
@@ -166,21 +163,7 @@ class HandingOn:
 
     def can_duplicate(self, connection: Accepted) -> bool:
         """Whether there is a descriptor with which it could be handed on."""
-        descriptor = self._descriptor_of(connection.subscriber)
-        if descriptor is not None:
-            self._close(descriptor)
-        return descriptor is not None
-
-    def _descriptor_of(self, subscriber: int) -> int | None:
-        """A new one; None = there is none now."""
-        try:
-            descriptor = self._duplicate(self._state.duplicates[subscriber])
-        except OSError:
-            now = self._now()
-            self._again_at, self._short_since = now + AGAIN, min(self._short_since, now)
-            return None
-        self._short_since = math.inf
-        return descriptor
+        return self._copies.can_be_made(connection.subscriber)
 
     def given_up(self, message: Released) -> list[Action]:
         """A worker has said what has become of that."""
@@ -204,22 +187,22 @@ class HandingOn:
 
     def go_on(self) -> list[Action]:
         """Hand on, for a slice, and end who waits for too long; returns what is to be done."""
+        actions = self._copies.told()
         if not self._is_held:
-            return []
+            return actions
         takeovers, supervision, now = self._takeovers, self._state.supervision, self._now()
-        actions: list[Action] = []
         if self.is_ending or supervision.broken:
             self._end(takeovers.late(math.inf), "")
         elif supervision.taking:
             actions += self._hand_on(supervision.taking, now)
-            if now - self._short_since >= HOPE:
+            if self._copies.are_short_for(HOPE):
                 self._end(takeovers.late(now - HOPE), f"no descriptor was free for {HOPE:g} s")
         else:
             self._end(takeovers.late(now - HOPE), f"no worker has served for {HOPE:g} s")
         self._keep_log()
         self._is_held = takeovers.pending or bool(takeovers.ending)
         if not takeovers.pending:
-            self._short_since = math.inf
+            self._copies.forget()
             asked, takeovers.asked = takeovers.asked, []
             for flag in asked:
                 actions += reports.ask(self._state, flag)
@@ -235,6 +218,8 @@ class HandingOn:
             self._state.ledger.resumed += not orphan.quiet
             self._state.ledger.moved += orphan.quiet and worker != orphan.source
             return [Wake(worker, 0)]
+        if message.short:
+            self._copies.refused(f"{message.reason} (worker {worker})", worker)
         self._state.roster.orphan(message.subscriber)
         taking = self._state.supervision.taking
         if not message.again or not self._takeovers.refused(orphan, worker, taking, self._now()):
@@ -273,13 +258,13 @@ class HandingOn:
 
     def _hand_on(self, ready: list[int], now: float) -> list[Action]:
         actions: list[Action] = []
-        if now < self._again_at:
+        if now < self._copies.again_at:
             return actions
         lives = self._state.supervision.lives
         serving = [one for one in self._state.supervision.ready if not lives[one].is_dismissed]
         for orphan in self._takeovers.to_hand_on(now):
             subscriber = orphan.connection.subscriber
-            descriptor = self._descriptor_of(subscriber)
+            descriptor = self._copies.make(subscriber)
             if descriptor is None:
                 break
             connection = self._state.roster.move(subscriber, orphan.to_ask(ready, serving))

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from fanout.basics.descriptors import duplicate
-from fanout.control.channel import Channel, ChannelFull
+from fanout.control.channel import Channel, ChannelFull, Strain
 from fanout.control.messages import Adopt, Hello
 from fanout.coordinator.lives import Sight
 from fanout.coordinator.socket_files import news
@@ -34,7 +34,8 @@ REAP_WAIT = 1.0  # seconds for the end of a process that was killed, or lost its
 class WorkerLink:
     """The coordinator's end of one worker: its process, channel, slot and doorbell.
 
-    The bell and the slot outlive the process: a replacement takes them over.
+    The bell and the slot outlive the process: a replacement takes them over. So does what counts
+    how often what we told it had to wait.
 
     Args:
         secure: by protocol, what a worker needs for it; changed by others.
@@ -53,6 +54,7 @@ class WorkerLink:
         self.index = index
         self.slot = WorkerSlot(segment, index)
         self.bell = bell
+        self.strain = Strain()
         self.process: Process | None = None
         self.channel: Channel | None = None
         self._segment = segment
@@ -107,7 +109,7 @@ class WorkerLink:
                 process = start_process(self.index, theirs.fileno())
             undo.pop_all()
         self.process = process
-        self.channel = Channel(ours)
+        self.channel = Channel(ours, self.strain)
         self._told.clear()
         self._told_files = {}
         hello = Hello(self.index, os.getpid(), asdict(options))

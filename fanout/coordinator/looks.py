@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.coordinator.clocks import Clocks
+from fanout.coordinator.jams import Jams
 from fanout.coordinator.shortage import Shortage
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Looks:
-    """Looks at the clocks, and at what workers have no memory for; on the coordinator's thread.
+    """Looks at clocks, channels, and what workers have no memory for; on the coordinator's thread.
 
     Args:
         telling: says what is told of it, and when.
@@ -36,12 +37,14 @@ class Looks:
     ) -> None:
         self._telling = telling
         self._shortage = Shortage(links)
+        self._jams = Jams(links, ledger)
         self._clocks = Clocks(ledger)
         self._read_times = read_times
 
     def look(self, now: float) -> list[Event]:
         """What is to be told, with what was kept back before; seconds, see `Supervision`."""
         events = self._telling.due(now)
-        for event in (*self._clocks.look(self._read_times()), *self._shortage.look(now)):
+        seen = *self._clocks.look(self._read_times()), *self._shortage.look(now), *self._jams.look()
+        for event in seen:
             events += self._telling.tell(event, now)
         return events

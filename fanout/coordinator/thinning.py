@@ -32,6 +32,7 @@ _OF_STRANGERS = {
     EventKind.ACCEPT_QUEUE_FULL,
     EventKind.CHOICE_DECLINED,
     *(EventKind.CLOCK_SET, EventKind.MACHINE_SLEPT, EventKind.STOOD_STILL),  # of the machine
+    *(EventKind.TAKEOVER_PAUSED, EventKind.CHANNEL_FULL),  # the same
     EventKind.CONNECTION_REFUSED,
     EventKind.HANDSHAKE_FAILED,
     EventKind.PRODUCER_EVICTED,  # for what it says; it is back at once

@@ -50,6 +50,13 @@ def _pause() -> None:
     time.sleep(PAUSE)
 
 
+_COPIED = (  # totals that are told as they stand
+    *("inexact", "takeovers", "resumed", "not_resumed", "moved", "takeover_pauses"),
+    *("channel_full", "accept_pauses", "accept_queue_full", "clock_sets", "machine_sleeps"),
+    *("standstills", "throttled", "half_closed", "subscriptions_refused"),
+)
+
+
 class Reader:
     """Reads one publisher's figures; any thread, any process.
 
@@ -248,19 +255,7 @@ class Reader:
             conflated_bytes=totals.conflated_bytes + live.conflated_bytes,
             discarded=totals.discarded,
             discarded_bytes=totals.discarded_bytes,
-            inexact=totals.inexact,
-            takeovers=totals.takeovers,
-            resumed=totals.resumed,
-            not_resumed=totals.not_resumed,
-            moved=totals.moved,
-            accept_pauses=totals.accept_pauses,
-            accept_queue_full=totals.accept_queue_full,
-            clock_sets=totals.clock_sets,
-            machine_sleeps=totals.machine_sleeps,
-            standstills=totals.standstills,
-            throttled=totals.throttled,
-            half_closed=totals.half_closed,
-            subscriptions_refused=totals.subscriptions_refused,
+            **{name: getattr(totals, name) for name in _COPIED},
             replayed=sum(row.replayed for row in workers),
             from_snapshot=sum(row.from_snapshot for row in workers),
             keyframes_lost=sum(row.keyframes_lost for row in workers),

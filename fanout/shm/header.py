@@ -101,6 +101,8 @@ class SharedTotals(Record):
     dropped = Word(6, "messages lost by slow subscribers, of connections that have ended")
     discarded = Word(7, "messages queued for a subscriber when its connection ended")
     throttled = Word(8, "times that a subscriber was named for what its talking takes")
+    channel_full = Word(10, "times that messages between publisher and worker had to wait")
+    takeover_pauses = Word(11, "times that nobody could be handed on: no descriptors, no memory")
     half_closed = Word(9, "subscribers that have ended their side, and were served on")
     # Of connections that have ended, as those above.
     matched = Word(_ACCOUNTS, "messages that matched")

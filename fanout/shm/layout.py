@@ -106,7 +106,9 @@ W_RESUMING = 9  # the subscriber with whom it is just about to go on, or met a b
 W_SENDING = 10  # the S_HANDED of whom it is about to send to, or has sent to; 0 = of nobody
 W_FROM_SNAPSHOT = 11  # as W_REPLAYED
 W_KEYFRAMES_LOST = 12  # topics
-W_IN_SNAPSHOT = 13  # subscribers. The rest of line 1 is free.
+W_IN_SNAPSHOT = 13  # subscribers
+W_CHANNEL_FULL = 14  # times that its reports were not read; then: not sent, for want of memory
+W_CHANNEL_SHORT = 15
 W_CPU_NS = 16  # CPU time of its process
 W_RSS_BYTES = 17  # resident memory of its process, shared pages too
 W_COHORTS = 18  # different wants
@@ -331,12 +333,10 @@ assert H_SLEEPERS * WORD % LINE == 0, "a line of the coordinator would be shared
 assert H_SLEEPERS + WORKERS_MAX // SLEEPERS_EACH <= H_EPOCH, "the sleepers have lines of their own"
 assert H_NAME + NAME_BYTES // WORD <= H_LEDGER, "the name would reach into the totals"
 assert H_REASONS + REASONS <= H_ACCOUNTS <= PAGE // WORD - ACCOUNTS, "the header is one page"
-assert W_DISCARDED_BYTES < WC_PID, "the first half of a worker's slot is the worker's"
+assert W_DISCARDED_BYTES < WC_PID < WC_AREA < WORKER_SLOT_BYTES // WORD, "a half for each of two"
 assert WC_PID * WORD % LINE == 0, "worker and coordinator would share a line"
-assert S_DROPS + DROPS <= S_OLDEST, "the drops have words of their own"
-assert S_TAKING < S_BANKS, "the banks have words of their own"
+assert S_DROPS + DROPS <= S_OLDEST < S_TAKING < S_BANKS, "drops and banks have their own words"
 assert S_BANKS + 2 * BANK_WORDS <= SUBSCRIBER_SLOT_BYTES // WORD, "both banks are in the slot"
-assert WC_AREA < WORKER_SLOT_BYTES // WORD, "a worker's slot is 64 words"
 assert H_HOLD >= H_ACCOUNTS + ACCOUNTS, "the hold has a line of its own"
 assert H_FLOOR * WORD % LINE == 0, "the floor has a line of its own"
 assert C_PEER + PEER_BYTES // WORD <= C_ENDPOINT, "the peer would reach into the endpoint"

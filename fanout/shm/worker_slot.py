@@ -80,6 +80,8 @@ class WorkerSlot(Record):
     conflated_bytes = Word(at.W_CONFLATED_BYTES, "of those that were conflated")
     discarded_bytes = Word(at.W_DISCARDED_BYTES, "of those that were not delivered")
     unrecorded = Word(at.W_UNRECORDED, "times that nobody could go on with one of its subscribers")
+    channel_full = Word(at.W_CHANNEL_FULL, "times that its reports were not read, and waited")
+    channel_short = Word(at.W_CHANNEL_SHORT, "and that they waited for memory of the system")
 
     # Written by the coordinator.
     pid = Word(at.WC_PID, "of its process, 0 = none runs")

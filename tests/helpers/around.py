@@ -65,7 +65,7 @@ class Outbox:
         stuck: whether the coordinator does not read.
     """
 
-    closed = False
+    closed = is_short = False
     socket = None
 
     def __init__(self) -> None:

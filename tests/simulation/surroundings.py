@@ -64,7 +64,7 @@ class FakeLoop:
 class FakeChannel:
     """The worker's end of its control channel; it may be stuck, after `room` further messages."""
 
-    closed = False
+    closed = is_short = False
     socket = None
 
     def __init__(

@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from fanout.basics.system_calls import explain, is_exhausted
 from fanout.control.judging import is_sealed
 from fanout.control.rights import Asks
 from fanout.control.takeover import Resumed
@@ -47,6 +48,10 @@ if TYPE_CHECKING:
 
 class NotResumableError(Exception):
     """Nobody can go on with a connection; its text says why, for people."""
+
+
+class NotNowError(NotResumableError):
+    """The system has nothing for it now; another worker may have, or this one later."""
 
 
 @dataclass(slots=True)
@@ -133,7 +138,8 @@ class Resuming:
         asks = self._asks.pop(message.subscriber, [])
         if not descriptors:  # the system drops what it finds no number for
             text = "there was no descriptor to go on with it"
-            self._around.channel.send(Resumed(message.subscriber, False, text, again=True))
+            refused = Resumed(message.subscriber, False, text, again=True, short=True)
+            self._around.channel.send(refused)
             return
         head = self._around.log.head()
         self.waiting.append(_Waiting(message, descriptors[0], head, wants, rights, asks))
@@ -175,7 +181,8 @@ class Resuming:
             try:
                 self._resume(one, now)
             except NotResumableError as error:
-                channel.post(Resumed(subscriber, False, str(error)))
+                short = isinstance(error, NotNowError)
+                channel.post(Resumed(subscriber, False, str(error), again=short, short=short))
             else:
                 channel.post(Resumed(subscriber, True, ""))
             self._around.slot.resuming = 0
@@ -202,6 +209,8 @@ class Resuming:
         try:
             sock = self._around.prepare(one.descriptor)
         except OSError as error:
+            if is_exhausted(error):
+                raise NotNowError(f"its worker got nothing for it: {explain(error)}") from error
             raise NotResumableError(f"its connection is broken: {error.strerror}") from error
         try:
             self._go_on(one, sock, now)

@@ -36,6 +36,8 @@ TOLD_EVENTS = frozenset(
         EventKind.SUBSCRIPTION_REFUSED,
         EventKind.ACCEPT_PAUSED,
         EventKind.ACCEPT_QUEUE_FULL,
+        EventKind.TAKEOVER_PAUSED,
+        EventKind.CHANNEL_FULL,
         EventKind.CLOCK_SET,
         EventKind.MACHINE_SLEPT,
         EventKind.STOOD_STILL,

@@ -25,6 +25,7 @@ class Pipe:
     """
 
     socket = None
+    is_short = False
 
     def __init__(self, process: Process) -> None:
         self._process = process

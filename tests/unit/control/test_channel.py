@@ -172,3 +172,31 @@ def test_the_end_of_the_other_side_is_seen(pair: tuple[Channel, Channel]) -> Non
     assert theirs.closed
     theirs.close()
     assert theirs.receive() == [], "whoever has its number now is not looked at"
+
+
+def test_it_counts_once_for_each_time_that_the_other_side_does_not_read(
+    pair: tuple[Channel, Channel],
+) -> None:
+    ours, theirs = pair
+    for times in (1, 2):
+        while ours.flush():
+            ours.post(WriteSlots(1))
+        assert ours.is_full
+        ours.send(WriteSlots(2))
+        assert (ours.flush(), ours.strain.channel_full) == (False, times)
+        while theirs.receive():
+            ours.flush()
+        assert (ours.is_full, ours.pending) == (False, 0)
+    assert ours.strain.channel_short == 0
+
+
+def test_what_the_system_has_no_memory_for_is_counted_apart(pair: tuple[Channel, Channel]) -> None:
+    ours, _theirs = pair
+    short = OSError(errno.ENOBUFS, "No buffer space available")
+    with mock.patch.object(ours, "_send_packet", side_effect=short):
+        ours.send(WriteSlots(1))
+        ours.flush()
+        assert (ours.is_short, ours.is_full) == (True, False)
+    ours.flush()
+    assert not ours.is_short
+    assert (ours.strain.channel_short, ours.strain.channel_full) == (1, 0)

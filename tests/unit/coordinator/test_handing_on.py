@@ -235,7 +235,9 @@ def test_the_log_is_not_held_for_ever_where_there_are_no_descriptors() -> None:
     with Bench(2) as bench:
         connect(bench)
         handing_on = bench.coordinator._pool._handing_on
-        with mock.patch.object(handing_on, "_duplicate", side_effect=OSError(24, "too many")):
+        with mock.patch.object(
+            handing_on._copies, "_duplicate", side_effect=OSError(24, "too many")
+        ):
             bench.processes[0].exit(KILLED)
             bench.pass_time(HOPE - 1)
             assert Header(bench.segment).hold == 0
@@ -254,7 +256,9 @@ def test_who_has_waited_for_a_worker_is_not_ended_if_there_is_no_descriptor_for_
         bench.pass_time(HOPE - 1)
         bench.worker.hear()
         bench.worker.say(Started(1))
-        with mock.patch.object(handing_on, "_duplicate", side_effect=OSError(24, "too many")):
+        with mock.patch.object(
+            handing_on._copies, "_duplicate", side_effect=OSError(24, "too many")
+        ):
             bench.pass_time(2)
         bench.pass_time(1)
 

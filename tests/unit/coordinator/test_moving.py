@@ -228,7 +228,9 @@ def test_nobody_gives_it_up_while_there_is_no_descriptor_to_hand_it_on_with() ->
         subscriber = connect(bench)
         first, _second = bench.processes
         handing_on = bench.coordinator._pool._handing_on
-        with mock.patch.object(handing_on, "_duplicate", side_effect=OSError(24, "too many")):
+        with mock.patch.object(
+            handing_on._copies, "_duplicate", side_effect=OSError(24, "too many")
+        ):
             move, flag = begin(bench, subscriber, 1)
             turns(bench, ASKED_MAX - 1)
             assert (first.hear(), flag.times) == ([], 0)

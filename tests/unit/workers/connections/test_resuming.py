@@ -5,6 +5,8 @@ Everything here is real but the deaths: workers, sockets, and the kernel's count
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
@@ -467,3 +469,30 @@ def test_an_adoption_costs_what_happened_since_the_record_and_not_the_lag() -> N
         assert 0 < since < member.queued_bytes / 4
         two.settle(heir)
         traffic.check(one)
+
+
+@pytest.mark.parametrize("number", [errno.ENOMEM, errno.ENOBUFS, errno.EMFILE])
+def test_a_worker_that_has_no_memory_for_one_says_so_and_may_be_asked_again(
+    two: TakingOver, number: int
+) -> None:
+    first, second = two.workers
+    one = two.connect([b"A"], first)
+    two.publish(b"A", b"before")
+    two.settle(first)
+    orphans = two.kill(first)
+
+    def refuse(descriptor: int) -> None:
+        os.close(descriptor)
+        raise OSError(number, "none")
+
+    with mock.patch.object(two.around(second), "prepare", refuse):
+        two.hand_over(orphans, second)
+        two.turn(second)
+    (answer,) = two.outcomes
+    assert (answer.subscriber, answer.ok) == (one.number, False)
+    assert (answer.again, answer.short) == (True, True)
+
+    two.hand_over(orphans, second)
+    two.publish(b"A", b"after")
+    two.settle(second)
+    assert two.outcomes[-1].ok

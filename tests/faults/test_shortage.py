@@ -1,0 +1,188 @@
+"""Control channels that are full, and no descriptor for who is to go on: told, and survived."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from fanout import EventKind, Publisher, Reason, SlowPolicy
+from fanout.observe.attach import attach
+from fanout.shm.worker_slot import WorkerSlot
+from tests.helpers.collecting import Collector
+from tests.helpers.happenings import Happenings
+from tests.helpers.programs import ROOT
+from tests.helpers.raw import RawPeer, command
+from tests.helpers.waiting import DEADLINE_S, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NEVER_S = 600.0
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def publisher_with(happenings: Happenings, workers: int) -> Publisher:
+    return Publisher(
+        *("tcp://127.0.0.1:*",),
+        workers=workers,
+        log_bytes=1 << 20,
+        worker_timeout=NEVER_S,
+        on_event=happenings,
+    )
+
+
+def test_a_worker_that_is_stopped_and_reads_no_orders_is_told_of_and_counted() -> None:
+    happenings = Happenings()
+    with publisher_with(happenings, 1) as publisher:
+        with Collector(publisher.endpoints[0], b"") as collector:
+            publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+            (row,) = publisher.subscribers()
+
+            def has_been_told() -> bool:
+                for index in range(50):
+                    publisher.set_slow_policy(row.id, SlowPolicy(limit_messages=1_000 + index))
+                return bool(happenings.of(EventKind.CHANNEL_FULL))
+
+            with stopped(publisher.statistics().workers[0].pid):
+                wait_until(has_been_told, "the channel is full")
+            (event, *_) = happenings.of(EventKind.CHANNEL_FULL)
+            assert (event.worker, event.cause) == (0, Reason.CHANNEL_FULL)
+            assert "worker 0 does not read what it is told" in event.reason
+            publisher.publish(b"A", b"still served")
+            collector.expect([[b"A", b"still served"]])
+            assert publisher.statistics().channel_full >= 1
+        assert happenings.of(EventKind.WORKER_LOST) == []
+
+
+PROGRAM = """
+import sys, fanout
+with fanout.Publisher("tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20) as publisher:
+    with publisher.events() as events:
+        print(publisher.endpoints[0], flush=True)
+        sys.stdin.readline()
+        for event in events:
+            if event.kind is fanout.EventKind.CHANNEL_FULL:
+                break
+        print(publisher.statistics().channel_full, event.cause.label, event.worker, flush=True)
+        sys.stdin.readline()
+"""
+
+
+def test_a_publisher_that_is_stopped_and_reads_no_reports_is_told_of_and_counted() -> None:
+    with ExitStack() as ends:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", PROGRAM],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        ends.enter_context(process)
+        ends.callback(process.kill)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        endpoint = process.stdout.readline().strip()
+        peers = [ends.enter_context(RawPeer.version_3(endpoint, b"A")) for _ in range(8)]
+        reader = attach(process.pid)
+        wait_until(lambda: reader.totals().subscribers == len(peers), "all are there")
+        slot = WorkerSlot(reader._segment, 0)
+        number = 0
+
+        def is_full() -> bool:
+            nonlocal number
+            for peer in peers:
+                number += 1
+                peer.send(command(b"SUBSCRIBE", b"%d" % number))
+            return bool(slot.channel_full)
+
+        with stopped(process.pid):
+            wait_until(is_full, "the channel is full")
+        process.stdin.write("\n")
+        process.stdin.flush()
+        count, cause, worker = process.stdout.readline().split()
+        assert int(count) >= 1
+        assert (cause, worker) == ("channel_full", "0")
+
+
+EMFILE = """
+import os, resource, signal, threading, fanout
+from tests.helpers.collecting import Collector
+from tests.helpers.happenings import Happenings
+from tests.helpers.waiting import DEADLINE_S, wait_until
+happenings = Happenings()
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+with fanout.Publisher(
+    "tcp://127.0.0.1:*", workers=2, log_bytes=1 << 20, on_event=happenings
+) as publisher, Collector(publisher.endpoints[0], b"") as one, \\
+    Collector(publisher.endpoints[0], b"") as two:
+    publisher.wait_for_subscribers(2, timeout=DEADLINE_S)
+    publisher.publish(b"A", b"before")
+    one.wait_for(1), two.wait_for(1)
+    row = publisher.subscribers()[0]
+    victim = publisher.statistics().workers[row.worker].pid
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4, hard))  # above 0 to 2: all are taken
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: happenings.of(fanout.EventKind.TAKEOVER_PAUSED), "it is told")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    publisher.publish(b"A", b"after")
+    one.expect([[b"A", b"before"], [b"A", b"after"]])
+    two.expect([[b"A", b"before"], [b"A", b"after"]])
+    event = happenings.of(fanout.EventKind.TAKEOVER_PAUSED)[0]
+    figures = publisher.statistics()
+    assert event.cause is fanout.Reason.NO_RESOURCES, event
+    assert "raise the limit (`ulimit -n`)" in event.reason, event
+    assert figures.takeover_pauses >= 1, figures
+    assert (figures.resumed, figures.not_resumed) == (1, 0), figures
+"""
+
+
+def test_a_takeover_waits_for_descriptors_and_says_so() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", EMFILE],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=2 * DEADLINE_S,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_a_worker_without_descriptors_is_told_of_and_somebody_goes_on() -> None:
+    happenings = Happenings()
+    with ExitStack() as ends:
+        publisher = ends.enter_context(publisher_with(happenings, 2))
+        endpoint = publisher.endpoints[0]
+        collectors = [ends.enter_context(Collector(endpoint, b"")) for _ in range(2)]
+        publisher.wait_for_subscribers(2, timeout=DEADLINE_S)
+        publisher.publish(b"A", b"before")
+        for one in collectors:
+            one.wait_for(1)
+        survivor, victim = (one.pid for one in publisher.statistics().workers)
+        soft, hard = resource.prlimit(survivor, resource.RLIMIT_NOFILE)
+        resource.prlimit(survivor, resource.RLIMIT_NOFILE, (3, hard))
+        os.kill(victim, signal.SIGKILL)
+        wait_until(lambda: happenings.of(EventKind.TAKEOVER_PAUSED), "it is told")
+        resource.prlimit(survivor, resource.RLIMIT_NOFILE, (soft, hard))
+        publisher.publish(b"A", b"after")
+        for one in collectors:
+            one.expect([[b"A", b"before"], [b"A", b"after"]])
+        event = happenings.of(EventKind.TAKEOVER_PAUSED)[0]
+        assert (event.worker, event.cause) == (0, Reason.NO_RESOURCES)
+        figures = publisher.statistics()
+        assert figures.takeover_pauses >= 1
+        assert (figures.resumed, figures.not_resumed) == (1, 0)
