@@ -7,6 +7,7 @@ it as it was before, as it is afterwards, or as it is in between, and only then.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -68,6 +69,7 @@ class Feed:
     starts: list[int] = field(default_factory=lambda: [0])
     times: list[int] = field(default_factory=list)
     clock: int = 0
+    _numbers: dict[bytes, list[int]] = field(default_factory=dict)  # of messages, by topic
     _changes: dict[bytes, list[Change]] = field(default_factory=dict)
     _under_way: tuple[bytes, tuple[State, ...], int] | None = None
 
@@ -77,6 +79,7 @@ class Feed:
         """The next message is about to be committed."""
         head = len(self.messages)
         self.messages.append(message)
+        self._numbers.setdefault(message.topic, []).append(head)
         self.times.append(now)
         self.starts.append(self.starts[-1] + size)
         if is_value:
@@ -88,6 +91,8 @@ class Feed:
         """It was, or there is nothing from this message on."""
         is_committed = head == len(self.messages)
         topic = self.messages[-1].topic
+        for message in self.messages[head:]:
+            self._numbers[message.topic].pop()
         del self.messages[head:], self.times[head:], self.starts[head + 1 :]
         if not is_value:
             return
@@ -156,8 +161,8 @@ class Feed:
 
     def of(self, topic: bytes, first: int, stop: int) -> list[int]:
         """The messages of a topic between two."""
-        every = range(first, min(stop, len(self.messages)))
-        return [one for one in every if self.messages[one].topic == topic]
+        numbers = self._numbers.get(topic, [])
+        return numbers[bisect_left(numbers, first) : bisect_left(numbers, stop)]
 
     def bytes_between(self, first: int, stop: int) -> int:
         """Of these messages."""
