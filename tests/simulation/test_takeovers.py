@@ -10,6 +10,8 @@ import pytest
 from tests.simulation.takeovers.fate import CANCELLED, KILL_POINTS, RARE
 from tests.simulation.takeovers.mistakes import MISTAKES
 from tests.simulation.takeovers.world import (
+    BACK_FROM,
+    HALF_FROM,
     LATE_FROM,
     ORPHANED_FROM,
     RARE_FROM,
@@ -29,6 +31,9 @@ LATE = LATE_FROM, LATE_FROM + 100  # seeds with subscribers that catch up
 SEALED = SEALED_FROM, SEALED_FROM + 100  # and with such that are in boxes, and given up
 SHOWN = SHOWN_FROM, SHOWN_FROM + 100  # and with such that are sent last values
 ORPHANED = ORPHANED_FROM, ORPHANED_FROM + 100  # and at whose end the publisher dies
+BACK = BACK_FROM, BACK_FROM + 50  # and with such that take back what they have said
+SELDOM_PASSED = RARE_FROM, RARE_FROM + 50  # and where workers die where they seldom are
+HALF = HALF_FROM, HALF_FROM + 50  # and with such that end their side, and read on
 SEEDS_MAX = 250  # most mistakes are found by the first few
 
 # The seeds that show them soonest; see `test_mutations.py`. They are found by
@@ -46,6 +51,7 @@ TRIED_FIRST: dict[str, int] = {
     "close_all_when_it_is_cancelled": 60_008,
     "conflate_without_a_record": 85,
     "count_before_it_is_sent": 81,
+    "count_the_end_of_its_stream_as_said": 70_000,
     "count_no_losses_since_the_record": 16,
     "count_nobody_who_is_closed": 3,
     "count_nonces_from_the_first_one_again": 50_015,
@@ -93,6 +99,7 @@ TRIED_FIRST: dict[str, int] = {
     "show_as_of_the_front": 30_002,
     "take_before_one_acts": 6,
     "take_the_time_that_was_left_to_close": 60_083,
+    "take_who_ends_its_side_for_gone": 70_000,
     "take_without_writing_down_how_much": 3,
     "tell_again_that_they_begin": 30_006,
     "write_down_for_ever_that_one_takes": 45,
@@ -138,7 +145,11 @@ def run(seed: int) -> TakeoverWorld:
 
 @pytest.mark.parametrize(
     "first",
-    [*range(0, SEEDS, RUNS), *range(*LATE, RUNS), *range(*SHOWN, RUNS), *range(*SEALED, RUNS)],
+    [
+        *(*range(0, SEEDS, RUNS), *range(*LATE, RUNS), *range(*SHOWN, RUNS)),
+        *(*range(*SEALED, RUNS), *range(*BACK, RUNS), *range(*SELDOM_PASSED, RUNS)),
+        *range(*HALF, RUNS),
+    ],
 )
 def test_streams_go_on_for_seeds_from(first: int) -> None:
     deliveries = resumed = moved = 0
@@ -197,7 +208,7 @@ def caught_by(name: str) -> int | None:
     """
     owner, attribute, broken = MISTAKES[name]
     first = TRIED_FIRST.get(name, 0)
-    kinds = LATE, SHOWN, SEALED, ORPHANED
+    kinds = LATE, SHOWN, SEALED, ORPHANED, HALF
     kind = next((kind for kind in kinds if first in range(*kind)), (0, 0))
     seeds: list[int] = [first, *range(*kind), *range(SEEDS_MAX)]
     with mock.patch.object(owner, attribute, broken):
@@ -222,6 +233,7 @@ def test_what_is_tried_first_is_a_seed_that_holds_without_the_mistake() -> None:
         *range(*SHOWN),
         *range(*SEALED),
         *range(*ORPHANED),
+        *range(*HALF),
         *FOUND,
         *SELDOM,
     }, "not among those that run"

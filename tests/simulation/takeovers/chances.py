@@ -52,6 +52,7 @@ SHOWN_FROM = 30_000  # from here on others, that are sent last values
 RARE_FROM = 40_000  # from here on workers die where they seldom are
 SEALED_FROM = 50_000  # from here on subscribers come with CURVE, and are given up often
 ORPHANED_FROM = 60_000  # from here on the publisher dies, and tasks are cancelled
+HALF_FROM = 70_000  # from here on subscribers end their side of the connection, and read on
 
 
 class Chances:
@@ -63,7 +64,8 @@ class Chances:
         self.own = own = Random(~seed)  # another one, that the others come as they came before it
         self.now = 10_000 * MILLISECOND
         self.seals = SEALED_FROM <= seed < ORPHANED_FROM
-        self.dies = seed >= ORPHANED_FROM
+        self.dies = ORPHANED_FROM <= seed < HALF_FROM
+        self.halves = seed >= HALF_FROM
         named = RARE if RARE_FROM <= seed < SEALED_FROM else NAMED
         if self.seals:
             named = tuple(name for name in NAMED if name.startswith((GIVING_UP, TAKING_OVER)))

@@ -7,6 +7,7 @@ from tests.simulation.kernel import Connection
 from tests.simulation.peers import PREFIXES
 from tests.simulation.policies import random_policy
 from tests.simulation.takeovers.chances import POLICIES, RARE_FROM, SLOTS
+from tests.simulation.takeovers.half_closed import TimedConnection
 from tests.simulation.takeovers.hearing import Hearing
 from tests.simulation.takeovers.sealed import SealedSubscriber
 from tests.simulation.takeovers.shown import ShownSubscriber
@@ -24,11 +25,15 @@ class Coming(Hearing):
     def _subscriber(self, number: int) -> Subscriber:
         rng = self.rng
         kind = UnixConnection if self.own.random() < self.unix else Connection
-        connection = kind(
+        sizes = (
             rng.choice((50, 700, 5_000, 40_000)),
             rng.choice((1_000, 100_000)),
             rng.choice((1, 100, 3_000, 50_000)),
         )
+        if self.halves and kind is Connection:
+            connection: Connection = TimedConnection(lambda: self.now, *sizes)
+        else:
+            connection = kind(*sizes)
         if isinstance(connection, UnixConnection):
             connection.refuses = self.refuses
         legacy = rng.random() < 0.1
@@ -68,6 +73,11 @@ class Coming(Hearing):
         subscriber = self._some()
         if subscriber is not None:
             subscriber.is_stalled = not subscriber.is_stalled
+
+    def _end_a_side(self) -> None:
+        subscriber = self._some()
+        if subscriber is not None and isinstance(subscriber.connection, TimedConnection):
+            subscriber.end_its_side()
 
     def _leave(self) -> None:
         subscriber = self._some()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.reasons import Reason
+from tests.simulation.takeovers.half_closed import may_have_left
 from tests.simulation.takeovers.sealed import SealedSubscriber
 from tests.simulation.unix_kernel import UnixConnection
 from tests.simulation.violated import require
@@ -50,6 +51,8 @@ def may_end(
         excuses: what has happened to it.
     """
     number = subscriber.number
+    if Reason.of(closed.cause) is Reason.LEFT:
+        return may_have_left(subscriber)
     if Reason.of(closed.cause) is Reason.TOO_SLOW:
         return subscriber.missing.may_part(subscriber.place)
     if Reason.of(closed.cause) is Reason.WORKER_RETIRED:  # it could not be moved for long

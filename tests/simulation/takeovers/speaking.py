@@ -33,6 +33,7 @@ class Speaking:
     Attributes:
         wants: as it has said so far.
         is_leaving: whether it has ended its stream, or broken it off.
+        is_half_closed: whether it has ended its stream, and reads on.
         said: what it has said, as far as it has come to the other side.
         is_welcome: the system has said that it is connected.
         pings: without an answer.
@@ -58,7 +59,7 @@ class Speaking:
         self.catching_up = catching_up
         self._chatty = 0.0 if legacy else chatty
         self.wants: set[bytes] = {b""} if legacy else set()
-        self.is_leaving = self.is_welcome = False
+        self.is_leaving = self.is_welcome = self.is_half_closed = False
         self.said = bytearray()
         self.unsaid = bytearray(LEGACY_HELLO if legacy else SUBSCRIBER_HELLO)
         self.pings: deque[bytes] = deque()
@@ -82,7 +83,7 @@ class Speaking:
     def talk(self) -> None:
         """It says something at random, of which nothing may have come yet."""
         rng = self._rng
-        if self.legacy:
+        if self.legacy or self.is_half_closed:
             return
         for _ in range(rng.choice((1, 1, 2, 4))):
             kind = rng.random()
@@ -152,6 +153,12 @@ class Speaking:
                 return False
             at = found.end
         return at == taken
+
+    def end_its_side(self) -> None:
+        """It ends its stream, if all that it has to say has come, and reads on."""
+        if self.is_welcome and not (self.unsaid or self.legacy or self.is_leaving):
+            self.is_half_closed = True
+            self.connection.end()
 
     def leave(self) -> None:
         """It ends its stream, or breaks it off."""

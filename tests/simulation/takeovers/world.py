@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.simulation.takeovers.chances import (
     BACK_FROM,
+    HALF_FROM,
     LATE_FROM,
     ORPHANED_FROM,
     RARE_FROM,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BACK_FROM",
+    "HALF_FROM",
     "LATE_FROM",
     "ORPHANED_FROM",
     "RARE_FROM",
@@ -114,6 +116,7 @@ class TakeoverWorld(Orphaned):
             (self.coordinator.restart, weight((0, 0, 1))),
             (self._resize, weight((0, 0, 1))),
             *([(self._cancel, self.past.choice((0, 2, 4)))] if self.dies else []),
+            *([(self._end_a_side, self.past.choice((2, 6)))] if self.halves else []),
         ]
 
     def start(self, worker: int) -> Process:
