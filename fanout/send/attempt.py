@@ -58,7 +58,7 @@ def attempt_pairs(path: SendPath, encoder: Encoder, messages: Collected) -> Atte
         return attempt_batch(path, *encoder.many(messages[::2], messages[1::2]))
     coded: Coded = messages  # type: ignore[assignment]  # or it would be a list
     if coded.young is not path.topics.young:  # some may have left it since they were added
-        coded.topics[:] = map(encoder.known, coded.topics)
+        return attempt_batch(path, *encoder.many(coded.bodies, coded.topics))
     return Attempt(lambda: path.append_coded(coded), coded.size, coded.count)
 
 

@@ -7,7 +7,7 @@ A message appended there is as if it had been appended under the send lock, with
 from __future__ import annotations
 
 from functools import cached_property
-from itertools import count
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 from fanout import _speed
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fanout.send.path import Demand
+    from fanout.send.topics import Subject
     from fanout.shm.bells import Bell
     from fanout.shm.doorbell import Doorbell
     from fanout.shm.segment import Segment
@@ -83,9 +84,13 @@ class CompiledPath(_speed.Path, SendPath):
         """What `append_coded` does, where that is not free to do it."""
         return self._append_with(lambda: self.log.append_coded(coded), coded.topics)
 
-    def _wake_on(self, of: Topic | list[Topic]) -> None:
-        """What was committed is on this topic, or on these."""
-        self._wake((of,) if isinstance(of, Topic) else set(of))
+    def _extended(self, coded: _speed.Coded, pair: tuple[bytes, Subject]) -> list[bytes | Subject]:
+        """The messages of a batch as a list, with one more behind them that is not usual."""
+        return [*chain.from_iterable(zip(coded.bodies, coded.topics, strict=True)), *pair]
+
+    def _wake_on(self, of: Topic | _speed.Coded) -> None:
+        """What was committed is on this topic, or is this batch."""
+        self._wake((of,) if isinstance(of, Topic) else set(of.topics))
 
 
 class CompiledNumberedPath(CompiledPath, NumberedPath):

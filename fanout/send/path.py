@@ -59,12 +59,13 @@ class Coded(Collected, Protocol):
 
     Attributes:
         size, count: bytes on the wire, and messages.
-        topics: of its messages.
+        bodies, topics: of each message, made anew each time; a body is all of it as it travels.
         young: the topics that were known when it was made, see `TopicTable`.
     """
 
     size: int
     count: int
+    bodies: list[bytes]
     topics: list[Topic]
     young: object
 

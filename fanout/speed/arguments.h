@@ -16,6 +16,7 @@ typedef struct {
     PyObject *type; /* the class that has it; what is derived from it may have other verbs */
     Kind kind;
     Mode mode;
+    Py_ssize_t count; /* of the arguments of a usual call, with the publisher */
     Py_ssize_t place; /* of the path in a publisher, or of the messages in a batch */
 } Verb;
 
@@ -34,14 +35,13 @@ static int set_single(Frames *frames, PyObject *frame) {
     return PyBytes_CheckExact(frame) && Py_SIZE(frame) > 0 && *bytes_in(frame) != 0;
 }
 
-/* Looks at what a verb was called with; returns whether that may be usual.
+/* Looks at what a verb was called with, as many as it takes; returns whether that may be usual.
    Twins: the beginnings of `Publisher.publish`, `Publisher.send` and `Verbs.send_multipart`. */
-static int get_frames(Kind kind, PyObject *const *args, Py_ssize_t count, Frames *frames) {
+static int get_frames(Kind kind, PyObject *const *args, Frames *frames) {
     if (kind == PUBLISH) {
-        frames->subject = args[0], frames->all[0] = args[count - 1], frames->count = 1;
-        return count == 2 && PyBytes_CheckExact(args[0]) && PyBytes_CheckExact(args[1]);
+        frames->subject = args[0], frames->all[0] = args[1], frames->count = 1;
+        return PyBytes_CheckExact(args[0]) && PyBytes_CheckExact(args[1]);
     }
-    if (count != 1) return 0;
     if (kind == SEND) return set_single(frames, args[0]);
     int is_list = PyList_CheckExact(args[0]);
     if (!is_list && !PyTuple_CheckExact(args[0])) return 0;
@@ -54,11 +54,18 @@ static int get_frames(Kind kind, PyObject *const *args, Py_ssize_t count, Frames
     return PyBytes_CheckExact(frames->subject);
 }
 
+/* The type of the first path, for good: most programs have one, and to ask for its bases costs 2 %. */
+static PyObject *usual_path;
+
 /* Appends by the path that the publisher has now. Returns as `append_usual`. */
 static int append_by(const Verb *verb, PyObject *self, const Frames *frames, uint64_t *sequence) {
     Message message;
     PyObject *path = at(self, verb->place);
-    if (path == NULL || !is_of(path, path_type)) return 0;
+    if (path == NULL) return 0;
+    if ((PyObject *)Py_TYPE(path) != usual_path) {
+        if (!is_of(path, path_type)) return 0;
+        if (usual_path == NULL) usual_path = Py_NewRef((PyObject *)Py_TYPE(path));
+    }
     int done = encode((Path *)path, frames->subject, frames->all, frames->count, &message);
     return done > 0 ? append_usual((Path *)path, &message, sequence) : done;
 }

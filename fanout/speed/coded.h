@@ -1,26 +1,29 @@
 /* Coded: the messages of a batch, encoded one by one as they are added. Twins: the list of a batch,
    and `Encoder.many`.
 
-   In its memory are, for each, its topic's id, its size and its bytes. */
+   In its memory the bytes of all are one behind another, from its beginning, and so they go to the
+   log. What is to be known of each is there from its end on, towards the beginning. */
 
 #pragma once
 
 #include "path.h"
 
 typedef struct {
+    PyObject *topic; /* owned; nothing that the garbage collector would have to follow */
+    uint64_t size;
+} Entry;
+
+typedef struct {
     PyObject_HEAD
     PyObject *path;  /* a Path */
     PyObject *young; /* topics that were looked up are from there */
-    PyObject *topics;
     char *memory;
-    size_t used, room;
+    size_t room;             /* of which the end is that of an Entry */
     unsigned long long size; /* bytes of all messages */
     Py_ssize_t count;        /* messages */
 } Coded;
 
-HOLDING(Coded, path, 3)
-
-typedef uint64_t Entry[2]; /* id of its topic, and size, of a message */
+HOLDING(Coded, path, 2)
 
 static PyObject *coded_type;
 
@@ -31,9 +34,14 @@ static size_t spare_room;
 
 enum { MEMORY_MIN = 8 * 1024, SPARE_MAX = 512 * 1024 }; /* bytes */
 
+static Entry *entry_of(const Coded *self, Py_ssize_t index) {
+    return (Entry *)(self->memory + self->room) - 1 - index;
+}
+
 static void coded_dealloc(PyObject *object) {
     Coded *self = (Coded *)object;
     PyObject_GC_UnTrack(object);
+    for (Py_ssize_t i = 0; i < self->count; i++) Py_DECREF(entry_of(self, i)->topic);
     if (self->room <= SPARE_MAX && self->room > spare_room) {
         char *former = spare_memory;
         spare_memory = self->memory, spare_room = self->room, self->memory = former;
@@ -50,39 +58,48 @@ static PyObject *path_collect(PyObject *object, PyObject *unused) {
     Coded *self = (Coded *)PyType_GenericAlloc((PyTypeObject *)coded_type, 0);
     if (self == NULL) return NULL;
     self->path = Py_NewRef(object), self->young = Py_NewRef(young);
-    self->topics = PyList_New(0);
     self->memory = spare_memory, self->room = spare_room;
     spare_memory = NULL, spare_room = 0;
-    if (self->topics != NULL) return (PyObject *)self;
-    Py_DECREF(self);
-    return NULL;
+    return (PyObject *)self;
+}
+
+/* Makes room for so many bytes in all. Returns 0, or -1 if an error is set. */
+static int grow(Coded *self, size_t needed) {
+    size_t room = needed > MEMORY_MIN / 2 ? 2 * needed / sizeof(Entry) * sizeof(Entry) : MEMORY_MIN;
+    size_t noted = (size_t)self->count * sizeof(Entry);
+    char *memory = PyMem_Realloc(self->memory, room);
+    if (memory == NULL) return PyErr_NoMemory(), -1;
+    memmove(memory + room - noted, memory + self->room - noted, noted);
+    self->memory = memory, self->room = room;
+    return 0;
 }
 
 /* Adds a message, or nothing. Returns 1, or -1 if an error is set. Twin: `_messages += body, subject`. */
 static int add_message(Coded *self, const Message *message) {
-    size_t needed = self->used + sizeof(Entry) + message->size;
-    if (needed > self->room) {
-        size_t room = needed > MEMORY_MIN / 2 ? 2 * needed : MEMORY_MIN;
-        char *memory = PyMem_Realloc(self->memory, room);
-        if (memory == NULL) return PyErr_NoMemory(), -1;
-        self->memory = memory, self->room = room;
-    }
-    if (PyList_Append(self->topics, message->topic) < 0) return -1;
-    char *place = self->memory + self->used + sizeof(Entry);
-    memcpy(place - sizeof(uint64_t), &message->size, sizeof(uint64_t));
+    size_t needed = self->size + message->size + (size_t)(self->count + 1) * sizeof(Entry);
+    if (needed > self->room && grow(self, needed) < 0) return -1;
+    char *place = self->memory + self->size;
     for (int i = 0; i < message->count; place += message->pieces[i++].size)
         memcpy(place, message->pieces[i].bytes, message->pieces[i].size);
-    self->used = needed, self->size += message->size, self->count++;
+    *entry_of(self, self->count) = (Entry){Py_NewRef(message->topic), message->size};
+    self->size += message->size, self->count++;
     return 1;
 }
 
-/* The message that begins there, but for its topic; returns where the next one does. */
-static char *get_message(char *place, Message *message) {
-    Entry entry;
-    memcpy(entry, place, sizeof entry);
-    message->id = entry[0], message->size = 0, message->count = 0;
-    add_piece(message, place + sizeof entry, entry[1]);
-    return place + sizeof entry + entry[1];
+/* Of each message its bytes or, without a name of these, its topic. */
+static PyObject *coded_list(PyObject *object, void *bytes) {
+    Coded *self = (Coded *)object;
+    Py_ssize_t count = self->count; /* Python may run as the list is made, and add to it */
+    PyObject *list = PyList_New(count);
+    const char *place = self->memory;
+    for (Py_ssize_t i = 0; list != NULL && i < count; place += entry_of(self, i++)->size) {
+        const Entry *entry = entry_of(self, i);
+        PyObject *one = bytes == NULL ? Py_NewRef(entry->topic)
+                                      : PyBytes_FromStringAndSize(place, (Py_ssize_t)entry->size);
+        PyList_SetItem(list, i, one); /* the list has it now */
+        if (one == NULL) Py_CLEAR(list);
+    }
+    return list;
 }
 
 /* Twin: `list.__len__`: body and subject of each. */
@@ -97,46 +114,22 @@ static PyObject *coded_extend(PyObject *object, PyObject *pair) {
         return mistake("a body and a subject are added");
     int done = encode((Path *)self->path, subject, &body, 1, &message);
     if (done > 0) done = add_message(self, &message);
-    if (done != 0) return done < 0 ? NULL : Py_NewRef(object);
-    PyObject *list = PyList_New(coded_length(object));
-    char *place = self->memory;
-    for (Py_ssize_t i = 0; list != NULL && i < self->count; i++) {
-        place = get_message(place, &message);
-        body = PyBytes_FromStringAndSize(message.pieces[0].bytes, (Py_ssize_t)message.size);
-        PyList_SetItem(list, 2 * i, body); /* the list has it now, and what follows */
-        PyList_SetItem(list, 2 * i + 1, Py_XNewRef(PyList_GetItem(self->topics, i)));
-        if (body == NULL) Py_CLEAR(list);
-    }
-    PyObject *whole = list == NULL ? NULL : PySequence_InPlaceConcat(list, pair);
-    Py_XDECREF(list);
-    return whole;
+    if (done == 0) return PyObject_CallMethod(self->path, "_extended", "(OO)", object, pair);
+    return done < 0 ? NULL : Py_NewRef(object);
 }
 
-/* Notes the ids that topics have now. Returns -1 if an error is set. */
-static int note_ids(Coded *self) {
-    char *place = self->memory;
-    Message message;
-    for (Py_ssize_t i = 0; i < self->count; i++) {
-        PyObject *topic = i < Py_SIZE(self->topics) ? PyList_GetItem(self->topics, i) : NULL;
-        if (!get_id(topic, &message.id)) return mistake("a message has no usual topic"), -1;
-        memcpy(place, &message.id, sizeof message.id);
-        place = get_message(place, &message);
+/* Commits messages, all or none, with the ids that their topics have now. Returns as `commit`.
+   Twin: `LogWriter._append_many`. */
+static int commit_all(const Log *log, const Coded *coded, uint64_t *first) {
+    uint64_t end;
+    if (!begin(log, coded->size, (uint64_t)coded->count, first, &end)) return 0;
+    write_bytes(log, end % log->size, coded->memory, coded->size);
+    for (Py_ssize_t i = 0; i < coded->count; i++) {
+        const Entry *entry = entry_of(coded, i);
+        end += entry->size;
+        write_entry(log, *first + (uint64_t)i, end, get_id(entry->topic));
     }
-    return 0;
-}
-
-/* Commits messages, all or none. Twin: `LogWriter._append_many`. Returns as `commit`, or -1. */
-static int commit_all(const Log *log, Coded *coded, uint64_t *first) {
-    uint64_t head, position;
-    if (note_ids(coded) < 0) return -1;
-    if (!begin(log, coded->size, (uint64_t)coded->count, first, &position)) return 0;
-    char *place = coded->memory;
-    Message message;
-    for (head = *first; head < *first + (uint64_t)coded->count; head++) {
-        place = get_message(place, &message);
-        position = write_message(log, head, position, &message);
-    }
-    store_head(log, head);
+    store_head(log, *first + (uint64_t)coded->count);
     return 1;
 }
 
@@ -145,8 +138,7 @@ static PyObject *log_append_coded(PyObject *object, PyObject *given) {
     uint64_t first = 0;
     if (!is_of(given, coded_type) || ((Log *)object)->size == 0)
         return mistake("append_coded() takes what collect() returns");
-    int done = commit_all((Log *)object, (Coded *)given, &first);
-    if (done <= 0) return done < 0 ? NULL : PyLong_FromLong(-1);
+    if (!commit_all((Log *)object, (Coded *)given, &first)) return PyLong_FromLong(-1);
     return PyLong_FromUnsignedLongLong(first);
 }
 
@@ -156,7 +148,7 @@ static PyObject *path_append_coded(PyObject *object, PyObject *given) {
     uint64_t first = 0;
     int done = self->log != NULL && is_of(given, coded_type) && is_free(self);
     if (done > 0) done = commit_all((Log *)self->log, (Coded *)given, &first);
-    if (done > 0) done = wake(self, ((Coded *)given)->topics);
+    if (done > 0) done = wake(self, given);
     if (done == 0) return PyObject_CallMethod(object, "append_coded_plainly", "(O)", given);
     return done < 0 ? NULL : PyLong_FromUnsignedLongLong(first);
 }
@@ -165,10 +157,15 @@ static PyMemberDef coded_members[] = {
     {"size", T_ULONGLONG, offsetof(Coded, size), READONLY, NULL},
     {"count", T_PYSSIZET, offsetof(Coded, count), READONLY, NULL},
     {"young", T_OBJECT, offsetof(Coded, young), READONLY, NULL},
-    {"topics", T_OBJECT, offsetof(Coded, topics), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
+static PyGetSetDef coded_getset[] = {
+    {"bodies", coded_list, NULL, NULL, "bodies"},
+    {"topics", coded_list, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 HOLDER(Coded, Py_TPFLAGS_DISALLOW_INSTANTIATION, {Py_tp_dealloc, coded_dealloc},
-       {Py_tp_members, coded_members}, {Py_sq_length, coded_length},
-       {Py_sq_inplace_concat, coded_extend});
+       {Py_tp_members, coded_members}, {Py_tp_getset, coded_getset},
+       {Py_sq_length, coded_length}, {Py_sq_inplace_concat, coded_extend});

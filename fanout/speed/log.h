@@ -25,7 +25,6 @@ typedef struct {
 /* What a message is made of: bytes of objects that somebody else holds, and so its topic. */
 typedef struct {
     PyObject *topic;
-    uint64_t id; /* of the topic, at the time of the commit */
     uint64_t size;
     int count;
     struct {
@@ -86,19 +85,13 @@ static void write_number(const Log *log, uint64_t sequence, uint64_t end) {
     write_bytes(log, (end - NUMBER) % log->size, number, NUMBER);
 }
 
-/* Writes a message, and where it ends, to the place of this number; returns its end.
-   Twins: `LogWriter.append` between flag and HEAD, `ValuedLog.append`. */
-static uint64_t write_message(const Log *log, uint64_t sequence, uint64_t position,
-                              const Message *message) {
-    uint64_t offset = position % log->size, end = position + message->size;
-    for (int i = 0; i < message->count; i++)
-        offset = write_bytes(log, offset, message->pieces[i].bytes, message->pieces[i].size);
+/* Notes where the message of this number ends, and the id of its topic.
+   Twins: `LogWriter.append` between bytes and HEAD, `ValuedLog.append`. */
+static void write_entry(const Log *log, uint64_t sequence, uint64_t end, uint64_t id) {
     if (log->epoch != 0) write_number(log, sequence, end);
     store(log->at[ENDS] + (sequence & log->mask), end);
-    store(log->at[TOPICS] + (sequence & log->mask), message->id);
-    if ((message->id & PLACE_MASK) < log->places)
-        store(log->at[LAST] + (message->id & PLACE_MASK), sequence);
-    return end;
+    store(log->at[TOPICS] + (sequence & log->mask), id);
+    if ((id & PLACE_MASK) < log->places) store(log->at[LAST] + (id & PLACE_MASK), sequence);
 }
 
 /* Raises the flag for so many bytes and messages; returns whether there is room for them, and it was
@@ -123,9 +116,12 @@ static void store_head(const Log *log, uint64_t head) {
 
 /* Commits one message. Twin: `LogWriter.append`. Returns 1; or 0 with nothing changed. */
 static int commit(const Log *log, const Message *message, uint64_t *sequence) {
-    uint64_t position;
-    if (!begin(log, message->size, 1, sequence, &position)) return 0;
-    write_message(log, *sequence, position, message);
+    uint64_t end, id = get_id(message->topic);
+    if (!begin(log, message->size, 1, sequence, &end)) return 0;
+    uint64_t offset = end % log->size;
+    for (int i = 0; i < message->count; i++)
+        offset = write_bytes(log, offset, message->pieces[i].bytes, message->pieces[i].size);
+    write_entry(log, *sequence, end + message->size, id);
     store_head(log, *sequence + 1);
     return 1;
 }

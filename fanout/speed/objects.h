@@ -116,10 +116,8 @@ static void note_topics(PyObject *usual, PyObject *placed) {
     topics.head = place_of(usual, "head"), topics.id = place_of(usual, "id");
 }
 
-/* Asks a topic for its id, which is for the time of the commit. Returns 1; 0: it has none stored. */
-static int get_id(PyObject *topic, uint64_t *id) {
-    PyObject *number = topic != NULL && is_topic(topic) ? at(topic, topics.id) : NULL;
-    if (number == NULL || !PyLong_CheckExact(number)) return 0;
-    *id = PyLong_AsUnsignedLongLongMask(number);
-    return 1;
+/* The id of a topic, as it is at the time of the commit; 0, `NOT_INTERNED`: it has none stored. */
+static uint64_t get_id(PyObject *topic) {
+    PyObject *id = at(topic, topics.id);
+    return id != NULL && PyLong_CheckExact(id) ? PyLong_AsUnsignedLongLongMask(id) : 0;
 }

@@ -101,7 +101,7 @@ static int encode(Path *self, PyObject *subject, PyObject *const *frames, Py_ssi
     return add_frames(self, frames, count, message);
 }
 
-/* After a commit, on these topics. Returns 1, or -1 if an error is set. */
+/* After a commit, of a topic or of a batch. Returns 1, or -1 if an error is set. */
 static int wake(Path *self, PyObject *on) {
     if (load(((Log *)self->log)->at[SLEEPERS]) == 0 && !self->ask_each) return 1;
     PyObject *held[] = {Py_NewRef((PyObject *)self), Py_NewRef(on)}; /* from here on Python runs */
@@ -114,8 +114,8 @@ static int wake(Path *self, PyObject *on) {
    From `is_free()` to the commit there are loads and stores only, so that nothing comes between.
    Returns 1; 0 with nothing changed: it is the twin's; -1: an error is set. */
 static int append_usual(Path *self, Message *message, uint64_t *sequence) {
-    if (!get_id(message->topic, &message->id) || !is_free(self)) return 0;
-    return commit((Log *)self->log, message, sequence) ? wake(self, message->topic) : 0;
+    if (!is_free(self) || !commit((Log *)self->log, message, sequence)) return 0;
+    return wake(self, message->topic);
 }
 
 static PyObject *path_append(PyObject *object, PyObject *const *args, Py_ssize_t count) {

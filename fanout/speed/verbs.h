@@ -18,11 +18,11 @@ static PyObject *verb_fast(PyObject *object, PyObject *const *args, size_t flagg
     Py_ssize_t count = (Py_ssize_t)(flagged & ~IN_FRONT);
     uint64_t sequence = 0;
     Frames frames;
-    int done = keys == NULL && count > 1;
+    int done = keys == NULL && count == verb->count;
     if (done && (PyObject *)Py_TYPE(args[0]) != verb->type)
         done = verb->kind != MULTIPART && is_of(args[0], verb->type);
-    if (done) done = get_frames(verb->kind, args + 1, count - 1, &frames);
-    if (done && verb->mode == AWAITED) return begin_sending(verb, args, count);
+    if (done && verb->mode == AWAITED) return begin_sending(verb, args);
+    if (done) done = get_frames(verb->kind, args + 1, &frames);
     if (done && verb->mode == NOW) done = append_by(verb, args[0], &frames, &sequence);
     if (done && verb->mode == TO_BATCH) done = add_to(verb, args[0], &frames);
     if (done == 0) return call_as(verb->twin, args, count, keys);
@@ -85,7 +85,7 @@ static PyObject *make_verb(PyObject *module, PyObject *args) {
     Verb *self = (Verb *)PyType_GenericAlloc((PyTypeObject *)verb_type, 0);
     if (self == NULL) return NULL;
     self->call = verb_fast, self->mode = (Mode)(mode % MODES), self->kind = (Kind)(kind % KINDS);
-    self->place = place_of(type, attribute);
+    self->count = self->kind == PUBLISH ? GIVEN : GIVEN - 1, self->place = place_of(type, attribute);
     put(&self->type, type), put(&self->twin, twin);
     return (PyObject *)self;
 }

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fanout.send.topics import NOT_INTERNED
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.log import NO_SPACE
+from fanout.zmtp.frames import encode_message
 from tests.helpers.built import needs_compiled, path_type
 from tests.helpers.waiting import DEADLINE_S
 from tests.unit.send.line import Line, collected
@@ -83,11 +85,23 @@ def test_a_batch_can_be_handed_nothing_wrong(line: Line) -> None:
         with pytest.raises(TypeError, match="a body and a subject"):
             coded += pair
     coded += b"body", b"t"
-    for topics in ([], [None], [object()]):
-        coded.topics[:] = topics
-        with pytest.raises(TypeError, match="no usual topic"):
-            line.path.append_coded(coded)
-    assert line.written() == []
+    coded.topics[:] = coded.bodies[:] = [None]  # what was asked for is its own no more
+    coded += b"single", None
+    assert [topic.name for topic in coded.topics] == [b"t", b""]
+    line.path.append_coded(coded)
+    assert line.written() == [encode_message([b"t", b"body"]), encode_message([b"single"])]
+
+
+def test_a_topic_whose_id_is_no_number_is_looked_at_in_the_message(line: Line) -> None:
+    topic: Any = line.path.intern(b"t")
+    for wrong in ("1", None, 1.0):
+        topic.id = wrong
+        line.path.append(b"one", b"t")
+        line.path.append_coded(collected(line.path, (b"of many", b"t")))
+    del topic.id
+    line.path.append_coded(collected(line.path, (b"of many", b"t")))
+
+    assert line.reader.topic_ids(0, 7) == [NOT_INTERNED] * 7
 
 
 def test_verbs_are_made_of_nothing_wrong() -> None:

@@ -297,6 +297,30 @@ def test_one_that_is_never_awaited_is_told(line: Line, awaited: fanout.asyncio.P
     assert line.reader.head() == 1
 
 
+def test_one_that_somebody_got_as_it_went_is_not_used_for_the_next_call(
+    line: Line, awaited: fanout.asyncio.Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The garbage collector knows all there are, and a warning runs what the user likes."""
+    kept: list[Any] = []
+
+    def look(*_about: object) -> None:
+        kept.extend(one for one in gc.get_objects() if type(one).__name__ == "Sending")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        monkeypatch.setattr(warnings, "showwarning", look)
+        call_only(awaited)
+    again = awaited.publish(b"t", b"x")
+
+    assert kept
+    assert all(one is not again for one in kept)
+    assert result_of(again) == 0
+    for one in kept:
+        with pytest.raises(RuntimeError, match="cannot reuse"):
+            one.send(None)
+    assert line.reader.head() == 1
+
+
 def test_errors_come_when_it_is_awaited(line: Line, awaited: fanout.asyncio.Publisher) -> None:
     sending = awaited.publish(b"t", b"x")
     line.path.gate.shut(CLOSED)
