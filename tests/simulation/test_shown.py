@@ -48,7 +48,7 @@ FOUND = (156, 263, 285, 10_022, 10_054, 10_067, 10_094, 10_205, 10_302, 10_306, 
 # others.
 TRIED_FIRST: dict[str, int] = {
     "ask_for_none": 29,
-    "begin_again_after_a_jump": 40_013,
+    "begin_again_after_a_jump": 50_012,
     "begin_again_what_was_sent": 50_016,
     "begin_with_the_last_but_one": 7,
     "believe_what_may_be_overwritten": 20_004,
@@ -65,7 +65,7 @@ TRIED_FIRST: dict[str, int] = {
     "look_no_further_back_than_before": 40_001,
     "mark_no_end": 7,
     "note_no_batch": 7,
-    "pass_where_one_is_due": 50_003,
+    "pass_where_one_is_due": 50_012,
     "remember_what_was_never_committed": 40_011,
     "repeat_what_is_covered": 7,
     "send_as_fast_as_it_takes": 20_000,
