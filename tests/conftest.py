@@ -55,7 +55,11 @@ UNMEASURED = (
 )
 OF_COVERAGE = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")  # variables that start it
 TESTS = Path(__file__).parent
-pytest_plugins = ["tests.helpers.comparing", "tests.helpers.watchdog"]
+pytest_plugins = [
+    "tests.helpers.background",
+    "tests.helpers.comparing",
+    "tests.helpers.watchdog",
+]
 # Folders and files whose tests run in one process, since they share what is dear to make.
 TOGETHER = ("tests/packaging/",)
 # Folders and files of which each file runs in one process: the same, or they are so short that it

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.conftest import pytest_xdist_make_scheduler
-from tests.helpers import limited
+from tests.helpers import background, limited
 from tests.helpers.programs import ROOT
 from tests.helpers.waiting import DEADLINE_S, wait_until
 from tests.helpers.watchdog import FOLDER
@@ -93,6 +93,21 @@ def test_the_run_goes_on_and_names_the_test_that_hangs(
     assert "1 failed, 1 passed" in text
     assert "test_hangs_and_has_a_child, ended in the middle of that" in text
     assert " in test_hangs_and_has_a_child\n" in text, "there are no stacks"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+def test_those_in_the_background_heed_signals(
+    number: signal.Signals, pytestconfig: pytest.Config
+) -> None:
+    """A command that a test interrupts would ignore it, as this process does, and go on."""
+    assert pytestconfig.pluginmanager.hasplugin(background.__name__)
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        background.pytest_configure()
+        heeded = signal.getsignal(number)
+    finally:
+        signal.signal(number, before)
+    assert heeded is not signal.SIG_IGN
 
 
 def test_two_long_lists_that_differ_are_told_soon(tmp_path: Path) -> None:
