@@ -13,7 +13,7 @@ import re
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ from fanout.statistics import (
     Undelivered,
     WorkerStatistics,
 )
+from tests.helpers.loaded import Loaded
 from tests.helpers.pages import CODE, PAGES, REFERENCE, ROOT, blocks, code_words, prose, rows
 from tests.helpers.waiting import DEADLINE_S
 from tests.simulation.mutations import MUTATIONS
@@ -48,6 +49,7 @@ EXAMPLE_TIMEOUT_S = 2 * DEADLINE_S  # below the timeout of a test; it takes abou
 # Of all that -X dev turns on, the checks of memory are for what is written in C, and take a quarter
 # of the time.
 PLAIN = "pymalloc"
+STRICT = ("-X", "dev", "-W", "error")
 
 # What asyncio says under -X dev of a machine that is busy.
 SLOW = re.compile(r"^Executing <.*> took [\d.]+ seconds\n", re.MULTILINE)
@@ -91,7 +93,7 @@ def all_examples() -> list[Example]:
 def on_one_core() -> Iterator[None]:
     """What is started in the block has one core, and so a publisher of its own has one worker.
 
-    Each worker is a process to start. The examples of the README have as many cores as there are.
+    Each worker is a process to start.
     """
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {random.choice(sorted(cores))})
@@ -101,23 +103,39 @@ def on_one_core() -> Iterator[None]:
         os.sched_setaffinity(0, cores)
 
 
-def start(example: Example, folder: Path) -> subprocess.Popen[str]:
-    with nullcontext() if example.name.startswith("README.md-") else on_one_core():
-        return subprocess.Popen(
-            [sys.executable, "-X", "dev", "-W", "error", "-c", example.program],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONMALLOC": PLAIN},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+@pytest.fixture(scope="module")
+def loaded() -> Iterator[Loaded]:
+    """What nearly all examples load, once."""
+    with Loaded(
+        ("asyncio", "zmq", "fanout.engine.engine", "fanout.asyncio"), STRICT, variables()
+    ) as one:
+        yield one
+
+
+def variables() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONMALLOC": PLAIN}
+
+
+def start(example: Example, folder: Path, loaded: Loaded) -> subprocess.Popen[str]:
+    """Those of the README have as many cores as there are, and load what they use themselves."""
+    if not example.name.startswith("README.md-"):
+        with on_one_core():
+            return loaded.start(example.program, str(folder), variables())
+    return subprocess.Popen(
+        [sys.executable, *STRICT, "-c", example.program],
+        cwd=folder,
+        env=variables(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("example", all_examples(), ids=lambda example: example.name)
-def test_example_runs(example: Example, tmp_path: Path) -> None:
+def test_example_runs(example: Example, tmp_path: Path, loaded: Loaded) -> None:
     """Without a warning, in an empty folder, and prints what the page says."""
-    with start(example, tmp_path) as process:
+    with start(example, tmp_path, loaded) as process:
         try:
             if example.is_service:
                 assert process.stdout is not None
@@ -130,6 +148,24 @@ def test_example_runs(example: Example, tmp_path: Path) -> None:
     assert process.returncode == 0
     if example.output is not None:
         assert printed == example.output
+
+
+@pytest.mark.parametrize(
+    ("program", "status", "complaint"),
+    [
+        ("import os, sys; print(os.getcwd()); sys.exit(3)", 3, ""),
+        ("import os, warnings; print(os.getcwd()); warnings.warn('it')", 1, "UserWarning: it"),
+        ("import os, signal; print(os.getcwd(), flush=True); os.kill(os.getpid(), 9)", -9, ""),
+    ],
+)
+def test_an_example_that_goes_wrong_is_seen(
+    program: str, status: int, complaint: str, loaded: Loaded, tmp_path: Path
+) -> None:
+    with loaded.start(program, str(tmp_path), variables()) as process:
+        printed, complaints = process.communicate(timeout=EXAMPLE_TIMEOUT_S)
+    assert (printed, process.returncode) == (f"{tmp_path}\n", status)
+    assert complaint in complaints
+    assert bool(complaint) is bool(complaints)
 
 
 def test_examples_are_found() -> None:

@@ -1,0 +1,157 @@
+"""Programs that have nothing to load: forked from a process that did, as children of this one.
+
+A publisher's process takes 0.3 s of a core until it has loaded what every publisher loads. Where
+tests run many programs that are about what comes after that, one process loads it, and a fork of it
+becomes each of them: with its own arguments, folder, environment and standard streams, as a child
+of this process, whose end and exit status are seen. Its workers are started as users have it. So is
+a program that is about how it is loaded: it is started by `subprocess` itself.
+
+`FANOUT_NURSERY=off` starts all of them as users have it; so does a machine whose `clone` is not
+known (`tests/helpers/nursery.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any, Self
+
+from tests.helpers.nursery import CLONE_NUMBERS, OF_MEASURING, SWITCH
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+REQUEST_BYTES_MAX = 1 << 20  # an example is some thousand bytes, an environment as much
+
+# See `nursery.py` for how it is forked: `clone` with CLONE_PARENT, by the only thread there is.
+_SERVE = """\
+def _next():
+    import ctypes, importlib, json, os, signal, socket, sys
+    for name in sys.argv[3:]:
+        importlib.import_module(name)
+    libc, python = ctypes.CDLL(None), ctypes.pythonapi
+    with socket.socket(fileno=int(sys.argv[1])) as asked:
+        while True:
+            said, descriptors, _, _ = socket.recv_fds(asked, REQUEST_BYTES_MAX, 3)
+            if not said:
+                sys.exit()
+            python.PyOS_BeforeFork()
+            born = libc.syscall(int(sys.argv[2]), 0x8000 | signal.SIGCHLD, 0, 0, 0, 0)
+            if born == 0:
+                python.PyOS_AfterFork_Child()
+                break
+            python.PyOS_AfterFork_Parent()
+            for descriptor in descriptors:
+                os.close(descriptor)
+            asked.send(born.to_bytes(8, "little", signed=True))
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    said = json.loads(said)
+    os.sched_setaffinity(0, said["cores"])
+    os.chdir(said["folder"])
+    os.environ.clear()
+    os.environ.update(said["environment"])
+    sys.argv[:] = ["-c"]
+    return compile(said["program"], "<string>", "exec")
+exec(globals().pop("_next")())
+"""
+
+
+class Loaded:
+    """Starts programs that have loaded some modules, of which each is forked.
+
+    Args:
+        modules: what is loaded.
+        options: of the interpreter.
+        environment: with which it loads; that of each program has the same `PYTHON*` variables.
+    """
+
+    def __init__(
+        self, modules: Sequence[str], options: Sequence[str], environment: dict[str, str]
+    ) -> None:
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+        number = CLONE_NUMBERS.get(platform.machine())
+        if os.environ.get(SWITCH) == "off" or number is None:
+            return
+        self._asked, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        serve = _SERVE.replace("REQUEST_BYTES_MAX", str(REQUEST_BYTES_MAX))
+        with theirs:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, *options, "-c", serve),
+                    *(str(theirs.fileno()), str(number), *modules),
+                ],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env={name: environment[name] for name in environment if not _measures(name)},
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._process is not None:
+            self._asked.close()
+            self._process.wait()
+
+    def start(self, program: str, folder: str, environment: dict[str, str]) -> LoadedProgram:
+        """Start a program, whose output and errors are text that is read from pipes."""
+        return LoadedProgram(self, [*self._options, "-c", program], folder, environment)
+
+    def fork(self, request: dict[str, Any], streams: Sequence[int]) -> int:
+        """Have one forked; returns its number, or 0 if it is to be started as users have it."""
+        if self._process is None:
+            return 0
+        socket.send_fds(self._asked, [json.dumps(request).encode()], streams)
+        return int.from_bytes(self._asked.recv(8), "little", signed=True)
+
+
+class LoadedProgram(subprocess.Popen[str]):
+    """One of these, as `subprocess` has them."""
+
+    def __init__(
+        self, loaded: Loaded, arguments: list[str], folder: str, environment: dict[str, str]
+    ) -> None:
+        self._loaded = loaded
+        self._request = {
+            "program": arguments[-1],
+            "folder": folder,
+            "environment": environment,
+            "cores": sorted(os.sched_getaffinity(0)),
+        }
+        super().__init__(
+            [sys.executable, *arguments],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def _execute_child(self, *of: Any) -> None:
+        """Instead of what `subprocess` does; `of` has one order in all Pythons from 3.11 on."""
+        ends = of[10:16]
+        assert all(isinstance(end, int) for end in ends), "another order than in Python 3.11"
+        born = self._loaded.fork(self._request, [ends[0], ends[3], ends[5]])
+        if born <= 0:
+            super()._execute_child(*of)  # type: ignore[misc]  # it has no types
+            return
+        self.pid, self._child_created = born, True
+        self._close_pipe_fds(*ends)  # type: ignore[attr-defined]
+
+
+def _measures(name: str) -> bool:
+    return name.startswith(OF_MEASURING)
