@@ -27,6 +27,7 @@ from fanout.coordinator.calls import CALL_TIMEOUT, Calls
 from fanout.coordinator.figures import Figures
 from fanout.coordinator.hands import Hands
 from fanout.coordinator.judgements import due
+from fanout.coordinator.last_orders import let_deliver
 from fanout.coordinator.ledger import Ledger
 from fanout.coordinator.looks import Looks
 from fanout.coordinator.pool import Pool
@@ -133,7 +134,6 @@ class Coordinator:
         self._thread = threading.Thread(target=self._run, name="fanout-coordinator", daemon=True)
 
     # Any thread.
-
     def start(self) -> None:
         """Start the thread and the workers; returns when all of them serve.
 
@@ -257,7 +257,6 @@ class Coordinator:
         return True
 
     # The thread.
-
     def _run(self) -> None:
         if not self._claim.acquire(blocking=False):
             return  # it was closed before it began: a start may be interrupted anywhere
@@ -272,6 +271,8 @@ class Coordinator:
             self._announcer.complain("the coordinator failed; the publisher is broken", error)
             self._attempt(self._on_broken)
             self._hands.fail_start(f"the coordinator failed: {error}")
+            parts = self.state, self._pool, self._carry_out, self._now, self._announcer.complain
+            self._attempt(partial(let_deliver, *parts))
         finally:
             self._release()
 
@@ -323,15 +324,14 @@ class Coordinator:
         self._carry_out(self.state.supervision.finish(timeout, now, self._spread))
 
     def _release(self) -> None:
-        pool = self._pool
-        for step in (self._on_broken, self._calls.end, self.reception.close, pool.end_processes):
+        pool, end = self._pool, self._calls.end
+        for step in (self._on_broken, end, self.reception.close, pool.end_processes):
             self._attempt(step)
         # Nobody is left in an orderly end. Where we have failed, they are booked and told of.
         self._attempt(lambda: self._carry_out(pool.abandon()))
         self._attempt(pool.release)
         while self.state.duplicates:
-            _subscriber, descriptor = self.state.duplicates.popitem()
-            self._attempt(partial(os.close, descriptor))
+            self._attempt(partial(os.close, self.state.duplicates.popitem()[1]))
         self._attempt(self._calls.take)
         self._attempt(lambda: self._tell(self._telling.due(math.inf)))
         self._give_back()

@@ -255,7 +255,7 @@ class Pool:
         return self._take_reports(link)[1]
 
     def _on_exit(self, link: WorkerLink) -> list[Action]:
-        actions = self._take_last_reports(link)
+        actions = self.take_last_reports(link)
         code = self._forget(link)
         return actions + self._ended(link, describe_exit(code), code)
 
@@ -310,7 +310,7 @@ class Pool:
             self._unwatch(channel.socket)
         return bool(received), actions
 
-    def _take_last_reports(self, link: WorkerLink) -> list[Action]:
+    def take_last_reports(self, link: WorkerLink) -> list[Action]:
         """What a worker has reported before its end still counts, however much it is."""
         actions: list[Action] = []
         more = True

@@ -16,6 +16,7 @@ from fanout import BrokenError, Event, EventKind, Publisher, Undelivered
 from fanout.asyncio import Publisher as AsyncPublisher
 from fanout.basics import grace
 from fanout.engine.questions import Outstanding
+from tests.helpers.collecting import Collector
 from tests.helpers.happenings import Happenings
 from tests.helpers.programs import pause
 from tests.helpers.raw import RawPeer
@@ -219,3 +220,51 @@ def test_it_says_that_more_was_to_come_for_who_sleeps_while_it_is_sent_what_it_m
 def begun(publisher: Publisher) -> list[int]:
     """Who has been sent something, and waits for more."""
     return [one.id for one in publisher.subscribers() if one.sent and one.queued]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_is_committed_is_sent_though_the_coordinator_fails(workers: int) -> None:
+    """As when its process dies; but here it is known what has become of all."""
+    happenings = Happenings()
+    publisher = Publisher(ENDPOINT, workers=workers, log_bytes=1 << 22, on_event=happenings)
+    with contextlib.ExitStack() as ends:
+        endpoint = publisher.endpoints[0]
+        collectors = [ends.enter_context(Collector(endpoint, b"")) for _ in range(2)]
+        publisher.wait_for_subscribers(2, timeout=DEADLINE_S)
+        messages = [[b"a", b"%d" % number] for number in range(500)]
+
+        def publish_and_fail() -> None:
+            for topic, payload in messages:
+                publisher.publish(topic, payload)
+            raise ZeroDivisionError("a bug")
+
+        coordinator = publisher._engine._coordinator
+        coordinator._calls.post(publish_and_fail)
+        wait_until(lambda: not coordinator._thread.is_alive(), "its end")
+
+        for one in collectors:
+            one.expect(messages)
+        with pytest.raises(BrokenError):
+            publisher.publish(b"a", b"too late")
+        assert publisher.close() == ()
+        assert happenings.of(EventKind.SUBSCRIBER_EVICTED) == []
+        told = happenings.of(EventKind.SUBSCRIBER_DISCONNECTED)
+        assert [(one.discarded, one.exact) for one in told] == [(0, True)] * 2
+
+
+def test_reports_that_cannot_be_heard_hold_up_nobody() -> None:
+    """The bug may be in what hears them: workers find their channels closed, and deliver then."""
+    publisher = Publisher(ENDPOINT, workers=1, log_bytes=1 << 20)
+    with Collector(publisher.endpoints[0], b"") as collector:
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        coordinator = publisher._engine._coordinator
+
+        def publish_and_fail() -> None:
+            publisher.publish(b"a", b"1")
+            raise ZeroDivisionError("a bug")
+
+        with mock.patch.object(coordinator._pool, "_take_reports", side_effect=OSError):
+            coordinator._calls.post(publish_and_fail)
+            wait_until(lambda: not coordinator._thread.is_alive(), "its end")
+        collector.expect([[b"a", b"1"]])
+        publisher.close()

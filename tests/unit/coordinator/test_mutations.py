@@ -116,7 +116,7 @@ wrong(
 )
 
 
-@mistake(Pool, "_take_last_reports", pools.test_all_that_a_worker_reported_before_its_end_counts)
+@mistake(Pool, "take_last_reports", pools.test_all_that_a_worker_reported_before_its_end_counts)
 def reports_are_not_read_to_the_end(_original: Any, self: Pool, link: Any) -> Any:
     return self._take_reports(link)[1]
 

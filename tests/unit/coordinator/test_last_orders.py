@@ -1,0 +1,78 @@
+"""Last orders: workers are told to deliver and end, and are heard, when all else has failed."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from fanout.control.messages import Finish
+from fanout.coordinator import last_orders
+from fanout.coordinator.last_orders import DELIVERY, let_deliver
+from fanout.events import EventKind
+from fanout.reasons import Reason
+from tests.unit.coordinator.bench import Bench, closed
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.unit.coordinator.bench import Worker
+
+
+class Clock:
+    """A second is over after so many looks."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def __call__(self) -> float:
+        self.looks += 1
+        return self.looks / 20
+
+
+def deliver(bench: Bench) -> list[str]:
+    """What is complained of meanwhile."""
+    told: list[str] = []
+    coordinator = bench.coordinator
+    parts = bench.state, coordinator._pool, coordinator._carry_out, Clock()
+    let_deliver(*parts, lambda text, _error: told.append(text))
+    return told
+
+
+def test_a_worker_that_serves_is_told_to_finish_and_its_last_words_are_heard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(last_orders, "LOOK", 0.001)
+    with Bench(1) as bench:
+        _sock, subscriber = bench.connect(b"")
+        worker: Worker = bench.worker
+        said: list[object] = []
+        wait = last_orders._wait
+
+        def wait_and_answer(links: list[object]) -> list[object]:
+            for message in worker.hear():
+                said.append(message)
+                if isinstance(message, Finish):
+                    worker.say(closed(subscriber, Reason.PUBLISHER_CLOSED))
+            return wait(links)  # type: ignore[arg-type,return-value]
+
+        monkeypatch.setattr(last_orders, "_wait", wait_and_answer)
+        assert deliver(bench) == []
+        assert [one for one in said if isinstance(one, Finish)] == [Finish(DELIVERY)]
+        assert bench.state.roster.connections == {}
+        assert bench.of(EventKind.SUBSCRIBER_EVICTED) == []
+        assert not bench.state.ledger.closing
+
+
+def test_one_that_cannot_be_heard_finds_its_channel_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(last_orders, "LOOK", 0.001)
+    with Bench(2) as bench:
+        broken = partial(int, "no number")
+        with monkeypatch.context() as patch:
+            patch.setattr(bench.coordinator._pool, "take_last_reports", lambda _link: broken())
+            told = deliver(bench)
+        assert len(told) == 2
+        assert [link.channel for link in bench.coordinator.links] == [None, None]
+        assert all(Finish(DELIVERY) in process.hear() for process in bench.processes)
+        assert all(process.channel.closed for process in bench.processes)
