@@ -13,6 +13,7 @@ from soaking.chaos.report import report
 from soaking.chaos.session import Session, Settings
 
 SECONDS = 20.0
+LOG_BYTES = 1 << 20
 
 
 @pytest.mark.unmeasured
@@ -20,7 +21,7 @@ SECONDS = 20.0
 @pytest.mark.timeout(240)
 def test_no_byte_is_lost_doubled_or_torn_whatever_happens_to_workers() -> None:
     settings = Settings(
-        SECONDS, 26, seed=1, kinds=tuple(KINDS), per_second=200, log_bytes=4 << 20, worker_timeout=3
+        SECONDS, 26, seed=1, kinds=tuple(KINDS), log_bytes=LOG_BYTES, worker_timeout=3
     )
 
     found = Session(settings).run()
@@ -28,6 +29,8 @@ def test_no_byte_is_lost_doubled_or_torn_whatever_happens_to_workers() -> None:
     assert found.is_whole, report(found)
     assert sum(found.ended.values()) == found.excused, report(found)  # none of TCP, whatever for
     assert all(map(is_documented, found.disconnects)), report(found)
+    assert found.published_bytes > 5 * LOG_BYTES, "the log is hardly filled"
+    assert found.waits > 5, "no cursor holds the publisher"
     assert found.faults > 5
     assert found.resumed > 24
     assert found.pongs > 100

@@ -45,6 +45,7 @@ class Found:
         pings: said and answered.
         changes: of subscriptions.
         most: how long the longest `publish()` took, in seconds.
+        waits: how often there was no room in the log for `ROOM_S`, since somebody held it.
     """
 
     seconds: float = 0.0
@@ -70,6 +71,7 @@ class Found:
     pongs: int = 0
     changes: int = 0
     most: float = 0.0
+    waits: int = 0
 
     @property
     def faults(self) -> int:

@@ -220,6 +220,7 @@ class Session:
                 publisher.publish(*frames, timeout=ROOM_S)
             except Again:
                 now = time.monotonic()
+                found.waits += 1
                 found.most = max(found.most, now - began)
                 if now > until + ROOM_MAX_S:
                     found.failures.append(f"no room for {ROOM_MAX_S:g} s after the last fault")
