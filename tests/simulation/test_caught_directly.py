@@ -71,6 +71,20 @@ def who_has_got_its_pass_rests() -> None:
         resuming_slow.test_who_has_just_got_its_pass_rests_though_no_record_says_so(two)
 
 
+def who_is_sent_something_at_times_only_rests_on() -> None:
+    with closing(TakingOver(resuming_slow.LAYOUT, resuming_slow.TUNING)) as two:
+        resuming_slow.test_who_is_sent_something_at_times_only_rests_on(two)
+
+
+def an_end_is_brought_forward_when_the_publisher_is_gone() -> None:
+    with closing(TakingOver(resuming.LAYOUT, resuming.TUNING)) as two:
+        worker = two.workers[0]
+        worker._end(3_600.0)
+        worker.orphaned()
+        assert worker._ending is not None
+        assert worker._ending.left(two.around(worker).now()) <= 0.3
+
+
 WANTS = ((b"",), 4)  # of who waits for its turn in a round
 _keep_log = resuming.test_the_log_is_kept_from_the_record_on_though_its_worker_needs_less
 
@@ -86,6 +100,10 @@ CHECKS: dict[str, list[Callable[[], None]]] = {
     "drop_the_oldest_instead": [
         judging.test_drop_newest_finishes_what_is_queued_and_goes_on_with_the_present
     ],
+    "end_them_with_what_is_sent": [
+        partial(shown.test_whether_it_ends_with_what_is_being_sent_is_handed_on, is_last=False)
+    ],
+    "forget_that_it_rests": [who_is_sent_something_at_times_only_rests_on],
     "forget_the_nonces_of_what_waits": [sealed.test_what_waits_is_thrown_away_with_its_nonces],
     "forget_the_part_of_the_names": [
         shown.test_the_part_of_the_names_that_is_sent_is_handed_on,
@@ -117,6 +135,7 @@ CHECKS: dict[str, list[Callable[[], None]]] = {
         pump.test_a_cursor_that_is_settled_after_the_index_was_reused_counts_right
     ],
     "take_nothing_back_if_it_takes_nothing": [nothing_taken_is_known],
+    "take_the_time_that_was_left_to_close": [an_end_is_brought_forward_when_the_publisher_is_gone],
     "tell_nobody_that_it_has_taken_all_back": [
         self_service.test_that_it_has_taken_all_back_is_told_if_that_may_not_have_been
     ],
