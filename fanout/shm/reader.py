@@ -118,15 +118,19 @@ class LogReader:
         first, last = sequences[0], sequences[-1]
         if last - first == len(sequences) - 1:
             return self.copy(self.start_of(first), self.start_of(last + 1))
-        starts = [sequences[0], *[b for a, b in pairwise(sequences) if b != a + 1]]
-        stops = [*[a + 1 for a, b in pairwise(sequences) if b != a + 1], sequences[-1] + 1]
-        ends, mask, copy = self._ends, self._mask, self.copy
-        return b"".join(
-            [
-                copy(ends[(first - 1) & mask], ends[(stop - 1) & mask])
-                for first, stop in zip(starts, stops, strict=True)
-            ]
-        )
+        starts = [first, *[b for a, b in pairwise(sequences) if b != a + 1]]
+        stops = [*[a + 1 for a, b in pairwise(sequences) if b != a + 1], last + 1]
+        ends, mask = self._ends, self._mask
+        spans = [
+            (ends[(first - 1) & mask], ends[(stop - 1) & mask])
+            for first, stop in zip(starts, stops, strict=True)
+        ]
+        low, high = spans[0][0], spans[-1][1]
+        if high - low > self.size - low % self.size:  # the ring ends in their midst
+            copy = self.copy
+            return b"".join([copy(start, stop) for start, stop in spans])
+        whole, data = low - low % self.size - self._base, self._map
+        return b"".join([data[start - whole : stop - whole] for start, stop in spans])
 
     def batch_end(self, first: int, stop: int, size: int) -> int:
         """How far a batch from `first` goes, `stop` at most: `size` bytes, or one message."""

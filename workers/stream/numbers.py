@@ -25,7 +25,9 @@ BLOCKS_KEPT = 8  # unpacked, if there are others that come to the same places; 8
 
 _DIGITS = bytes((48, 49)) + bytes(254)  # of flags
 _FLAGS = bytes(49) + b"\1" + bytes(206)  # of digits
-_HEAD = struct.Struct("=QH")  # of a block for another worker: which it is, and its bytes
+# Of a block for another worker: which it is, and its bytes; or the first number, and 0: how much
+# more each of all is than that, in four bytes.
+HEAD = struct.Struct("=QH")
 
 
 class Numbers:
@@ -89,7 +91,7 @@ class Numbers:
     def packed(self) -> bytes:
         """Which they are, for another worker."""
         blocks = zip(self._keys, self._blocks, strict=True)
-        return b"".join([_HEAD.pack(key, len(data)) + data for key, data in blocks])
+        return b"".join([HEAD.pack(key, len(data)) + data for key, data in blocks])
 
     def _block(self, block: int) -> array[int]:
         for known, numbers in self._unpacked:
@@ -106,8 +108,12 @@ def numbers_in(data: bytes) -> array[int]:
     """Those that another worker has packed."""
     found, at = array("Q"), 0
     while at < len(data):
-        key, size = _HEAD.unpack_from(data, at)
-        at += _HEAD.size
+        key, size = HEAD.unpack_from(data, at)
+        at += HEAD.size
+        if not size:
+            few = array("I")
+            few.frombytes(data[at:])
+            return array("Q", [key + one for one in few])
         found += _unpacked(data[at : at + size], key * BLOCK)
         at += size
     return found

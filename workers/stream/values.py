@@ -8,13 +8,12 @@ takes. So that is not much.
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left, bisect_right
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from fanout.shm.census import Amount
-from fanout.workers.stream.numbers import BLOCK, Numbers
+from fanout.workers.stream.numbers import BLOCK
+from fanout.workers.stream.sized import sized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,10 +56,11 @@ class Values:
 
     Attributes:
         sequences: which.
+        are_shared: whether more than one member has them.
         stored: where they are kept for another worker, None = nowhere yet.
     """
 
-    __slots__ = ("_loads", "_log", "_sums", "are_newest", "sequences", "stored")
+    __slots__ = ("_loads", "_log", "are_newest", "are_shared", "sequences", "stored")
 
     everything = False
     is_minimal = True
@@ -70,23 +70,17 @@ class Values:
     def __init__(
         self, sequences: Sequence[int], log: LogReader, *, are_newest: bool = False
     ) -> None:
-        self.sequences = numbers = Numbers(sequences)
+        self.sequences = sized(sequences, log)
+        self.are_shared = False
         self.are_newest = are_newest
         self.stored: Stored | None = None
         self._log = log
-        # Bytes before each block of them: those of one below the tail nobody could ask for later.
-        sizes = [sum(log.sizes(sequences[low:high])) for low, high in pairwise(numbers.places)]
-        self._sums = array("Q", accumulate(sizes, initial=0))
         self._loads: list[JoinedValues] = []
-
-    @property
-    def are_shared(self) -> bool:
-        """Whether more than one member has them."""
-        return self.sequences.are_shared
 
     def share(self) -> None:
         """More than one member has them."""
-        self.sequences.are_shared = True
+        self.are_shared = True
+        self.sequences.share()
 
     def amount(self, first: int, stop: int) -> Amount:
         """What there is from message `first` up to, not including, `stop`."""
@@ -95,12 +89,7 @@ class Values:
 
     def bytes_between(self, low: int, high: int) -> int:
         """Bytes of those from one place up to, not including, another one."""
-        places = self.sequences.places
-        first, last = bisect_left(places, low), bisect_right(places, high) - 1
-        if first > last:  # in the midst of one block
-            return self._size(low, high)
-        blocks = self._sums[last] - self._sums[first]
-        return self._size(low, places[first]) + blocks + self._size(places[last], high)
+        return self.sequences.bytes_between(low, high)
 
     def sizes(self, first: int) -> Iterator[tuple[int, int]]:
         """Each of them from message `first` on, and its bytes."""
@@ -134,22 +123,11 @@ class Values:
         low = self.sequences.place_of(first)
         return low, max(low, self.sequences.place_of(stop))
 
-    def _size(self, low: int, high: int) -> int:
-        return sum(self._log.sizes(self.sequences.some(low, high)))
-
     def _join(self, at: int, encoding: Encoding | None) -> JoinedValues:
         log = self._log
-        count = min(BLOCK, BYTES_AT_ONCE * len(self.sequences) // (self._sums[-1] + 1) + 1)
-        while True:
-            chosen = self.sequences.some(at, min(at + count, len(self.sequences)))
-            ends = _ends_of(chosen, log)
-            if ends[-1] > BYTES_AT_ONCE or len(chosen) < count or count >= BLOCK:
-                break
-            count *= 4  # they are smaller than the others
-        some = max(1, bisect_right(ends, BYTES_AT_ONCE) - 1)
-        chosen = chosen[:some]
+        chosen, ends = self.sequences.begin(at, BYTES_AT_ONCE)
         if encoding is None:
-            return JoinedValues(at, encoding, ends[: some + 1], log.joined(chosen))
+            return JoinedValues(at, encoding, ends, log.joined(chosen))
         pieces = list(map(encoding.encode, map(log.piece, chosen), chosen))
         return JoinedValues(
             at, encoding, [*accumulate(map(len, pieces), initial=0)], b"".join(pieces)
@@ -162,13 +140,3 @@ class Values:
     def keep(self) -> Values:
         """They never change."""
         return self
-
-
-def _ends_of(numbers: Sequence[int], log: LogReader) -> list[int]:
-    """Where each of some messages ends if they are joined; first 0."""
-    first = numbers[0]
-    if numbers[-1] - first == len(numbers) - 1:  # neighbours
-        bounds = log.boundaries(first, first + len(numbers))
-        base = bounds[0]
-        return [one - base for one in bounds]
-    return [*accumulate(log.sizes(numbers), initial=0)]

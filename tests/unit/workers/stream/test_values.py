@@ -9,7 +9,7 @@ import pytest
 
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.reader import LogReader
-from fanout.workers.stream.numbers import BLOCK, BLOCK_BYTES_MAX
+from fanout.workers.stream.numbers import BLOCK
 from fanout.workers.stream.values import BYTES_AT_ONCE, LOADS_KEPT, Values
 from tests.helpers.log import Log
 
@@ -115,7 +115,7 @@ def test_passes_of_many_take_no_more_together_than_is_documented(step: int) -> N
     log = Log(LAYOUT)
     for number in range(COUNT):
         log.publish(b"t", b"%d" % number)
-    passes, blocks = 100, COUNT // BLOCK + 1
+    passes = 100
     chosen = [[*range(number % 7, COUNT, step)] for number in range(passes)]
     tracemalloc.start()
     try:
@@ -127,8 +127,8 @@ def test_passes_of_many_take_no_more_together_than_is_documented(step: int) -> N
     finally:
         tracemalloc.stop()
 
-    # A few hundred bytes are what the objects take besides.
-    assert taken <= passes * (blocks * BLOCK_BYTES_MAX + 1_024)
+    # Eight bytes each while they are few; a few hundred are what the objects take besides.
+    assert taken <= passes * (8 * len(chosen[0]) + 1_024)
     # And what is sent at once, with its bounds: a block at most, and as numbers once more.
     assert sending - taken <= passes * (BYTES_AT_ONCE + 6 * 8 * BLOCK + 1_024)
 
