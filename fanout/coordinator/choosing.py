@@ -210,6 +210,8 @@ def chosen_on(base: SlowPolicy, settings: Settings, most: SlowPolicy) -> SlowPol
             continue
         bound = getattr(most, name) if name in _BOUNDED else 0
         fields[name] = min(value or bound, bound) if bound else value
+    if "action" in settings or "min_interval" in settings:  # more often is what is more
+        fields["min_interval"] = max(fields["min_interval"], most.min_interval)
     if fields["action"] != "conflate":
         fields["min_interval"] = 0.0  # it means nothing then
     return SlowPolicy(**fields)

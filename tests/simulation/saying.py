@@ -185,6 +185,8 @@ def chosen_on(base: SlowPolicy, settings: dict[str, Any], most: SlowPolicy) -> S
         bound = getattr(most, key)
         if key in settings and bound and (fields[key] == 0 or fields[key] > bound):
             fields[key] = bound
+    if {"action", "min_interval"} & settings.keys():
+        fields["min_interval"] = max(fields["min_interval"], most.min_interval)
     if fields["action"] != "conflate":
         fields["min_interval"] = 0.0
     return SlowPolicy(soft=base.soft, **fields)

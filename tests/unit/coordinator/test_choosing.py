@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fanout.control.messages import SetPolicy
@@ -203,6 +205,26 @@ def test_what_a_subscriber_chooses_stands_on_what_it_has_and_is_cut_to_what_it_m
     settings: dict[str, object], most: SlowPolicy, chosen: SlowPolicy
 ) -> None:
     assert chosen_on(RULED, settings, most) == chosen
+
+
+@pytest.mark.parametrize(
+    ("base", "settings", "interval"),
+    [
+        (SlowPolicy(), {"action": "conflate"}, 0.5),
+        (SlowPolicy(), {"action": "conflate", "min_interval": 0.1}, 0.5),
+        (SlowPolicy(), {"action": "conflate", "min_interval": 2.0}, 2.0),
+        (SlowPolicy("conflate"), {"min_interval": 0.0}, 0.5),
+        (SlowPolicy("conflate"), {"limit_messages": 7}, 0.0),  # it has said nothing of that
+        (SlowPolicy("conflate"), {"action": "drop_newest"}, 0.0),
+        (SlowPolicy(), {"min_interval": 0.1}, 0.0),  # it does not conflate
+    ],
+)
+def test_who_chooses_to_conflate_gets_no_topic_more_often_than_it_may(
+    base: SlowPolicy, settings: dict[str, Any], interval: float
+) -> None:
+    most = SlowPolicy("conflate", min_interval=0.5)
+
+    assert chosen_on(base, settings, most).min_interval == interval
 
 
 def test_nobody_chooses_more_than_the_log_can_hold() -> None:
