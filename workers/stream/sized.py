@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from fanout.workers.stream.numbers import BLOCK, HEAD, Numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from fanout.shm.reader import LogReader
 
@@ -43,6 +43,9 @@ class Few:
     def __getitem__(self, at: int) -> int:
         """The number at this place."""
         return self._base + self._numbers[at]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.some(0, len(self)))
 
     def share(self) -> None:
         """More than one looks at them, which makes no difference here."""
@@ -98,6 +101,9 @@ class Many:
         """The number at this place."""
         return self._numbers[at]
 
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._numbers)
+
     def share(self) -> None:
         """More than one looks at them."""
         self._numbers.are_shared = True
@@ -147,7 +153,7 @@ Sized: TypeAlias = Few | Many
 
 def sized(numbers: Sequence[int], log: LogReader) -> Sized:
     """These messages of the log, which are there, and ascending."""
-    if len(numbers) <= FEW and (not numbers or numbers[-1] - numbers[0] <= _WORD):
+    if len(numbers) <= FEW and (not numbers or 0 <= numbers[-1] - numbers[0] <= _WORD):
         sums = list(accumulate(log.sizes(numbers), initial=0))
         if sums[-1] <= _WORD:
             return Few(numbers, sums)
