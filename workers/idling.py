@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fanout.basics.units import NS
 from fanout.shm import fence
+from fanout.shm.worker_slot import HOLDS
 from fanout.workers.naps import NAP_MIN
 
 if TYPE_CHECKING:
@@ -43,12 +44,29 @@ class Idling:
         self.fence = fence.make_fence()
         self._nap_ends = 0  # monotonic ns
         self._round_began = 0  # monotonic ns
+        self._holds = False  # the publisher up
         # Begin at the clock: no number of the slot's former worker comes again.
         self._sleeps = self._now()
 
     def wake(self) -> None:
-        """The worker is awake: it need not be rung for."""
-        self._slot.wake()
+        """The worker is awake: it need not be rung for, but while it holds the publisher up."""
+        if self._holds:
+            self._ask_to_be_rung()
+        else:
+            self._slot.wake()
+
+    def hold(self, *, holds: bool) -> None:
+        """Have the publisher wait, or go on; while it is to wait, in each turn.
+
+        Who commits next rings, and sees it. It might be lost once, if another thread looks for room
+        just then, but not in the next turn.
+        """
+        if not (holds or self._holds):  # as mostly
+            return
+        self._holds = holds
+        self.wake()
+        if not holds:
+            self._around.ring_publisher()
 
     def is_napping(self, now: int) -> bool:
         """Whether a nap was interrupted and goes on: new messages shall still accumulate."""
@@ -102,7 +120,10 @@ class Idling:
 
     def sleep(self, front: int) -> bool:
         """Ask to be woken by the next commit; False if there has been one meanwhile."""
-        self._sleeps += 1
-        self._slot.fall_asleep(self._sleeps)
+        self._ask_to_be_rung()
         self.fence()
         return self._log.head() == front
+
+    def _ask_to_be_rung(self) -> None:
+        self._sleeps += 1
+        self._slot.fall_asleep(self._sleeps | HOLDS if self._holds else self._sleeps)

@@ -111,8 +111,7 @@ class Worker:
         self._quiet_tick = quiet_tick(options.worker_timeout, options.heartbeat_interval)
         self._ticks = 0  # how many were asked for; only the last one is wanted
         self._wakes_at = 0  # monotonic ns of the next turn for who is not sent anything before
-        self._is_slow = False  # the next tick is further off, for nothing is due
-        self._ticked_front = -1
+        self._is_slow, self._ticked_front = False, -1  # slow: the next tick is further off
         self._turns_of_changes = 0  # one after another, while there was something to take out
 
     async def run(self) -> None:
@@ -276,6 +275,7 @@ class Worker:
             more = pump.enforce(now)
             if pump.jumped:
                 self.desk.records.note_jumps()
+        self.idling.hold(holds=pump.is_held(now))
         if pump.effects:
             part.begin(each_ns)
         while pump.effects:

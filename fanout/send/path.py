@@ -101,7 +101,7 @@ class SendPath:
         self.gate = Gate()
         self.log = self.make_log(segment)
         self.topics = TopicTable(max_topics)
-        self.bells = tuple(bells)
+        self.bells = self._own(bells)
         self.room = room
         self._segment = segment
         self._state = self.gate.word
@@ -211,9 +211,15 @@ class SendPath:
                 return
             self._tails = Tails(self._segment, len(bells))
             self._ask_each = len(bells) > SLEEPERS_EACH
-            self.bells = tuple(bells)
+            self.bells = self._own(bells)
 
         self._locked(replace)
+
+    def _own(self, bells: Iterable[Bell]) -> tuple[Bell, ...]:
+        """These, which hold this log."""
+        for bell in bells:
+            bell.hold = self.log.hold
+        return tuple(bells)
 
     def make_room(self, needed_bytes: int, count: int = 1) -> bool:
         """Look at the tails again; True if so many bytes and messages may now fit.
@@ -274,6 +280,8 @@ class SendPath:
     def _look_for_room(self, needed_bytes: int, count: int) -> bool:
         tails, hold = self._tails.look()
         self.log.refresh((*tails, hold), self._look_again)
+        if self._tails.are_held():
+            self.log.hold()
         enough = self.log.fits(needed_bytes, count)
         position = self.log.position
         wanted = 0 if enough else self.log.wanted_tail(needed_bytes, count, ROOM_PART)

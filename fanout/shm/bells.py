@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 from fanout.errors import ClosedError
 from fanout.shm import layout as at
 from fanout.shm.doorbell import Doorbell
-from fanout.shm.worker_slot import sleeper_byte
+from fanout.shm.worker_slot import HOLDS, sleeper_byte
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from fanout.shm.segment import Segment
 
 
 class Bell:
     """The publisher's side of a worker's doorbell. Any thread may ring.
+
+    A worker that holds the publisher up is to be rung for as if it slept: who rings looks whether
+    that is so, and then has the log take nothing more before it was looked for room.
 
     A worker that goes to sleep stores a number that is new for each sleep, checks the log once
     more, and waits. So a publisher that rang for that number need not ring again.
@@ -27,9 +30,10 @@ class Bell:
 
     Attributes:
         doorbell: what it rings; belongs to who made it.
+        hold: called if the worker holds the publisher up; set by who has the log.
     """
 
-    __slots__ = ("_index", "_rung", "_sleeper", "_words", "doorbell")
+    __slots__ = ("_index", "_rung", "_sleeper", "_words", "doorbell", "hold")
 
     def __init__(self, segment: Segment, worker: int, doorbell: Doorbell) -> None:
         slot = segment.layout.worker_slots + worker * at.WORKER_SLOT_BYTES
@@ -37,6 +41,7 @@ class Bell:
         self._words = segment.words
         self._sleeper = sleeper_byte(segment, worker)
         self.doorbell = doorbell
+        self.hold: Callable[[], None] = _hold_nothing
         self._rung = 0
 
     def wake(self) -> None:
@@ -46,6 +51,8 @@ class Bell:
             # Clear before ringing: if it fell asleep again meanwhile, this hides that sleep, but
             # the ring ends it.
             self._sleeper[0] = 0
+            if sleep & HOLDS:
+                self.hold()
             try:
                 self.doorbell.ring()
             except BaseException:
@@ -109,3 +116,7 @@ def wake_all(bells: Iterable[Bell]) -> None:
     """Wake each of them that sleeps."""
     for bell in bells:
         bell.wake()
+
+
+def _hold_nothing() -> None:
+    pass

@@ -42,7 +42,7 @@ from dataclasses import dataclass
 from fanout.shm.value_layout import NO_TABLE, ValueTable
 
 MAGIC = 0x32544F4E4146  # "FANOT2", little-endian
-LAYOUT_VERSION = 13
+LAYOUT_VERSION = 14
 WORD = 8
 LINE = 64
 PAGE = 4096

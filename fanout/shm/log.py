@@ -151,6 +151,10 @@ class LogWriter:
         begins = position - self._size
         return low + bisect_left(range(low, self.head), begins, key=self.start_of)
 
+    def hold(self) -> None:
+        """Take nothing more before the next `refresh()`: there is somebody to wait for."""
+        self._position_limit = 0
+
     def fits(self, size: int, count: int) -> bool:
         """Whether so many bytes and messages fit, as of the last `refresh()`."""
         return (

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fanout.shm.segment import Segment
 
 NO_TAIL = at.NO_TAIL
+HOLDS = 1 << 62  # in the number of a sleep: the publisher is to wait for a subscriber
 _HALF = at.WC_PID  # words
 
 
@@ -91,7 +92,10 @@ class WorkerSlot(Record):
     area = Word(at.WC_AREA, "which `SpillArea` its process writes to, 0 = none")
 
     def fall_asleep(self, sleep: int) -> None:
-        """Ask to be rung for; `sleep` is a number that is new each time. The worker's."""
+        """Ask to be rung for; `sleep` is a number that is new each time. The worker's.
+
+        With `HOLDS` in it the publisher is to wait, too.
+        """
         self.words[at.W_SLEEPING] = sleep
         self._sleeper[0] = 1
 
@@ -147,6 +151,11 @@ class Tails:
         """
         words = self._words
         return [min(words[slot + at.W_TAIL], words[slot + at.W_RESUME]) for slot in self._slots]
+
+    def are_held(self) -> bool:
+        """Whether a worker has a subscriber that the publisher is to wait for."""
+        words = self._words
+        return any(words[slot + at.W_SLEEPING] & HOLDS for slot in self._slots)
 
     def look(self) -> tuple[list[int], int]:
         """The same, and what the coordinator holds back for connections that nobody serves.

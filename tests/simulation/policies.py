@@ -36,6 +36,7 @@ class Rules:
             only limit of a pass is the log.
         interval: before which it gets a topic no second time, in ns.
         far: beyond these, one that takes nothing is in the way.
+        held: beyond these, the publisher may be held up, and who takes nothing is in the way.
     """
 
     def __init__(self, policy: SlowPolicy, log_bytes: int, entries: int) -> None:
@@ -58,7 +59,9 @@ class Rules:
         self.far = _part(self.limits, 7 / 8)
         if self.conflates:  # each pass is as it is, or a topic would come twice in one
             self.limits = self.limits._replace(bytes=NONE, messages=NONE, age=NONE)
+        self.held = Behind(NONE, NONE, NONE, NONE, NONE)
         if blocks:
+            self.held = kept._replace(log_bytes=NONE, log_messages=NONE)
             whole = Behind(NONE, NONE, NONE, log_bytes, entries)
             self.soft = _part(Behind(*self.limits[:3], log_bytes, entries), policy.soft)
             self.far = _part(whole, 0.5)
@@ -75,6 +78,7 @@ class LateRules(Rules):
         self.conflates = False
         self.limits = Behind(NONE, NONE, NONE, log_bytes * 5 // 8, entries * 5 // 8)
         self.soft = self.limits
+        self.held = Behind(NONE, NONE, NONE, NONE, NONE)
         self.kept = _part(self.limits, 15 / 16)
         self.far = _part(self.limits, 7 / 8)
 

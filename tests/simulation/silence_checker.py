@@ -35,7 +35,8 @@ class SilenceChecker(LimitsChecker):
             )
             if model.kind is not Kind.PLAIN:
                 lag = lag._replace(bytes=model.rules.far.bytes + 1)
-            require(is_over(lag, model.rules.far), f"given up, and only {lag} behind")
+            is_far = is_over(lag, model.rules.far) or is_over(lag, model.rules.held)
+            require(is_far, f"given up, and only {lag} behind")
         else:
             require(reason is Reason.STALL_TIMEOUT, f"given up because {reason.text}")
             require(silent >= options.stall_timeout * 1e9, f"given up after {silent} ns")

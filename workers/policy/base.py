@@ -55,7 +55,7 @@ class Part(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """Nothing is done to the member: the publisher waits for it, once the log is full."""
+    """Nothing is done to the member: the publisher waits for it."""
 
 
 Verdict: TypeAlias = KeepNewest | KeepOfLog | FinishThenJump | Thin | Part | Wait

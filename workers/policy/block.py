@@ -1,4 +1,8 @@
-"""`block`: the publisher waits for the slowest member, which loses nothing. Pure."""
+"""`block`: the publisher waits for the slowest member, which loses nothing. Pure.
+
+It commits a message before anybody knows who wants it. So it is held up once somebody is over a
+limit, and goes on when that one has taken so much that it is below it again.
+"""
 
 from __future__ import annotations
 
@@ -11,27 +15,37 @@ if TYPE_CHECKING:
     from fanout.workers.policy.limits import Lag, Limits
 
 _WAIT = Wait()
+# Of a limit: below it the publisher goes on. At the limit itself it would be held up again by the
+# next message, each of which would cost a turn.
+RESUME_SHARE = 15 / 16
 
 
 class Block:
-    """Has no limits: what ends the lag of a member is the size of the log; a `Policy`.
-
-    The publisher commits a message before anybody knows who wants it. So it cannot wait for less.
+    """A `Policy`. Without limits, what ends the lag of a member is the size of the log.
 
     Args:
+        limits: beyond which it holds the publisher up.
         soft: from where on it is reported as slow.
         patience: up to which a member that takes nothing does not hold the publisher up soon.
+
+    Attributes:
+        resume: up to which one may be behind that has held it up, for it to go on.
     """
 
-    __slots__ = ("max_rate", "patience", "soft")
+    __slots__ = ("limits", "max_rate", "patience", "resume", "soft")
 
-    limits = UNLIMITED
     conflates = False
     min_interval_ns = 0
 
     def __init__(
-        self, soft: Limits = UNLIMITED, patience: Limits = UNLIMITED, max_rate: int = 0
+        self,
+        soft: Limits = UNLIMITED,
+        patience: Limits = UNLIMITED,
+        max_rate: int = 0,
+        limits: Limits = UNLIMITED,
     ) -> None:
+        self.limits = limits
+        self.resume = limits.part(RESUME_SHARE)
         self.soft = soft
         self.patience = patience
         self.max_rate = max_rate

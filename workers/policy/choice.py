@@ -52,7 +52,7 @@ def policy_of(policy: SlowPolicy, log_bytes: int, entries: int) -> Policy:
     if policy.action == "block":
         whole = Limits(log_bytes=log_bytes, log_messages=entries)
         soft = Limits(*own, log_bytes, entries).part(policy.soft)
-        return Block(soft, whole.part(1 / LOG_PART), policy.max_rate)
+        return Block(soft, whole.part(1 / LOG_PART), policy.max_rate, Limits(*own))
     limits = Limits(*own, log_bytes // LOG_PART, entries // LOG_PART)
     if policy.action == "conflate":
         interval_ns = int(policy.min_interval * NS)

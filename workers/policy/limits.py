@@ -9,6 +9,7 @@ from fanout.basics.units import NS
 from fanout.reasons import Reason
 
 NONE = 1 << 63  # no limit: more than there can be
+STUCK_PART = 16  # who is over a limit and loses nothing by it is looked at again after 1/16 of it
 
 
 class Lag(NamedTuple):
@@ -60,6 +61,13 @@ class Limits:
 
 
 UNLIMITED = Limits()
+
+
+def left_of(limit: int, lag: int) -> int:
+    """How much may be added before a limit is exceeded by one; NONE if there is no limit."""
+    if limit == NONE:
+        return NONE
+    return limit - lag + 1 if lag <= limit else max(1, limit // STUCK_PART)
 
 
 def describe(lag: Lag, reason: Reason) -> str:

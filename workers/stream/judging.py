@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from fanout.reasons import Reason
 from fanout.terms.slow_policy import LOG_PART
 from fanout.workers.policy.ages import Ages
-from fanout.workers.policy.base import FinishThenJump, KeepNewest, KeepOfLog, Part, Thin
+from fanout.workers.policy.base import FinishThenJump, KeepNewest, KeepOfLog, Part, Thin, Wait
 from fanout.workers.policy.dues import Dues
-from fanout.workers.policy.limits import NONE, Lag, describe
+from fanout.workers.policy.limits import NONE, Lag, describe, left_of
 from fanout.workers.stream.conflating import Conflating
 from fanout.workers.stream.effects import Slowed
 from fanout.workers.stream.lags import Lags
@@ -44,7 +44,6 @@ THIN_PART = 8
 # Sealed ones that are judged in a turn while there is something new for others: some 0.3 ms. They
 # come to their limits together; who is plain does not wait for all of them.
 SEALED_JUDGED = 8
-STUCK_PART = 16  # who is over a limit and loses nothing by it is looked at again after 1/16 of it
 
 
 class Judging(Resting):
@@ -181,7 +180,13 @@ class Judging(Resting):
 
     def is_in_the_way(self, member: Member, now: int) -> bool:
         """Whether a blocked member is further behind than its policy has patience for."""
+        if member in self.holding:
+            return self.holding.is_held_by(member, self.lags, self.front, now)
         return self.lags.exceeds(member, member.policy.patience, self.front, now)
+
+    def is_held(self, now: int) -> bool:
+        """Whether the publisher is to wait for somebody who is over a limit; after each turn."""
+        return self.holding.is_held(self.lags, self.front, now)
 
     def behind(self, member: Member) -> int:
         """How far a blocked member is behind the front, in bytes of log."""
@@ -236,8 +241,11 @@ class Judging(Resting):
         for _ in range(VERDICTS_MAX):
             if policy.limits.exceeded_by(lag) is None or member.watch:
                 break
-            self.jumped.append(member)
             verdict = policy.judge(lag)
+            if isinstance(verdict, Wait):
+                self.holding.add(member)
+                break
+            self.jumped.append(member)
             self._carry_out(member, verdict, now, targets)
             lag = self._lag(member, now)
             if isinstance(verdict, Thin):  # the newest are the newest, however many they are
@@ -329,21 +337,14 @@ class Judging(Resting):
         member.watch = next(self._watches)
         limits = member.policy.limits if member.slow else member.policy.soft
         front, end = self.front, self._log.start_of(self.front)
-        messages = _left(limits.messages, lag.messages)
-        left = min(messages, _left(limits.log_messages, lag.log_messages))
+        messages = left_of(limits.messages, lag.messages)
+        left = min(messages, left_of(limits.log_messages, lag.log_messages))
         left = min(left, self.lags.uncounted_most(member))
         if left != NONE:
             self._by_sequence.add(front + left, member)
-        left = min(_left(limits.bytes, lag.bytes), _left(limits.log_bytes, lag.log_bytes))
+        left = min(left_of(limits.bytes, lag.bytes), left_of(limits.log_bytes, lag.log_bytes))
         if left != NONE:
             self._by_position.add(end + left, member)
-        left = _left(limits.age_ns, lag.age_ns)
+        left = left_of(limits.age_ns, lag.age_ns)
         if left != NONE:
             self._by_time.add(now + left, member)
-
-
-def _left(limit: int, lag: int) -> int:
-    """How much may be added before a limit is exceeded by one; NONE if there is no limit."""
-    if limit == NONE:
-        return NONE
-    return limit - lag + 1 if lag <= limit else max(1, limit // STUCK_PART)

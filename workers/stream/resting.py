@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.workers.stream.holding import Holding
 from fanout.workers.stream.rests import Rests
 from fanout.workers.stream.rounds import Rounds
 from fanout.workers.stream.throttling import Throttles
@@ -38,6 +39,7 @@ class Resting(Rounds):
         super().__init__(log, tuning, totals, part)
         self.throttles = Throttles()
         self.rests = Rests()
+        self.holding = Holding(self.blocked)
         self._hurries = False
 
     def wake(self, now: int) -> None:
@@ -101,6 +103,7 @@ class Resting(Rounds):
 
     def remove(self, member: Member) -> None:
         self.rests.end(member)
+        self.holding.discard(member)
         super().remove(member)
 
 

@@ -168,7 +168,7 @@ def let_them_rest_for_ever(_original: Any, _self: Rests, *_when: int) -> list[Me
     return []
 
 
-@replaces(judging, "_left")
+@replaces(judging, "left_of")
 def look_too_late(original: Any, limit: int, lag: int) -> int:
     return 2 * int(original(limit, lag))
 

@@ -106,7 +106,7 @@ def _promised(policy: SlowPolicy, entries: int) -> tuple[Any, ...]:
     if policy.action == "block":
         soft = _part((*own, LOG_BYTES, entries), policy.soft)
         patience = _part((NONE, NONE, NONE, LOG_BYTES, entries), 1 / 2)
-        return named, (NONE,) * 5, soft, patience, policy.max_rate, False, 0
+        return named, (*own, NONE, NONE), soft, patience, policy.max_rate, False, 0
     limits = full = (*own, LOG_BYTES // 2, entries // 2)
     interval = conflates = 0
     if policy.action == "conflate":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 from unittest import mock
 
@@ -11,7 +12,7 @@ from fanout.shm import bells as bells_module
 from fanout.shm.bells import Bell, Bells, wake_all
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.segment import Segment
-from fanout.shm.worker_slot import WorkerSlot, sleeper_byte
+from fanout.shm.worker_slot import HOLDS, WorkerSlot, sleeper_byte
 from tests.helpers.log import SMALL
 
 if TYPE_CHECKING:
@@ -48,6 +49,21 @@ def test_who_is_awake_is_not_rung(sleepers: list[Sleeper]) -> None:
     sleepers[0].bell.wake()
 
     assert not sleepers[0].woken()
+
+
+def test_who_holds_the_publisher_up_is_rung_for_and_holds_the_log(
+    sleepers: list[Sleeper],
+) -> None:
+    held: list[int] = []
+    for index, sleeper in enumerate(sleepers):
+        sleeper.bell.hold = partial(held.append, index)
+    for number, sleeper in zip((1, 1 | HOLDS), sleepers, strict=False):
+        sleeper.sleep(number)
+        sleeper.bell.wake()
+        sleeper.bell.wake()
+
+    assert [sleeper.woken() for sleeper in sleepers] == [True, True, False]
+    assert held == [1]
 
 
 def test_one_sleep_is_one_ring(sleepers: list[Sleeper]) -> None:

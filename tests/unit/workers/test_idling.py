@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import select
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fanout.basics.units import NS
-from fanout.shm.layout import Layout
+from fanout.shm.layout import W_SLEEPING, Layout
+from fanout.shm.worker_slot import HOLDS, sleeper_byte
 from fanout.workers.idling import GATHER, Idling
 from fanout.workers.naps import WINDOW_NS
 from tests.helpers.around import Around
@@ -139,3 +141,23 @@ def test_nobody_blocked_sleeps_through_whatever_the_sockets_say(idle: Idle) -> N
     assert idle.nap()
 
     assert idle.clock.slept == [pytest.approx(NAP_SECONDS)]
+
+
+def test_while_it_holds_the_publisher_up_whoever_commits_rings(idle: Idle) -> None:
+    """In each turn and in naps too: it may have been missed."""
+    slot, bell = idle.clock.slot, sleeper_byte(idle.log.segment, 0)
+    idle.flood()
+    numbers = []
+    for step in (partial(idle.idling.hold, holds=True), idle.idling.wake, idle.nap):
+        bell[0] = 0
+        step()
+        assert (slot.words[W_SLEEPING] & HOLDS, bell[0]) == (HOLDS, 1)
+        numbers.append(slot.words[W_SLEEPING])
+    assert len({*numbers}) == 3, "a bell is rung once for each number"
+    assert idle.clock.rings == 0
+
+    idle.idling.hold(holds=False)
+    idle.idling.wake()
+    assert (slot.words[W_SLEEPING], bell[0], idle.clock.rings) == (0, 0, 1)
+    idle.idling.hold(holds=False)
+    assert idle.clock.rings == 1

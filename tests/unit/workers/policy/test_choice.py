@@ -31,6 +31,13 @@ def test_who_blocks_has_no_limit_and_is_waited_for() -> None:
     assert policy.soft == Limits(log_bytes=LOG // 2, log_messages=ENTRIES // 2)
 
 
+def test_who_blocks_holds_the_publisher_up_at_its_own_limits() -> None:
+    policy = policy_of(SlowPolicy("block", limit_messages=100, limit_age=2.5), LOG, ENTRIES)
+
+    assert policy.limits == Limits(messages=100, age_ns=5 * SECOND // 2)
+    assert policy.soft.messages == 50
+
+
 def test_whoever_does_not_block_may_be_half_of_the_log_behind_and_keeps_a_sixteenth_less() -> None:
     policy = policy_for(Options(), ENTRIES)
 
