@@ -34,10 +34,12 @@ class Ages:
     from which message on there are no other ones.
 
     Attributes:
+        head: how far the log had come when its worker looked last.
         earlier: asks for the notes of others; set by who has some.
     """
 
     def __init__(self) -> None:
+        self.head = 0
         self.earlier: Earlier = lambda _sequence, _time: ()
         self._heads: list[int] = []
         self._times: list[int] = []
@@ -48,7 +50,9 @@ class Ages:
         return len(self._heads)
 
     def note(self, head: int, now: int) -> None:
-        """All messages below `head` have come by now."""
+        """All messages below `head`, or `self.head`, have come by now."""
+        # What is between these two may have come long ago, as others have noted.
+        head = max(head, self.head)
         if self._heads:
             if head <= self._heads[-1]:
                 return

@@ -118,7 +118,7 @@ class Judging(Resting):
         Once the time is over it returns at the next opportunity, and goes on where it was when it
         is called again.
         """
-        self.throttles.now = now
+        self.throttles.now, self.ages.head = now, head
         if self._by_time.entries:
             self.ages.note(head, now)
         return self._advance(head, now)

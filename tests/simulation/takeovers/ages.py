@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
+from fanout.workers.policy.ages import STEP_NS
 from tests.simulation.takeovers.chances import MILLISECOND
 from tests.simulation.violated import require
 
@@ -20,7 +21,8 @@ def require_ages(pump: Pump, world: Society) -> None:
     """A worker knows how old the next message of each is whose limits have an age.
 
     It takes none for older than it is. And none for younger than it was for the coordinator, which
-    had looked, a while after it was published, at how long the log is.
+    had looked, a while after it was published, at how long the log is; but for less than STEP_NS:
+    a worker that makes two notes within that time keeps the later one.
     """
     publisher, now = world.publisher, world.now
     for member in pump.blocked:
@@ -31,4 +33,4 @@ def require_ages(pump: Pump, world: Society) -> None:
         require(age <= now - time, f"{sequence} is {now - time} ns old, and is said to be {age}")
         looks = world.looked[bisect_left(world.looked, (time + NOTED_NS, 0)) :]
         seen = next((at for at, head in looks if head > sequence), now)
-        require(age >= now - seen, f"{sequence} was there {now - seen} ns ago, not {age}")
+        require(age > now - seen - STEP_NS, f"{sequence} was there {now - seen} ns ago, not {age}")

@@ -154,6 +154,25 @@ def test_what_waited_before_it_was_noted_is_as_old_as_others_say() -> None:
     assert _enforced(worker, 5 * SECOND + 1) == [Lost]
 
 
+def test_what_its_worker_had_not_come_to_then_is_as_old_as_others_say() -> None:
+    """It was behind itself when it made its first note: it had sent one message of three."""
+    worker = Worker(LARGE, tuning=Tuning(span_bytes=1, batch_bytes=1))
+    member, _ = worker.member(b"")
+    worker.member(b"", room=0)  # for which the log is kept
+    ages, now = worker.pump.ages, 4 * SECOND
+    ages.earlier = lambda sequence, _time: [(3, 0)] if sequence < 3 else []
+    for _ in range(3):
+        worker.log.publish(b"topic")
+    assert worker.pump.advance(3, now)
+    worker.obey(member, SlowPolicy("conflate", min_interval=9.0, limit_age=8.0), now)
+    worker.enforce(now)
+    assert (worker.pump.front, member.sequence) == (1, 1)
+
+    worker.advance(now + 1)
+
+    assert ages.age_of(1, now + 1) == now + 1
+
+
 def test_drop_newest_finishes_what_is_queued_and_goes_on_with_the_present() -> None:
     worker, member = _behind(SlowPolicy("drop_newest", limit_messages=2))
     sink = member.send
