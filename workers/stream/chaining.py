@@ -93,6 +93,8 @@ class Chaining:
     def missed(self, member: Member, snapshot: Snapshot, place: int) -> None:
         """Of a topic there was only its keyframe, and that is gone before it was sent."""
         snapshot.alone.discard(place)
+        if not self._is_listed(place, self._values.ids[place], snapshot):
+            return
         name, snapshots = self._names.name(place), member.snapshots
         assert snapshots is not None
         if snapshots.has_cancelled and snapshots.is_covered(snapshot, name):
@@ -126,8 +128,8 @@ class Chaining:
         if last < values.expired or last <= snapshot.above:
             return True
         topic_id -= KEYFRAME
-        if not self._names.is_of(place, topic_id):
-            return True  # its place was given away, or it was forgotten
+        if not self._is_listed(place, topic_id, snapshot):
+            return True
         name, snapshots = self._names.name(place), member.snapshots
         assert snapshots is not None
         if snapshots.has_cancelled and snapshots.is_covered(snapshot, name):
@@ -151,6 +153,15 @@ class Chaining:
             finding.lose(max(finding.due - 1, 0) if is_passed else last)
             self._want(name)
         return True
+
+    def _is_listed(self, place: int, topic_id: int, snapshot: Snapshot) -> bool:
+        """Whether a place is that of the topic for which it was listed.
+
+        If not, that one was forgotten, or its place was given away: perhaps to a topic that the
+        member does not want, and whose name others have had looked up since.
+        """
+        assert snapshot.listing is not None
+        return self._names.is_of(place, topic_id, snapshot.listing.changes)
 
     def _comes(self, topic_id: int, member: Member, finding: Finding) -> bool:
         """Whether what it is sent of a topic from then on begins with a keyframe.

@@ -52,6 +52,7 @@ class Listing:
         number: of all listings only this one has it.
         made_at: topics of which there was something before this message are in it, if they still
             have a value; of others it may have none.
+        changes: of `TopicNames`, which were known when the first names were looked at.
         is_shared: whether more than one has it; set by who hands it out.
         part: the names of these values: from the first one up to, not including, the second one;
             None as the second: all from the first one on.
@@ -96,6 +97,7 @@ class Listing:
         self.is_ready = self.has_more = self.is_given_up = False
         self.number = next(_numbers)
         self.made_at = values.log.head()
+        self.changes = names.changes
         self.is_shared = False
         self._steps = self._make()
 
@@ -128,6 +130,7 @@ class Listing:
                 yield
             if not self._names.unsure:
                 break
+        self.changes = self._names.changes
         work, most, looked_at = 0, self._most, self._looked_at
         prefixes = self._prefixes
         if len(prefixes) >= MANY and not most and self.part == ALL_NAMES:

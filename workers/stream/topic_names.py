@@ -28,6 +28,7 @@ class TopicNames:
 
     Attributes:
         places: by name, in the table of values.
+        changes: how often a place was found to be another topic's.
         unsure: whether some may have a value, of which a newer one is just being committed.
     """
 
@@ -36,7 +37,9 @@ class TopicNames:
         self._ids = array("Q", [0]) * len(values.ids)  # of those whose names are known
         self._names: dict[int, bytes] = {}
         self._sorted: list[bytes] = []
+        self._changed: dict[int, int] = {}  # place -> which of these changes was its last one
         self.places: dict[bytes, int] = {}
+        self.changes = 0
         self.unsure = False
         self._alone: frozenset[bytes] | None = None  # see `alone()`
 
@@ -44,9 +47,14 @@ class TopicNames:
         """The topic that had this place when it was looked at last."""
         return self._names[place]
 
-    def is_of(self, place: int, topic_id: int) -> bool:
-        """Whether that topic had the place then, and had it by this id; not of a keyframe."""
-        return (self._ids[place] | KEYFRAME) == (topic_id | KEYFRAME)
+    def is_of(self, place: int, topic_id: int, changes: int) -> bool:
+        """Whether that topic had the place then, and when so many changes were known.
+
+        Args:
+            topic_id: by which it has it; that of its keyframes will do, too.
+        """
+        is_of_it = (self._ids[place] | KEYFRAME) == (topic_id | KEYFRAME)
+        return is_of_it and self._changed.get(place, 0) <= changes
 
     def learn(self, first: int) -> int:
         """Bring some places up to date, from this one on; returns the next one, 0 = these are all.
@@ -77,6 +85,9 @@ class TopicNames:
             self._ids[place] = topic_id
             if name == before and places.get(name) == place:
                 continue  # it was forgotten, and published again
+            if before is not None and name != before:
+                self.changes += 1
+                self._changed[place] = self.changes
             if before is not None and places.get(before) == place:
                 del places[before]
                 gone.add(before)

@@ -331,6 +331,47 @@ def test_one_that_is_kept_and_gone_before_it_is_sent_is_told_of(is_forgotten: bo
     feed.segment.close()
 
 
+def give_to_another(feed: KeyedFeed, topic: bytes) -> None:
+    """The place of a topic is another one's, as all know who have looked since."""
+    place = TOPICS.index(topic) + 1
+    new = 7_000 << PLACE_BITS | place
+    feed.log.values.forget(place, new)
+    feed.log.append(encode_message([b"z", b"%d:" % feed.log.head]), new)
+    feed.log.values.note_keyframe(place, new)
+    feed.log.append(encode_message([b"z", b"%d:" % feed.log.head]), new | KEYFRAME)
+    feed.turn()
+    feed.comes(b"z")
+    while b"z" not in feed.showing.names.places:
+        feed.turn()
+
+
+def test_who_does_not_want_the_new_topic_of_a_place_has_lost_nothing_of_it(feed: KeyedFeed) -> None:
+    """The list of last values was made before."""
+    feed.show_by(ShowTuning(messages_per_look=1))
+    feed.publish_key(b"xp0")
+    for _ in range(50):
+        feed.publish(b"yp0")
+    one = feed.comes(b"xp0")
+    one.member.gaps = Gaps(1, conflated=False)
+    while one.member.snapshots is None or one.member.snapshots.pending[0].finding is None:
+        feed.turn()
+    give_to_another(feed, b"xp0")
+    feed.settle()
+    assert (sequences(one), feed.asked, marks(one, GAP_TOPIC)) == ({}, [], [])
+    assert feed.pump.totals.keyframes_lost == 0
+
+
+def test_one_that_is_gone_with_its_place_is_not_told_of() -> None:
+    feed = KeyedFeed(SMALL)
+    feed.publish_key(b"xp0")
+    one = with_one_alone(feed)
+    give_to_another(feed, b"xp0")
+    feed.settle()
+    assert (sequences(one), feed.asked, marks(one, GAP_TOPIC)) == ({}, [], [])
+    assert feed.pump.totals.keyframes_lost == 0
+    feed.segment.close()
+
+
 def test_one_that_is_gone_is_not_told_of_if_its_topic_was_cancelled_meanwhile() -> None:
     feed = KeyedFeed(SMALL)
     feed.publish_key(b"xp0")
