@@ -47,8 +47,10 @@ class Gap:
         reason = RESTARTED if other.reason == RESTARTED else self.reason
         known = self.count is not None and other.count is not None
         count = (self.count or 0) + (other.count or 0) if known else None
-        if self.epoch != other.epoch or self.first is None or other.first is None:
+        if self.epoch != other.epoch or (other.first is None and other.reason == RESTARTED):
             return Gap(reason, count, self.first, self.last, self.epoch)
+        if self.first is None or other.first is None:  # of one of them nobody knows
+            return Gap(reason, count, epoch=self.epoch)
         return Gap(
             reason,
             count,

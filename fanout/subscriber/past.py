@@ -47,10 +47,28 @@ class StreamWithPast(Stream):
 
     def take(self, found: Sequence[Frames]) -> list[Message]:
         before = self.position
-        messages = super().take(found)
+        if self._shown:  # each may be one of them, that comes again as what was missed
+            settled = map(self._settled, found)
+            messages = [message for message in settled if message is not None]
+        else:
+            messages = super().take(found)
         if self._shown and not self.is_showing and self.position != before:
             self._shown.clear()
         return messages
+
+    def go_to(self, epoch: int, sequence: int) -> None:
+        """Go on after this message, which has come elsewhere."""
+        self._epoch, self._next, self._told = epoch, sequence + 1, 0
+        self._seen = epoch, -1
+        self._early = None
+        self.losses.told()  # it is of a time before that
+
+    def go_back(self, origin: tuple[int, int] | None) -> None:
+        """Go back to where all begins, since nothing has come elsewhere; None: as at first."""
+        self._epoch, self._next, self._told = None, 0, 0
+        self._origin = origin
+        self._early = None
+        self.losses.told()
 
     def expect_anew(self, prefixes: Iterable[bytes], asked: bytes) -> None:
         """A connection has begun that brings last values of these; nobody else does any more."""
@@ -114,6 +132,12 @@ class StreamWithPast(Stream):
             return None
         back.following = sequence + 1
         return self._made(frames, ReplayedMessage())
+
+    def _is_next(self, sequence: int, topic: bytes) -> bool:
+        return super()._is_next(sequence, topic) and sequence not in self._shown
+
+    def _is_new(self, sequence: int) -> bool:
+        return super()._is_new(sequence) and sequence not in self._shown
 
     def _take_value(self, frames: Frames) -> Message | None:
         """A last value; a connection before may have been lost in the middle of these."""

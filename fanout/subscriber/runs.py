@@ -164,6 +164,7 @@ class Run(Giving):
             or member.is_showing
             or member.held
             or member.gap
+            or member.untold
             or self._early
             or self._restart is not None
             or len(messages) < BATCH_MIN
@@ -197,16 +198,34 @@ class Run(Giving):
         if not member.joined and not self._joins(member, key):
             member.skipped = key
             self.doubles += 1
+            self._keep_untold(member, message.gap)
             return
         if member.gap:
             message = self._after_unknown(member, message, key)
         if self._is_double(message, key):
+            self._keep_untold(member, message.gap)
             return
+        message = self._with_untold(member, message)
         if message.gap is None or message.gap.reason == CONFLATED or self._is_alone(member):
             self._give_at(message, key, out)
         else:
             member.held_since = now
             self._hold(member, message)
+
+    def _keep_untold(self, member: Member, gap: Gap | None) -> None:
+        """A line tells with a double what newer messages have taken the place of.
+
+        That may be behind the double as well: then it is what this line jumps over next.
+        """
+        if gap is not None and gap.reason == CONFLATED and not self._is_passed(gap):
+            member.untold = gap.after(member.untold)
+
+    def _with_untold(self, member: Member, message: Message) -> Message:
+        """The next message of a line, with what was told with its doubles and did not come."""
+        gap, member.untold = member.untold, None
+        if gap is None or self._is_passed(gap):
+            return message
+        return message.after(Gap(CONFLATED, None, gap.first, gap.last, gap.epoch))
 
     def order(self, number: int, *, is_asking: bool, is_showing: bool) -> None:
         """A line brings what was missed in any order, or what it has brought is whole.
@@ -215,9 +234,10 @@ class Run(Giving):
             is_showing: it brings last values, or will.
         """
         member = self.members[number]
-        if member.is_showing and not is_showing:
-            self._shown.clear()  # these were all
         member.is_showing = is_showing
+        is_over = not any(one.is_showing for one in self.members.values())
+        if is_over and self.last is not None and self._shown:
+            self._shown.clear()  # they do not come again, whoever is lost
         if member.is_asking and not is_asking and member.at is not None:
             self.last = member.at if self.last is None else max(self.last, member.at)
             self._early.passed(self.last)
@@ -304,8 +324,11 @@ class Run(Giving):
             member.held.popleft()
             member.held_bytes -= message.size
             member.at = key
-            if not self._is_double(message, key):
-                self._give_at(message.instead(self._true(gap, key)), key, out)
+            if self._is_double(message, key):
+                self._keep_untold(member, gap)
+            else:
+                told = self._with_untold(member, message.instead(self._true(gap, key)))
+                self._give_at(told, key, out)
 
     def _true(self, gap: Gap | None, key: Any) -> Gap | None:
         """What is missing of a gap, now that others have brought a part of it."""

@@ -74,7 +74,7 @@ class Stream:
         self._next = 0  # number of the message that comes next if none is missing
         self._told = 0  # up to this number the publisher has told what is missing
         self._is_open = False  # what was published since the last connection may be missing
-        self._is_loose = False  # what was published before the next message was not wanted
+        self._former: tuple[bytes, ...] | None = None  # wanted before everything; see `_is_next`
         self._start = b""  # what to ask for as long as nothing has come
         self._origin: tuple[int, int] | None = None  # epoch and number of all that is wanted
         self._replayed = 0  # messages of this connection below that were published before it
@@ -96,9 +96,9 @@ class Stream:
         """Subscribe; False if it was subscribed to already."""
         if prefix in self.wants:
             return False
-        self.wants.add(prefix)
         if not prefix and self.back is None:
-            self._is_loose = True  # what was published before that is not missing
+            self._former = (*self.wants,)
+        self.wants.add(prefix)
         return True
 
     def leave(self, prefix: bytes) -> bool:
@@ -106,6 +106,7 @@ class Stream:
         if prefix not in self.wants:
             return False
         self.wants.remove(prefix)
+        self._former = self._former if prefix else None
         return True
 
     def since(self, introduction: Introduction) -> bytes:
@@ -135,20 +136,6 @@ class Stream:
     def is_unordered(self) -> bool:
         """Whether what comes was missed, of one subscription after another."""
         return self._early is not None
-
-    def go_to(self, epoch: int, sequence: int) -> None:
-        """Go on after this message, which has come elsewhere."""
-        self._epoch, self._next, self._told = epoch, sequence + 1, 0
-        self._seen = epoch, -1
-        self._early = None
-        self.losses.told()  # it is of a time before that
-
-    def go_back(self, origin: tuple[int, int] | None) -> None:
-        """Go back to where all begins, since nothing has come elsewhere; None: as at first."""
-        self._epoch, self._next, self._told = None, 0, 0
-        self._origin = origin
-        self._early = None
-        self.losses.told()
 
     def begin(self, introduction: Introduction | None, *, asked: bool = False) -> None:
         """A connection begins: of a publisher that has said this of itself, or nothing.
@@ -187,6 +174,7 @@ class Stream:
     def _go_on(self, epoch: int) -> None:
         """What did not come over the connections before comes now, or is told again."""
         self._is_open = False
+        self._former = None  # all is asked for at once
         self._told = 0
         known = self.known
         losses = self.losses
@@ -216,8 +204,8 @@ class Stream:
 
     def take(self, found: Sequence[Frames]) -> list[Message]:
         """The messages of a read, as the program gets them."""
-        is_uncertain = self._is_open or self._is_loose or self._is_last or self.back is not None
-        if found and self.losses.gap is None and self._early is None and not is_uncertain:
+        is_certain = not self._is_open and not self._is_last and self.back is self._former is None
+        if found and self.losses.gap is None and self._early is None and is_certain:
             messages = self._take_numbered(found) if self._numbered else self._take_others(found)
             if messages is not None:
                 return messages
@@ -278,19 +266,25 @@ class Stream:
         if self._epoch != epoch:
             first = sequence if self._early is None else 0
             self._epoch, self._next, self._told = epoch, first, 0
-        if not (self._is_next(sequence) if self._early is None else self._is_new(sequence)):
+        is_early, topic = self._early is not None, frames[0]
+        if not (self._is_new(sequence) if is_early else self._is_next(sequence, topic)):
             self.doubles += 1
             return None
         is_old = sequence < self._replayed
         return self._made(frames, ReplayedMessage() if is_old else NumberedMessage())
 
-    def _is_next(self, sequence: int) -> bool:
-        """Take this number, if it has not come before."""
+    def _is_next(self, sequence: int, topic: bytes) -> bool:
+        """Take this number, if it has not come before.
+
+        Until one comes that only the subscription to everything matches, others were not wanted.
+        """
         if sequence < self._next:
             return False
-        if not self._is_loose:
+        if self._former is None or self._is_open:
             self._miss(sequence)
-        self._is_open = self._is_loose = False
+        if self._is_open or not topic.startswith(self._former or ()):
+            self._former = None
+        self._is_open = False
         self._next = sequence + 1
         return True
 
@@ -313,6 +307,7 @@ class Stream:
         """All before this number has come, or is missing."""
         first = max(self._next, self._told)
         wants_all = b"" in (self.wants if self.back is None else self.back.covered)
+        wants_all = wants_all and self._former is None
         if first < sequence and (wants_all or self._is_open):
             reason = RECONNECTED if self._is_open else MISSING
             count = sequence - first if wants_all else None
@@ -341,7 +336,7 @@ class Stream:
             if self.back is not None and not self.back.is_again:
                 self.losses.add(Gap(RESTARTED, epoch=epoch))
             return
-        if self._numbered and self._epoch == epoch and self._early is None and not self._is_loose:
+        if self._numbered and self._epoch == epoch and self._early is None and self._former is None:
             self._miss(first)  # no marker tells of what is missing before that one
         self._told = max(self._told, last + 1)
         is_known = reason != EXPIRED or marker.count > 0

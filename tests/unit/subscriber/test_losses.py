@@ -36,6 +36,21 @@ def test_each_kind_is_counted_and_all_are_told_as_one_gap() -> None:
     assert (losses.missing, losses.conflated, losses.holes) == (4, 2, 1), "they stay counted"
 
 
+def test_a_gap_of_which_nobody_knows_where_it_is_takes_the_bounds_of_others_away() -> None:
+    for gaps in ((Gap("reconnected"), Gap("keyframe", 0, 7, 9)), (Gap("lag", 2, 7, 9), Gap("x"))):
+        losses = Losses()
+        for gap in gaps:
+            losses.add(gap)
+        assert losses.told() == Gap(gaps[1].reason)
+
+
+def test_of_another_run_what_is_missing_of_it_is_told_with_its_bounds() -> None:
+    losses = Losses()
+    for gap in (Gap("epoch", epoch=7), Gap("lag", 2, 7, 9, 7), Gap("lag", 1, 12, 12, 7)):
+        losses.add(gap)
+    assert losses.told() == Gap("epoch", None, 7, 12, 7)
+
+
 def test_what_nobody_was_told_of_is_taken_back_and_nothing_else() -> None:
     losses = Losses()
     losses.add(Gap("lag", 4, 1, 4, 7))

@@ -9,7 +9,7 @@ import pytest
 
 from fanout.subscriber import runs
 from fanout.subscriber.merger import Merger
-from fanout.subscriber.message import Gap, Message, NumberedMessage
+from fanout.subscriber.message import Gap, Message, NumberedLastMessage, NumberedMessage
 from fanout.terms.introduction import Introduction
 
 if TYPE_CHECKING:
@@ -137,6 +137,58 @@ def test_what_the_publisher_conflates_waits_for_nobody() -> None:
     gap = Gap("conflated", 2, 1, 2, EPOCH)
     assert two.of(0, message(3, gap)) == [(3, gap)]
     assert (two.merger.losses.missing, two.merger.losses.conflated) == (0, 2)
+
+
+def test_last_values_come_once_though_their_line_is_lost_in_the_middle_of_later_ones() -> None:
+    """Nothing else has come, so all of them come anew over another line."""
+    merger = Merger(2, wants_all=False)
+    value = NumberedLastMessage()
+    value._wire = (b"A", b"", struct.pack(">QQ", EPOCH, 3))
+    got = []
+    for number, is_later in ((0, True), (1, False)):
+        merger.begin(number, introduced(), None, (EPOCH, 5))
+        merger.order(number, is_unordered=False, is_showing=True)
+        got += merger.take(number, [value], 0.0)
+        merger.order(number, is_unordered=False, is_showing=False)
+        if is_later:
+            merger.order(number, is_unordered=False, is_showing=True)
+            merger.end(number, 0.0)
+    assert (seen(got), merger.doubles) == (plain(3), 1)
+    assert seen(merger.take(1, [message(5)], 0.0))[0][0] == 5
+    merger.order(1, is_unordered=False, is_showing=False)
+    run = merger.run_of(EPOCH)
+    assert run is not None
+    assert not run._shown, "they take no memory any more"
+
+
+def test_what_was_conflated_behind_a_double_is_told_with_the_next_of_that_line() -> None:
+    """A pass tells of all of it before its first message; another line has brought that one."""
+    two = Two()
+    gap = Gap("conflated", 5, 1, 7, EPOCH)
+    assert two.of(1, *(message(number) for number in range(1, 4))) == plain(1, 2, 3)
+    assert two.of(0, message(2, gap)) == []
+    told = Gap("conflated", None, 1, 7, EPOCH)
+    assert two.of(0, message(6), message(8)) == [(6, told), (8, None)]
+    assert two.of(1, *(message(number) for number in range(4, 9))) == []
+
+
+def test_what_was_conflated_is_not_told_once_another_line_has_brought_all_of_it() -> None:
+    two = Two()
+    assert two.of(1, message(1), message(2)) == plain(1, 2)
+    assert two.of(0, message(2, Gap("conflated", 2, 1, 4, EPOCH))) == []
+    assert two.of(1, message(3), message(4)) == plain(3, 4)
+    assert two.of(0, message(5)) == plain(5)
+    assert two.merger.losses.conflated == two.merger.losses.holes == 0
+
+
+def test_what_was_conflated_is_told_though_its_line_was_held_back() -> None:
+    two = Two()
+    gap = Gap("conflated", 5, 4, 9, EPOCH)
+    assert two.of(0, message(3, lag(1, 2)), message(4, gap), message(8)) == []
+    assert two.of(1, *(message(number) for number in range(1, 5))) == [
+        *plain(1, 2, 3, 4),
+        (8, Gap("conflated", None, 4, 9, EPOCH)),
+    ]
 
 
 def test_a_line_that_comes_again_brings_nothing_before_it_has_caught_up() -> None:

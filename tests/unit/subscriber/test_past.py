@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import struct
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
+import msgpack
 import pytest
 
+from fanout.subscriber.past import StreamWithPast
+from fanout.terms.introduction import Introduction
+from fanout.terms.reserved import SNAPSHOT_TOPIC
 from tests.helpers.remembering import Showing
 
+if TYPE_CHECKING:
+    from fanout.subscriber.parsing import Frames
+
+EPOCH = 77
 TOPICS = [b"A%d" % number for number in range(4)]
 ALL_SHOWN = len(TOPICS) + 2  # with what says where they begin, and end
 
@@ -17,6 +27,14 @@ def came(feed: Showing, topic: bytes) -> list[int]:
     found = [one.sequence or 0 for one in feed.got if one.topic == topic]
     assert all(before < after for before, after in pairwise(found))
     return found
+
+
+def numbered(topic: bytes, number: int) -> Frames:
+    return topic, b"", struct.pack(">QQ", EPOCH, number)
+
+
+def shown(*, is_end: bool) -> Frames:
+    return SNAPSHOT_TOPIC, msgpack.packb({"epoch": EPOCH, "subscriptions": 2, "end": is_end})
 
 
 def reasons(feed: Showing) -> set[str]:
@@ -217,3 +235,20 @@ def test_over_several_lines_it_is_told_if_the_rest_of_later_ones_does_not_come(s
 
     assert came(feed, b"B") == [number for number, one in enumerate(feed.topics) if one == b"B"]
     assert reasons(feed) == (set() if shown == ALL_SHOWN else {"reconnected"})
+
+
+def test_a_last_value_that_is_missed_by_another_subscription_comes_once() -> None:
+    """All that was missed of one comes; of the others last values come anew, behind that."""
+    stream = StreamWithPast([b"", b"A"])
+    said = Introduction(EPOCH, 5, sequence=True, replay=1, last=True)
+    stream.begin(said)
+    stream.expect_anew([b"", b"A"], b"")
+    got = stream.take([shown(is_end=False), numbered(b"A", 3), numbered(b"B", 4)])
+    stream.interrupt()
+    for prefix in stream.lacking(stream.since(said)):
+        stream.leave(prefix)
+    stream.want(b"A")
+    stream.begin(said, asked=True)
+    got += stream.take([numbered(b"A", 3), numbered(b"A", 5)])
+    assert [message.sequence for message in got] == [3, 4, 5]
+    assert stream.doubles == 1
