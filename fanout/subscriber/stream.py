@@ -204,7 +204,8 @@ class Stream:
 
     def take(self, found: Sequence[Frames]) -> list[Message]:
         """The messages of a read, as the program gets them."""
-        is_certain = not self._is_open and not self._is_last and self.back is self._former is None
+        is_past = self.back is not None or self._former is not None
+        is_certain = not (self._is_open or self._is_last or is_past)
         if found and self.losses.gap is None and self._early is None and is_certain:
             messages = self._take_numbered(found) if self._numbered else self._take_others(found)
             if messages is not None:

@@ -21,9 +21,11 @@ from tests.simulation.coordinator.world import STEPS as COORDINATOR_STEPS
 from tests.simulation.coordinator.world import CoordinatorWorld
 from tests.simulation.kinds import ALL, spread
 from tests.simulation.mutations import MUTATIONS
-from tests.simulation.shown.deaths import DyingWorld, world_of
+from tests.simulation.shown.deaths import DyingWorld
 from tests.simulation.shown.mistakes import MISTAKES as SHOWN_MISTAKES
+from tests.simulation.shown.reading import ReadingWorld
 from tests.simulation.shown.world import STEPS as SHOWN_STEPS
+from tests.simulation.shown.worlds import world_of
 from tests.simulation.soonest import soonest
 from tests.simulation.takeovers.fate import KILL_POINTS
 from tests.simulation.takeovers.mistakes import MISTAKES
@@ -128,7 +130,8 @@ def _run_shown(seed: int, steps: int | None) -> Counter[str]:
     world = world_of(seed)
     world.run(steps or SHOWN_STEPS)
     resumed = world.resumed if isinstance(world, DyingWorld) else 0
-    return Counter(shown=world.shown, asked=world.asked, takeovers=resumed)
+    cuts = world.cuts if isinstance(world, ReadingWorld) else 0
+    return Counter(shown=world.shown, asked=world.asked, takeovers=resumed, cuts=cuts)
 
 
 def _run_workers(seed: int, steps: int | None) -> Counter[str]:

@@ -30,6 +30,7 @@ REPLACES = {
     "takeovers/views.py": "checkers of the simulation, of which each view leaves some out",
     "shown/observing.py": LOOKS_ON,
     "shown/observing_takeovers.py": LOOKS_ON,
+    "shown/reading.py": LOOKS_ON,
     "takeovers/processes.py": LOOKS_ON,
     "workers.py": LOOKS_ON,
     "shown/memory.py": STORES,

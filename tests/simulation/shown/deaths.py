@@ -19,7 +19,7 @@ from tests.simulation.peers import Kind
 from tests.simulation.shown.dying import DyingSocket, DyingWorker
 from tests.simulation.shown.handed_on import HandedOn
 from tests.simulation.shown.observing_takeovers import observe_takeovers
-from tests.simulation.shown.publishing import DEATHS_FROM, SUBSCRIBERS_MAX
+from tests.simulation.shown.publishing import SUBSCRIBERS_MAX
 from tests.simulation.shown.world import ShownWorld
 from tests.simulation.takeovers.coordinator import Coordinator
 from tests.simulation.takeovers.dying import LastFate
@@ -268,8 +268,3 @@ class DyingWorld(ShownWorld):
         else:
             raise Violated("nobody goes on with those that are left")
         super()._catch_up()
-
-
-def world_of(seed: int) -> ShownWorld:
-    """The world of a seed."""
-    return DyingWorld(seed) if seed >= DEATHS_FROM else ShownWorld(seed)

@@ -146,6 +146,11 @@ class Feed:
         """Those that have had a value."""
         return sorted(self._changes)
 
+    def is_kept(self, topic: bytes) -> bool:
+        """Whether its last value was kept all the time."""
+        changes = self._changes.get(topic, ())
+        return all(change.after.is_kept and not change.after.begin for change in changes)
+
     def states(self, topic: bytes, first: int, last: int) -> list[State]:
         """What it may have been taken for between two times."""
         found = [State()]

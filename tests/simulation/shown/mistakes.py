@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fanout.reasons import Reason
 from fanout.send.kept_topics import KeptTopics
 from fanout.shm.kept_values import KeptValues
 from fanout.shm.value_keeper import ValueKeeper
+from fanout.subscriber import since
+from fanout.subscriber.message import Gap
+from fanout.subscriber.past import StreamWithPast
+from fanout.subscriber.runs import Run
+from fanout.subscriber.stream import Stream
 from fanout.workers.connections.keyframe_requests import KeyframeRequests
 from fanout.workers.connections.replays import Replays
 from fanout.workers.policy.disconnect import Disconnect
@@ -289,3 +295,45 @@ def begin_again_what_was_sent(original: Any, *which: Any) -> Any:
     made = original(*which)
     made.passed, made.part = -1, None
     return made
+
+
+# Where who comes is a subscriber that heals itself.
+
+
+@replaces(Run, "_keep_untold")
+def forget_what_was_conflated_behind_a_double(_original: Any, *_which: Any) -> None:
+    pass
+
+
+@replaces(Run, "_is_double")
+def take_all_that_lines_bring(_original: Any, *_which: Any) -> bool:
+    return False
+
+
+@replaces(StreamWithPast, "_is_new")
+def take_what_was_shown_as_what_was_missed(
+    _original: Any, stream: StreamWithPast, sequence: int
+) -> bool:
+    return Stream._is_new(stream, sequence)
+
+
+@replaces(StreamWithPast, "lacking")
+def lack_no_last_values(_original: Any, _stream: Any, _asked: bytes) -> list[bytes]:
+    return []
+
+
+@replaces(Stream, "_take_marker")
+def believe_no_marker(_original: Any, _stream: Any, _frames: Any) -> None:
+    pass
+
+
+@replaces(Gap, "after")
+def know_where_what_is_unknown_is(original: Any, gap: Gap, other: Gap | None) -> Gap:
+    made: Gap = original(gap, other)
+    return made if made.first is not None else replace(made, first=gap.first, last=gap.last)
+
+
+@replaces(since, "after")
+def ask_for_one_message_less(original: Any, epoch: int, following: int) -> bytes:
+    said: bytes = original(epoch, following + 1)
+    return said

@@ -17,6 +17,7 @@ from fanout.shm.log import NO_SPACE
 from fanout.shm.segment import Segment
 from fanout.shm.value_layout import ValueTable
 from fanout.shm.worker_slot import WorkerSlot
+from fanout.subscriber.stream import NUMBER
 from fanout.terms.last_values import LastValues
 from fanout.zmtp.frames import encode_message
 from tests.simulation.memory import attach, read_tails
@@ -38,6 +39,8 @@ ASKS_FROM = 30_000  # from here on they ask for what they have missed; all have 
 CROWDS_FROM = 40_000  # from here on it is as before that, and some come at once, and want the same
 # From here on all have to block, some of the seeds are each of the others, and workers die.
 DEATHS_FROM = 50_000
+READS_FROM = 60_000  # from here on who comes has a `fanout.Subscriber`, and workers die as well
+EPOCH = 4_711  # of the publisher
 RUSH = 6  # times that the publisher fills the log while somebody goes back
 
 
@@ -70,6 +73,7 @@ class ShownPublishing:
         may_evict = rng.random() < 0.15
         places = rng.choice((4, 8)) if may_evict else len(TOPICS)
         ring = PAGE if may_evict else 64 * PAGE
+        self.is_numbered = seed >= READS_FROM
         self.options = self._options(log_bytes)
         layout = Layout(log_bytes, entries, SUBSCRIBERS_MAX, table=ValueTable(places + 1, ring))
         self.segment = Segment.create(layout)
@@ -134,7 +138,8 @@ class ShownPublishing:
         if len(payload) > self.segment.layout.data_bytes // MESSAGE_PART // 2:
             payload = b"%d:" % before
         # A message of one frame is a topic of its own.
-        frames = (topic, payload) if is_value else (topic + b"#%d:" % before,)
+        number = (NUMBER.pack(EPOCH, before),) if self.is_numbered else ()
+        frames = (topic, payload, *number) if is_value else (topic + b"#%d:" % before, *number)
         wire = encode_message(frames)
         self.writing = True
         try:

@@ -21,7 +21,7 @@ from tests.simulation.policies import Rules, of_options
 from tests.simulation.shown.choosing import hello, random_policy, random_since, random_wants
 from tests.simulation.shown.model import Viewer
 from tests.simulation.shown.observing import observe
-from tests.simulation.shown.publishing import KEYED, SUBSCRIBERS_MAX
+from tests.simulation.shown.publishing import EPOCH, KEYED, SUBSCRIBERS_MAX
 from tests.simulation.shown.settling import ShownSettling
 from tests.simulation.shown.stream import Stream
 from tests.simulation.shown.worker import ShownWorker
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from fanout.control.messages import Message as Report
     from fanout.terms.slow_policy import SlowPolicy
 
-EPOCH = 4_711  # of the publisher
 STEPS = 400
 PREFIXES = (b"", b"x", b"xk", b"yk1", b"xv", b"y", b"xk0", b"zz")
 AT_ONCE = (1, 3, 7, 10_000)  # how much of something is done at once

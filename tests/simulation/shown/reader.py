@@ -1,0 +1,196 @@
+"""A program with a `fanout.Subscriber`: its core, the real one, over connections that get lost.
+
+What it gives to the program is held against all that was published: nothing comes twice, and what
+does not come it has told of.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from fanout.subscriber.backoff import BackOff
+from fanout.subscriber.core import Core
+from tests.simulation.violated import require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from random import Random
+
+    from fanout.subscriber.message import Gap, Message
+    from tests.simulation.shown.dying import DyingSocket
+    from tests.simulation.shown.feed import Feed
+
+
+class Reader:
+    """One of them, of a publisher with several endpoints, perhaps.
+
+    Args:
+        wants: what it subscribes to.
+        lines: how many endpoints it knows.
+
+    Attributes:
+        core: what it decides.
+        socks: the connections that are up or in their handshake, by line.
+        got: what the program got.
+        owed: from which message on each subscription is owed all.
+    """
+
+    def __init__(self, wants: set[bytes], lines: int, rng: Random, *, last: bool) -> None:
+        self.core = Core([BackOff(rng.random) for _ in range(lines)], wants, last=last)
+        self._last = last
+        self.socks: dict[int, DyingSocket] = {}
+        self.got: list[Message] = []
+        self.owed: dict[bytes, int] = {}
+        self.lost = self._anew = 0
+        self._origin: int | None = None  # where the log stood when it began
+        self._came: dict[int, bytearray] = {}  # by line
+        self._rng = rng
+
+    def due(self, now: float) -> list[int]:
+        """Lines that are to be connected."""
+        return self.core.due(now)
+
+    def connected(self, number: int, sock: DyingSocket, now: float) -> None:
+        """A line has a connection."""
+        self.socks[number], self._came[number] = sock, bytearray()
+        self.core.lines[number].connected(now)
+        self._say()
+
+    def line_of(self, sock: DyingSocket) -> int | None:
+        """Which line has this connection, if one has it still."""
+        return next((number for number, one in self.socks.items() if one is sock), None)
+
+    def arrive(self, number: int) -> None:
+        """What its worker has sent is here."""
+        sock = self.socks[number]
+        self._came[number] += sock.accepted
+        sock.accepted.clear()
+
+    def read(self, number: int, size: int, now: float) -> None:
+        """Take so much of it."""
+        self.arrive(number)
+        data = bytes(self._came[number][:size])
+        if not data:
+            return
+        del self._came[number][:size]
+        done = self.core.received(number, data, now)
+        require(done.lost is None, f"it does not understand the publisher: {done.lost}")
+        said = self.core.lines[number].introduction
+        if done.begins and said is not None and (self._origin is None or not self.got):
+            self._origin = said.head if self._origin is None or self._last else self._origin
+        self.got += done.messages
+        self._say()
+
+    def lose(self, number: int, now: float) -> None:
+        """The connection is gone, and what had come so far is somewhere on its way."""
+        self.arrive(number)
+        self.read(number, self._rng.randint(0, len(self._came[number])), now)
+        del self.socks[number], self._came[number]
+        self.core.lost(number, now)
+        self.lost += 1
+        self._say()
+
+    def look(self, now: float) -> list[int]:
+        """Do what is due by the clock; returns lines that it gives up."""
+        over = [number for number, _error in self.core.silent(now) if number in self.socks]
+        self.got += self.core.released(now)
+        self._say()
+        return over
+
+    def subscribe(self, prefix: bytes) -> None:
+        """The program wants something more."""
+        self.core.subscribe(prefix)
+        self._say()
+
+    def begin(self, prefixes: Iterable[bytes], sequence: int) -> None:
+        """These are subscribed to, at this message; who has got nothing yet is owed nothing."""
+        self._anew = max(self._anew, sequence)
+        sequence = max(sequence, self._origin or 0)
+        for prefix in prefixes:
+            if self.got or (not self._last and len(self.core.lines) == 1):
+                self.owed.setdefault(prefix, sequence)
+            else:
+                self.owed[prefix] = max(self.owed.get(prefix, 0), sequence)
+
+    def begin_late(self, said: int, since: int) -> None:
+        """What it was to get from one message on, it gets from another one on."""
+        self.owed = {prefix: since if at == said else at for prefix, at in self.owed.items()}
+
+    def _say(self) -> None:
+        for number, sock in self.socks.items():
+            said = self.core.lines[number].data_to_send()
+            if said and not sock.broken:
+                sock.say(said)
+
+    # What must be.
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """What it has told of."""
+        return [message.gap for message in self.got if message.gap is not None]
+
+    def check(self, feed: Feed, newest: dict[bytes, int]) -> int:
+        """Hold all that came against what was published; returns how many were missing.
+
+        Args:
+            newest: the last message that was kept of each topic when all had come to rest.
+        """
+        came = [message.sequence for message in self.got]
+        require(None not in came, "a message without a number")
+        numbers = [one for one in came if one is not None]
+        twice = sorted({one for one in numbers if numbers.count(one) > 1})
+        require(not twice, f"came twice: {twice[:5]}")
+        for one, message in zip(numbers, self.got, strict=True):
+            require(message.topic == feed.messages[one].topic, f"{one} is {message.topic!r}")
+            require(message.topic.startswith((*self.core.wants,)), f"{message.topic!r} comes")
+        known, told = {*numbers}, self._told(len(feed.messages))
+        missing = [one for one in self._all(feed) if one not in known]
+        silent = [one for one in missing if not told[one]]
+        require(not silent, f"missing, and not told of: {silent[:5]} of {len(missing)}")
+        self._require_count(missing)
+        self._require_order(numbers, told)
+        for topic, last in newest.items() if self._last else ():
+            if topic.startswith((*self.owed,)):
+                require(last in known or told[last], f"{topic!r} stands still before {last}")
+        return len(missing)
+
+    def _all(self, feed: Feed) -> list[int]:
+        """The numbers of what it had to get."""
+        return [
+            number
+            for number, message in enumerate(feed.messages)
+            if any(message.topic.startswith(p) and number >= at for p, at in self.owed.items())
+        ]
+
+    def _told(self, head: int) -> list[bool]:
+        told = [False] * head
+        for message in self.got:
+            gap = message.gap
+            if gap is None:
+                continue
+            first, last = gap.first or 0, gap.last
+            if gap.first is None or last is None:
+                require(gap.count is None, f"nobody knows what is missing: {gap}")
+                last = max(self._anew, message.sequence or 0) - 1
+            told[first : last + 1] = [True] * (last + 1 - first)
+        return told[:head]
+
+    def _require_count(self, missing: list[int]) -> None:
+        """What is counted for certain is missing, and nothing else is if all is counted."""
+        counts = [gap.count for gap in self.gaps]
+        known = sum(count or 0 for count in counts)
+        is_known = None not in counts
+        if is_known and b"" in self.owed and len(self.owed) == 1 and len(self.core.lines) == 1:
+            # Of last values, and before all, more may be told than had to come.
+            is_more = self._last or (self.got and self.got[0].gap is not None)
+            is_right = known >= len(missing) if is_more else known == len(missing)
+            require(is_right, f"{known} are told to be missing, {len(missing)} are")
+
+    def _require_order(self, numbers: list[int], told: list[bool]) -> None:
+        of: dict[bytes, list[int]] = {}
+        for number, message in zip(numbers, self.got, strict=True):
+            of.setdefault(message.topic, []).append(number)
+        for topic, its in of.items():
+            for before, after in pairwise(its):
+                require(before < after or told[after], f"{topic!r}: {after} after {before}")
