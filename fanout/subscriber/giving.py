@@ -38,6 +38,7 @@ class Giving:
         if is_early:
             self._early.keep(message.gap)
         is_double = is_early or (self.last is not None and bool(key <= self.last))
+        is_double = is_double or key in self._shown  # and comes again as what was missed
         self.doubles += is_double
         return is_double
 

@@ -166,6 +166,7 @@ class Run(Giving):
             or member.gap
             or member.untold
             or self._early
+            or self._shown
             or self._restart is not None
             or len(messages) < BATCH_MIN
         ):
@@ -235,8 +236,7 @@ class Run(Giving):
         """
         member = self.members[number]
         member.is_showing = is_showing
-        is_over = not any(one.is_showing for one in self.members.values())
-        if is_over and self.last is not None and self._shown:
+        if self.last is not None and not any(one.is_showing for one in self.members.values()):
             self._shown.clear()  # they do not come again, whoever is lost
         if member.is_asking and not is_asking and member.at is not None:
             self.last = member.at if self.last is None else max(self.last, member.at)

@@ -161,6 +161,22 @@ def test_last_values_come_once_though_their_line_is_lost_in_the_middle_of_later_
     assert not run._shown, "they take no memory any more"
 
 
+def test_a_last_value_does_not_come_again_as_what_was_missed() -> None:
+    """It came over a line that began later; what is asked for begins where the first one did."""
+    merger = Merger(2, wants_all=True)
+    value = NumberedLastMessage()
+    value._wire = (b"A", b"", struct.pack(">QQ", EPOCH, 6))
+    merger.begin(0, introduced(), None, (EPOCH, 5))
+    merger.order(0, is_unordered=False, is_showing=True)
+    assert seen(merger.take(0, [value], 0.0)) == plain(6)
+    merger.order(0, is_unordered=False, is_showing=False)
+    merger.end(0, 0.0)
+    merger.begin(1, introduced(), None, (EPOCH, 5))
+    replayed = [message(number) for number in range(5, 10)]
+    assert seen(merger.take(1, replayed, 0.0)) == plain(5, 7, 8, 9)
+    assert merger.doubles == 1
+
+
 def test_what_was_conflated_behind_a_double_is_told_with_the_next_of_that_line() -> None:
     """A pass tells of all of it before its first message; another line has brought that one."""
     two = Two()
