@@ -179,7 +179,7 @@ class Core:
     def _order(self, merger: Merger, number: int) -> None:
         stream = self.streams[number]
         how = {"is_unordered": stream.is_unordered, "is_showing": stream.is_showing}
-        merger.order(number, **how)
+        merger.order(number, **how, origin=stream.known)
 
     def _merged(
         self, merger: Merger, number: int, messages: list[Message], now: float

@@ -105,6 +105,17 @@ def values_shown(frames: Frames, most: int) -> int:
         return most
 
 
+def values_as_of(frames: Frames) -> tuple[int, int] | None:
+    """Epoch, and number from which on all comes by itself, at the end of last values; else None."""
+    if frames[0] != SNAPSHOT_TOPIC or begins_last(frames, before=False):
+        return None
+    try:
+        said: Any = msgpack.unpackb(frames[1])
+        return int(said["epoch"]), max(0, int(said["at"]))
+    except (ValueError, TypeError, LookupError, OverflowError):
+        return None
+
+
 def marker_of(frames: Frames) -> Marker | None:
     """Read a message of a reserved topic; None: it is no marker, or none that can be understood."""
     if frames[0] != GAP_TOPIC or len(frames) != 2 or len(frames[1]) > MARKER_BYTES_MAX:

@@ -98,11 +98,23 @@ class Merger:
         )
         return not member.is_told
 
-    def order(self, number: int, *, is_unordered: bool, is_showing: bool = False) -> None:
-        """A line brings what was missed in any order, or last values; or does so no more."""
+    def order(
+        self,
+        number: int,
+        *,
+        is_unordered: bool,
+        is_showing: bool = False,
+        origin: tuple[int, int] | None = None,
+    ) -> None:
+        """A line brings what was missed in any order, or last values; or does so no more.
+
+        Args:
+            origin: from where on all is to come over it.
+        """
         run = self._run_of.get(number)
         if run is not None:
             run.order(number, is_asking=is_unordered, is_showing=is_showing)
+            _begin_there(run, run.members[number], origin)
 
     def confirm(self, number: int) -> None:
         """A line knows all that is subscribed to."""
@@ -175,3 +187,12 @@ class Merger:
             run = self._runs[epoch] = Run(self._identity or _sequence, epoch, self.losses)
             run.wants_all = self._wants_all
         return run
+
+
+def _begin_there(run: Run, member: Member, origin: tuple[int, int] | None) -> None:
+    """Nothing but last values has come: all begins where they end."""
+    before = run.origin
+    if run.last is not None or not member.joined or member.is_showing:
+        return
+    if before is not None and origin is not None and before[0] == origin[0]:
+        run.origin = max(before, origin)

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from fanout.subscriber.early import Came
-from fanout.subscriber.losses import end_of, values_shown
+from fanout.subscriber.losses import end_of, values_as_of, values_shown
 from fanout.subscriber.message import ReplayedMessage
 from fanout.subscriber.stream import NUMBER, Stream
 from fanout.terms.reserved import RESERVED
@@ -150,10 +150,22 @@ class StreamWithPast(Stream):
                 self._shown.add(sequence)
         return super()._settled(frames)
 
+    def _begin_there(self, shown: tuple[int, int] | None) -> None:
+        """Last values as of this have come: what is older is not asked for by another connection.
+
+        Or it would be sent what a topic was before the last value that it has had.
+        """
+        origin = self._origin
+        if shown is None or origin is None or self.position is not None or self._replayed:
+            return
+        if origin[0] == shown[0] and origin[1] < shown[1]:
+            self._origin = shown
+
     def _take_marker(self, frames: Frames) -> None:
         shown = values_shown(frames, len(self._due))
         for prefix in [*islice(self._due, shown)]:
             del self._due[prefix]
+        self._begin_there(values_as_of(frames))
         end = end_of(frames)
         if end is None or self.back is None or end[0] != self.epoch:
             super()._take_marker(frames)

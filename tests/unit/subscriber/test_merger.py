@@ -177,6 +177,22 @@ def test_a_last_value_does_not_come_again_as_what_was_missed() -> None:
     assert merger.doubles == 1
 
 
+def test_if_nothing_but_last_values_has_come_all_begins_where_these_end() -> None:
+    merger = Merger(2, wants_all=True)
+    for number in (0, 1):
+        merger.begin(number, introduced(), None, (EPOCH, 5))
+    run = merger.run_of(EPOCH)
+    assert run is not None
+    merger.order(0, is_unordered=False, is_showing=True, origin=(EPOCH, 9))
+    merger.order(1, is_unordered=False, origin=(EPOCH, 11))
+    assert run.origin == (EPOCH, 5), "one has not brought all, the other brings nothing yet"
+    merger.order(0, is_unordered=False, origin=(EPOCH, 9))
+    assert run.origin == (EPOCH, 9)
+    merger.take(0, [message(9)], 0.0)
+    merger.order(0, is_unordered=False, origin=(EPOCH, 10))
+    assert run.origin == (EPOCH, 9)
+
+
 def test_what_was_conflated_behind_a_double_is_told_with_the_next_of_that_line() -> None:
     """A pass tells of all of it before its first message; another line has brought that one."""
     two = Two()

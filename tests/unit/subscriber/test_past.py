@@ -252,3 +252,25 @@ def test_a_last_value_that_is_missed_by_another_subscription_comes_once() -> Non
     got += stream.take([numbered(b"A", 3), numbered(b"A", 5)])
     assert [message.sequence for message in got] == [3, 4, 5]
     assert stream.doubles == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "live", "following"),
+    [(False, [], 9), (False, [7], 8), (True, [], 5)],
+)
+def test_who_has_last_values_asks_for_nothing_older(
+    asked: bool, live: list[int], following: int
+) -> None:
+    """Or a topic would go back to what it was between the handshake and its last value."""
+    stream = StreamWithPast([b"A"])
+    said = Introduction(EPOCH, 5, sequence=True, replay=1, last=True)
+    stream.begin(said)
+    if asked:
+        stream.begin(said, asked=True)
+    stream.expect_anew([b"A"], b"")
+    stream.take([numbered(b"A", number) for number in live])
+    stream.take([shown(is_end=False), numbered(b"A0", 8)])
+    assert stream.known == (EPOCH, live[0] + 1 if live else 5)
+    end = {"epoch": EPOCH, "subscriptions": 1, "end": True, "at": 9}
+    stream.take([(SNAPSHOT_TOPIC, msgpack.packb(end))])
+    assert stream.known == (EPOCH, following)
