@@ -57,7 +57,7 @@ FOUND = (
 # others.
 TRIED_FIRST: dict[str, int] = {
     "ask_for_none": 29,
-    "ask_for_one_message_less": 60_006,
+    "ask_for_one_message_less": 60_000,
     "begin_again_after_a_jump": 50_012,
     "begin_again_what_was_sent": 50_016,
     "begin_with_the_last_but_one": 7,
@@ -69,11 +69,10 @@ TRIED_FIRST: dict[str, int] = {
     "forget_nothing": 7,
     "forget_that_it_has_jumped": 20_006,
     "forget_what_covered_it": 40_001,
-    "forget_what_was_conflated_behind_a_double": 60_011,
     "go_back_without_protection": 20_009,
     "keep_nothing": 40_060,
     "know_where_what_is_unknown_is": 60_006,
-    "lack_no_last_values": 60_010,
+    "lack_no_last_values": 60_006,
     "leave_the_keyframe_out": 0,
     "look_for_keyframes_though_all_is_sent": 30_002,
     "look_no_further_back_than_before": 40_001,

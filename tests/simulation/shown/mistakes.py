@@ -300,11 +300,6 @@ def begin_again_what_was_sent(original: Any, *which: Any) -> Any:
 # Where who comes is a subscriber that heals itself.
 
 
-@replaces(Run, "_keep_untold")
-def forget_what_was_conflated_behind_a_double(_original: Any, *_which: Any) -> None:
-    pass
-
-
 @replaces(Run, "_is_double")
 def take_all_that_lines_bring(_original: Any, *_which: Any) -> bool:
     return False
