@@ -21,11 +21,11 @@ BY_PAYLOAD = {
     "say_without_a_record_to_who_is_ready": 5,
     "say_without_a_record_to_who_is_blocked": 33,
     "take_before_one_acts": 6,
-    "go_on_before_ones_front_is_there": 805,
+    "go_on_before_ones_front_is_there": 680,
     "search_only_above_ones_own_tail": 8,
     "hold_nothing": 86,
     "read_the_kernel_once": 24,
-    "choose_a_bank_before_it_is_written": 222,
+    "choose_a_bank_before_it_is_written": 137,
 }
 # And of which it is shown that somebody is closed who need not be; others close nobody.
 BY_ENDS = {
@@ -43,22 +43,19 @@ BY_PAYLOAD_AND_LAW = {"keep_nothing_for_records": 147}
 BY_LAW = {"count_no_losses_since_the_record": 16}
 
 
-def seed_seen_by(view: str, name: str, first: int) -> int | None:
-    """One by which this view alone shows a mistake, if there is one."""
+def seed_seen_by(view: str, name: str, first: int, blind: str = "") -> int | None:
+    """One by which this view alone shows a mistake, if there is one; and `blind` sees nothing."""
     owner, attribute, broken = MISTAKES[name]
     with mock.patch.object(owner, attribute, broken):
-        found = (seed for seed in (first, *range(SEEDS_MAX)) if noticed_by(view, seed))
-        return next(found, None)
+        for seed in (first, *range(SEEDS_MAX)):
+            if noticed_by(view, seed) and not (blind and noticed_by(blind, seed)):
+                return seed
+    return None
 
 
 @pytest.mark.parametrize("name", BY_PAYLOAD)
 def test_the_payload_shows_it_where_the_law_holds(name: str) -> None:
-    seed = seed_seen_by("payload", name, BY_PAYLOAD[name])
-
-    assert seed is not None, "no byte differs"
-    owner, attribute, broken = MISTAKES[name]
-    with mock.patch.object(owner, attribute, broken):
-        assert noticed_by("law", seed) == []
+    assert seed_seen_by("payload", name, BY_PAYLOAD[name], blind="law") is not None
 
 
 @pytest.mark.parametrize("view", ["payload", "law"])
