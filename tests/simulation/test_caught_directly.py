@@ -18,7 +18,8 @@ from fanout.workers.connections import budgets
 from tests.helpers.log import SMALL
 from tests.helpers.taking_over import TakingOver
 from tests.simulation.mutations import MUTATIONS
-from tests.simulation.takeovers.mistakes import MISTAKES
+from tests.simulation.shown.mistakes import MISTAKES as OF_SHOWN
+from tests.simulation.takeovers.mistakes import MISTAKES as OF_TAKEOVERS
 from tests.unit.coordinator import test_handing_on as handing_on
 from tests.unit.coordinator import test_lost as lost
 from tests.unit.shm import test_stream_record as records
@@ -34,7 +35,9 @@ from tests.unit.workers.stream import test_gaps as gaps
 from tests.unit.workers.stream import test_judging as judging
 from tests.unit.workers.stream import test_pump as pump
 from tests.unit.workers.stream import test_rounds as rounds
+from tests.unit.workers.stream import test_showing as showing
 from tests.unit.workers.stream import test_shown as shown
+from tests.unit.workers.stream import test_snapshot as snapshots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,11 +88,26 @@ def an_end_is_brought_forward_when_the_publisher_is_gone() -> None:
         assert worker._ending.left(two.around(worker).now()) <= 0.3
 
 
+def who_jumps_gets_what_comes_as_a_last_value() -> None:
+    feed = showing.Feed()
+    with closing(feed.segment):
+        showing.test_who_jumps_over_what_was_to_come_by_itself_gets_it_as_a_last_value(feed)
+
+
+def who_is_behind_is_shown_it_where_it_is_due() -> None:
+    feed = showing.Feed()
+    with closing(feed.segment):
+        showing.test_who_is_behind_is_shown_it_where_it_is_due_though_the_same_comes_behind(feed)
+
+
 WANTS = ((b"",), 4)  # of who waits for its turn in a round
 _keep_log = resuming.test_the_log_is_kept_from_the_record_on_though_its_worker_needs_less
 
+ALL = OF_TAKEOVERS, OF_SHOWN, MUTATIONS
+
 # What shows a mistake, beside the seeds; more than one if it shows in more than one way.
 CHECKS: dict[str, list[Callable[[], None]]] = {
+    "begin_again_after_a_jump": [who_jumps_gets_what_comes_as_a_last_value],
     "begin_the_next_pass_at_once": [
         conflating.TestAnInterval().test_a_pass_that_ends_with_what_it_does_not_want_is_one
     ],
@@ -102,6 +120,12 @@ CHECKS: dict[str, list[Callable[[], None]]] = {
     ],
     "end_them_with_what_is_sent": [
         partial(shown.test_whether_it_ends_with_what_is_being_sent_is_handed_on, is_last=False)
+    ],
+    "forget_a_jump_when_a_pass_begins": [
+        partial(
+            snapshots.test_who_has_jumped_and_gets_the_newest_gets_last_values_as_of_where_it_goes_on,
+            *(10, 30),
+        )
     ],
     "forget_that_it_rests": [who_is_sent_something_at_times_only_rests_on],
     "forget_the_nonces_of_what_waits": [sealed.test_what_waits_is_thrown_away_with_its_nonces],
@@ -127,6 +151,7 @@ CHECKS: dict[str, list[Callable[[], None]]] = {
     "never_count_the_ready": [
         partial(rounds.test_a_turn_ends_at_its_time_and_the_next_goes_on_there, *WANTS)
     ],
+    "pass_where_one_is_due": [who_is_behind_is_shown_it_where_it_is_due],
     "remember_only_the_last_gap": [
         gaps.test_what_is_lost_before_it_was_told_is_in_the_same_marker,
     ],
@@ -148,7 +173,7 @@ CHECKS: dict[str, list[Callable[[], None]]] = {
 def test_a_check_of_its_own_shows(name: str, number: int) -> None:
     check = CHECKS[name][number]
     check()  # what fails without the mistake shows nothing
-    owner, attribute, broken = (MISTAKES if name in MISTAKES else MUTATIONS)[name]
+    owner, attribute, broken = next(some[name] for some in ALL if name in some)
 
     with mock.patch.object(owner, attribute, broken), pytest.raises((AssertionError, Unknown)):
         check()

@@ -24,6 +24,7 @@ from tests.simulation.shown.publishing import (
 from tests.simulation.shown.reading import ReadingWorld
 from tests.simulation.shown.wanting import FOREVER
 from tests.simulation.shown.worlds import world_of
+from tests.simulation.test_caught_directly import CHECKS
 from tests.simulation.violated import Violated
 
 if TYPE_CHECKING:
@@ -45,11 +46,13 @@ SHARED_PART = 1 / 4  # where one such topic is that of several who came at once
 # were looked for were counted twice; and one jumped that had been sent all of its last values. Then
 # of those who cancel: what was being committed when it was looked at came after newer ones. 10_205:
 # by a list of before nobody was told that a topic that is new since begins without a keyframe.
+# 50_012: by such a list one was told of a topic that it did not want, in the place of another one.
 # 60_011 and on, of subscribers that heal themselves: what was conflated behind a message that
 # another line had brought was told by nobody; a last value came again as what was missed; it was
 # not told where a gap is of which nobody knows that; last values came again over another line.
 FOUND = (
     *(156, 263, 285, 10_022, 10_054, 10_067, 10_094, 10_205, 10_302, 10_306, 10_345, 20_869),
+    50_012,
     *(60_011, 60_232, 60_025, 60_457),
 )
 
@@ -58,14 +61,12 @@ FOUND = (
 TRIED_FIRST: dict[str, int] = {
     "ask_for_none": 29,
     "ask_for_one_message_less": 60_000,
-    "begin_again_after_a_jump": 50_012,
     "begin_again_what_was_sent": 50_016,
     "begin_with_the_last_but_one": 7,
     "believe_no_marker": 60_001,
     "believe_what_may_be_overwritten": 20_004,
     "count_the_lost_twice": 29,
     "disconnect_who_is_only_slow": 20_002,
-    "forget_a_jump_when_a_pass_begins": 10_054,
     "forget_nothing": 7,
     "forget_that_it_has_jumped": 20_006,
     "forget_what_covered_it": 40_001,
@@ -78,7 +79,6 @@ TRIED_FIRST: dict[str, int] = {
     "look_no_further_back_than_before": 40_001,
     "mark_no_end": 7,
     "note_no_batch": 7,
-    "pass_where_one_is_due": 50_012,
     "remember_what_was_never_committed": 40_011,
     "repeat_what_is_covered": 7,
     "send_as_fast_as_it_takes": 20_000,
@@ -197,7 +197,7 @@ def test_newcomers_get_what_they_must_for_seeds_that_have_shown_something(seed: 
     run(seed)
 
 
-@pytest.mark.parametrize("name", MISTAKES)
+@pytest.mark.parametrize("name", [name for name in MISTAKES if name not in CHECKS])
 def test_the_simulation_catches(name: str) -> None:
     owner, attribute, broken = MISTAKES[name]
     with mock.patch.object(owner, attribute, broken):

@@ -365,6 +365,23 @@ def test_what_is_evicted_is_counted_in_the_mark(feed: Feed) -> None:
     assert one.got()[1][-1]["evicted"] == 1
 
 
+def test_who_is_behind_is_shown_it_where_it_is_due_though_the_same_comes_behind(feed: Feed) -> None:
+    """It subscribes to what it has wanted before, so what it is sent is the same all along."""
+    one = feed.comes(b"")
+    feed.settle()
+    one.sink.room = 0
+    for topic in TOPICS[:5]:
+        feed.publish(topic)
+    feed.turn()
+    feed.subscribes(one, b"x", is_told=True)
+    for topic in TOPICS[:5]:
+        feed.publish(topic)
+    feed.settle()
+
+    messages, marks = one.got()
+    assert (len(messages), [mark["after"] for mark in marks]) == (10, [5, 5])
+
+
 def test_who_jumps_over_what_was_to_come_by_itself_gets_it_as_a_last_value(feed: Feed) -> None:
     feed.policy = SlowPolicy("drop_oldest")
     for topic in TOPICS:
@@ -383,6 +400,7 @@ def test_who_jumps_over_what_was_to_come_by_itself_gets_it_as_a_last_value(feed:
     assert one.member.dropped == 1
     feed.settle()
     assert one.got()[0][-1] == (TOPICS[0], newer)
+    assert len(one.got()[0]) == 10, "none that it had got comes again"
 
 
 @pytest.mark.parametrize("has_rested", [False, True])
