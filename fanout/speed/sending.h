@@ -42,11 +42,12 @@ static void warn_of(Verb *verb) {
 }
 
 /* It comes back for the next call, emptied, as it is and where it is: that takes a third of the time.
-   Who is interrupted between the call and the await has not forgotten it. */
+   Who is interrupted between the call and the await has not forgotten it. Without a verb it was in a
+   circle, and the garbage collector has cleared it first. */
 static void sending_dealloc(PyObject *object) {
     Sending *self = (Sending *)object;
     Py_INCREF(object);
-    if (!self->has_begun && !PyErr_Occurred()) warn_of(self->verb);
+    if (!self->has_begun && self->verb != NULL && !PyErr_Occurred()) warn_of(self->verb);
     self->has_begun = 1;
     Sending_clear(object);
     if (Py_REFCNT(object) > 1) { /* somebody got it from the garbage collector meanwhile */

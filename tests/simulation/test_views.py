@@ -6,12 +6,16 @@ one: figures that are recomputed hold, whatever was sent.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
 
 from tests.simulation.takeovers.mistakes import MISTAKES
 from tests.simulation.takeovers.views import VIEWS, noticed_by
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SEEDS_MAX = 300
 
@@ -47,7 +51,8 @@ def seed_seen_by(view: str, name: str, first: int, blind: str = "") -> int | Non
     """One by which this view alone shows a mistake, if there is one; and `blind` sees nothing."""
     owner, attribute, broken = MISTAKES[name]
     with mock.patch.object(owner, attribute, broken):
-        for seed in (first, *range(SEEDS_MAX)):
+        seeds: Iterable[int] = (first, *range(SEEDS_MAX))
+        for seed in seeds:
             if noticed_by(view, seed) and not (blind and noticed_by(blind, seed)):
                 return seed
     return None

@@ -443,6 +443,22 @@ def test_one_that_is_in_a_circle_is_collected(line: Line) -> None:
     assert gone() is None
 
 
+def test_one_in_a_circle_that_is_older_than_all_of_it_is_collected(line: Line) -> None:
+    """It is one that was used before, so that the garbage collector clears it first."""
+    publisher = awaited_face(LineEngine(line))
+    assert result_of(publisher.send(b"x")) == 0
+    gc.collect()
+    frames: list[Any] = [b"t", b"x"]
+    frames.append(publisher.send_multipart(frames))
+    gone = weakref.ref(publisher)
+    del publisher, frames
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()
+
+    assert gone() is None
+
+
 def test_on_a_path_that_is_not_compiled_they_are_the_twins() -> None:
     with Line(LARGE, path_type("pure")) as pure:
         pure.path.make_room(1, 1)
