@@ -114,7 +114,7 @@ FOUND = (
 )
 
 # Seeds that are there for kill points that are seldom passed.
-SELDOM = (40_009, 40_012, 40_024, 40_043, 40_062, 40_094, 40_292, 40_695)
+SELDOM = (10_104, 40_009, 40_012, 40_024, 40_043, 40_062, 40_094, 40_292, 40_695)
 MORE = range(RARE_FROM, RARE_FROM + 6_000)  # which are looked through for those that are left
 
 # Of `SEEDS`, and those: in one or the other of them somebody dies at each kill point, even the
