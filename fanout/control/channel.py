@@ -88,7 +88,6 @@ class Channel:
         self._inbox.register(sock, select.POLLIN)
         self._waiting: deque[tuple[bytes, tuple[int, ...]]] = deque()
         self._descriptors = 0  # that wait
-        self._stuck = False  # the last packet could not be sent: `flush` tries again
 
     @staticmethod
     def pair() -> tuple[socket.socket, socket.socket]:
@@ -102,6 +101,11 @@ class Channel:
         return len(self._waiting)
 
     @property
+    def _is_stuck(self) -> bool:
+        """Whether the last packet could not be sent: `flush` tries again."""
+        return self.is_full or self.is_short
+
+    @property
     def departed(self) -> int:
         """How many of the messages that were posted are not lost with this process any more."""
         return self.posted - len(self._waiting)
@@ -113,7 +117,7 @@ class Channel:
             ChannelFull: too much is waiting; the descriptors are closed.
         """
         self.post(message, descriptors)
-        if not self._stuck:
+        if not self._is_stuck:
             self.flush()
 
     def post(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
@@ -133,7 +137,7 @@ class Channel:
         self._waiting.append((encode(message), descriptors))
         self.posted += 1
         self._descriptors += len(descriptors)
-        if self._descriptors >= DESCRIPTORS_MAX and not self._stuck:
+        if self._descriptors >= DESCRIPTORS_MAX and not self._is_stuck:
             self.flush()
 
     def flush(self) -> bool:
@@ -141,21 +145,18 @@ class Channel:
 
         What the system has no resources for waits too, for the next call.
         """
-        self._stuck = False
         while self._waiting and not self.closed:
             messages, descriptors = self._next_packet()
             try:
                 self._send_packet(pack(messages), descriptors)
             except BlockingIOError:
                 self.strain.channel_full += not self.is_full
-                self._stuck = self.is_full = True
-                self.is_short = False
+                self.is_full, self.is_short = True, False
                 return False
             except OSError as error:
                 if error.errno in _EXHAUSTED:
                     self.strain.channel_short += not self.is_short
-                    self._stuck = self.is_short = True
-                    self.is_full = False
+                    self.is_full, self.is_short = False, True
                     return True
                 self.closed = True
                 break
