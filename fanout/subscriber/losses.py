@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgpack
 
@@ -11,7 +11,11 @@ from fanout.subscriber.message import CONFLATED, MISSING, Gap
 from fanout.terms.reserved import GAP_TOPIC, SINCE_TOPIC, SNAPSHOT_TOPIC
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanout.subscriber.parsing import Frames
+
+T = TypeVar("T")
 
 MARKER_BYTES_MAX = 4096  # ours have some 60; a stranger's may be anything
 REASON_MAX = 64  # characters; ours have up to 20, and a program may well print it
@@ -81,13 +85,7 @@ def begins_last(frames: Frames, before: bool) -> bool:
     """
     if frames[0] != SNAPSHOT_TOPIC:
         return before
-    if len(frames) != 2 or len(frames[1]) > MARKER_BYTES_MAX:
-        return False
-    try:
-        said: Any = msgpack.unpackb(frames[1])
-        return said["end"] is False
-    except (ValueError, TypeError, LookupError):
-        return False
+    return bool(_said_in(frames, SNAPSHOT_TOPIC, lambda said: said["end"] is False))
 
 
 def values_shown(frames: Frames, most: int) -> int:
@@ -107,39 +105,39 @@ def values_shown(frames: Frames, most: int) -> int:
 
 def values_as_of(frames: Frames) -> tuple[int, int] | None:
     """Epoch, and number from which on all comes by itself, at the end of last values; else None."""
-    if frames[0] != SNAPSHOT_TOPIC or begins_last(frames, before=False):
-        return None
-    try:
-        said: Any = msgpack.unpackb(frames[1])
-        return int(said["epoch"]), max(0, int(said["at"]))
-    except (ValueError, TypeError, LookupError, OverflowError):
-        return None
-
-
-def marker_of(frames: Frames) -> Marker | None:
-    """Read a message of a reserved topic; None: it is no marker, or none that can be understood."""
-    if frames[0] != GAP_TOPIC or len(frames) != 2 or len(frames[1]) > MARKER_BYTES_MAX:
-        return None
-    try:
-        said: Any = msgpack.unpackb(frames[1])
-        epoch, first, last, count = (int(said[key]) for key in ("epoch", "first", "last", "count"))
-        reason = str(said["reason"])
-    except (ValueError, TypeError, LookupError, OverflowError):  # the last by an infinity
-        return None
-    if min(first, last, count) < 0:
-        return None
-    if not reason.isprintable() or not 0 < len(reason) <= REASON_MAX:
-        reason = MISSING
-    return Marker(epoch, first, last, count, reason)
+    return None if begins_last(frames, before=False) else _where(frames, SNAPSHOT_TOPIC)
 
 
 def end_of(frames: Frames) -> tuple[int, int] | None:
     """Epoch and number from which on all comes by itself, if this message says so."""
-    if frames[0] != SINCE_TOPIC or len(frames) != 2 or len(frames[1]) > MARKER_BYTES_MAX:
+    return _where(frames, SINCE_TOPIC)
+
+
+def marker_of(frames: Frames) -> Marker | None:
+    """Read a message of a reserved topic; None: it is no marker, or none that can be understood."""
+    found = _said_in(frames, GAP_TOPIC, _marker)
+    if found is None or min(found.first, found.last, found.count) < 0:
+        return None
+    if found.reason.isprintable() and 0 < len(found.reason) <= REASON_MAX:
+        return found
+    return replace(found, reason=MISSING)
+
+
+def _where(frames: Frames, topic: bytes) -> tuple[int, int] | None:
+    found = _said_in(frames, topic, lambda said: (int(said["epoch"]), int(said["at"])))
+    return found if found is not None and found[1] >= 0 else None
+
+
+def _marker(said: Any) -> Marker:
+    epoch, first, last, count = (int(said[key]) for key in ("epoch", "first", "last", "count"))
+    return Marker(epoch, first, last, count, str(said["reason"]))
+
+
+def _said_in(frames: Frames, topic: bytes, read: Callable[[Any], T]) -> T | None:
+    """What is read out of a message of this reserved topic, if it can be understood."""
+    if frames[0] != topic or len(frames) != 2 or len(frames[1]) > MARKER_BYTES_MAX:
         return None
     try:
-        said: Any = msgpack.unpackb(frames[1])
-        epoch, at = int(said["epoch"]), int(said["at"])
-    except (ValueError, TypeError, LookupError, OverflowError):
+        return read(msgpack.unpackb(frames[1]))
+    except (ValueError, TypeError, LookupError, OverflowError):  # the last by an infinity
         return None
-    return (epoch, at) if at >= 0 else None
