@@ -134,6 +134,7 @@ class Coordinator:
         self._thread = threading.Thread(target=self._run, name="fanout-coordinator", daemon=True)
 
     # Any thread.
+
     def start(self) -> None:
         """Start the thread and the workers; returns when all of them serve.
 
@@ -212,11 +213,7 @@ class Coordinator:
 
     def restart_workers(self) -> int:
         """Replace those that serve, one after another, and start the others; returns how many."""
-
-        def restart() -> int:
-            return self.state.supervision.restart(self._now()) + self.state.staffing.replace_all()
-
-        return self.call(restart)
+        return self.call(lambda: self.state.restart(self._now()))
 
     def owed(self) -> dict[int, tuple[int, bool]]:
         """Messages that subscribers have not got, as if their workers had just been lost.
@@ -257,6 +254,7 @@ class Coordinator:
         return True
 
     # The thread.
+
     def _run(self) -> None:
         if not self._claim.acquire(blocking=False):
             return  # it was closed before it began: a start may be interrupted anywhere
@@ -324,14 +322,15 @@ class Coordinator:
         self._carry_out(self.state.supervision.finish(timeout, now, self._spread))
 
     def _release(self) -> None:
-        pool, end = self._pool, self._calls.end
-        for step in (self._on_broken, end, self.reception.close, pool.end_processes):
+        pool = self._pool
+        for step in (self._on_broken, self._calls.end, self.reception.close, pool.end_processes):
             self._attempt(step)
         # Nobody is left in an orderly end. Where we have failed, they are booked and told of.
         self._attempt(lambda: self._carry_out(pool.abandon()))
         self._attempt(pool.release)
         while self.state.duplicates:
-            self._attempt(partial(os.close, self.state.duplicates.popitem()[1]))
+            _subscriber, descriptor = self.state.duplicates.popitem()
+            self._attempt(partial(os.close, descriptor))
         self._attempt(self._calls.take)
         self._attempt(lambda: self._tell(self._telling.due(math.inf)))
         self._give_back()

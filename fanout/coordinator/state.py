@@ -51,6 +51,10 @@ class State:
     duplicates: dict[int, int] = field(default_factory=dict)  # subscriber -> our descriptor of it
     secure: dict[str, Secure] = field(default_factory=dict)  # by protocol: what workers need for it
 
+    def restart(self, now: float) -> int:
+        """Have those that serve replaced, and start the others; returns how many."""
+        return self.supervision.restart(now) + self.staffing.replace_all()
+
 
 def make_state(
     options: Options, workers: int, interest: Interest, ledger: Ledger, now: float
