@@ -7,31 +7,18 @@ import resource
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
 
 from fanout import EventKind, Publisher, Reason, SlowPolicy
 from fanout.observe.attach import attach
 from fanout.shm.worker_slot import WorkerSlot
 from tests.helpers.collecting import Collector
 from tests.helpers.happenings import Happenings
-from tests.helpers.programs import ROOT
+from tests.helpers.programs import ROOT, Program, paused
 from tests.helpers.raw import RawPeer, command
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 NEVER_S = 600.0
-
-
-@contextmanager
-def stopped(pid: int) -> Iterator[None]:
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def publisher_with(happenings: Happenings, workers: int) -> Publisher:
@@ -56,7 +43,7 @@ def test_a_worker_that_is_stopped_and_reads_no_orders_is_told_of_and_counted() -
                     publisher.set_slow_policy(row.id, SlowPolicy(limit_messages=1_000 + index))
                 return bool(happenings.of(EventKind.CHANNEL_FULL))
 
-            with stopped(publisher.statistics().workers[0].pid):
+            with paused(publisher.statistics().workers[0].pid):
                 wait_until(has_been_told, "the channel is full")
             (event, *_) = happenings.of(EventKind.CHANNEL_FULL)
             assert (event.worker, event.cause) == (0, Reason.CHANNEL_FULL)
@@ -83,20 +70,10 @@ with fanout.Publisher("tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20) as publ
 
 def test_a_publisher_that_is_stopped_and_reads_no_reports_is_told_of_and_counted() -> None:
     with ExitStack() as ends:
-        process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", PROGRAM],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        ends.enter_context(process)
-        ends.callback(process.kill)
-        assert process.stdin is not None
-        assert process.stdout is not None
-        endpoint = process.stdout.readline().strip()
+        program = ends.enter_context(Program(["-W", "error", "-c", PROGRAM], ROOT))
+        endpoint = program.line()
         peers = [ends.enter_context(RawPeer.version_3(endpoint, b"A")) for _ in range(8)]
-        reader = attach(process.pid)
+        reader = attach(program.process.pid)
         wait_until(lambda: reader.totals().subscribers == len(peers), "all are there")
         slot = WorkerSlot(reader._segment, 0)
         number = 0
@@ -108,11 +85,10 @@ def test_a_publisher_that_is_stopped_and_reads_no_reports_is_told_of_and_counted
                 peer.send(command(b"SUBSCRIBE", b"%d" % number))
             return bool(slot.channel_full)
 
-        with stopped(process.pid):
+        with paused(program.process.pid):
             wait_until(is_full, "the channel is full")
-        process.stdin.write("\n")
-        process.stdin.flush()
-        count, cause, worker = process.stdout.readline().split()
+        program.say()
+        count, cause, worker = program.line().split()
         assert int(count) >= 1
         assert (cause, worker) == ("channel_full", "0")
 

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeAlias
 
@@ -16,7 +16,7 @@ import psutil
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
 ROOT = Path(__file__).parents[2]
@@ -169,3 +169,13 @@ def pause(pid: int) -> None:
     os.kill(pid, signal.SIGSTOP)
     process = psutil.Process(pid)
     wait_until(lambda: process.status() == psutil.STATUS_STOPPED, "its pause")
+
+
+@contextmanager
+def paused(pid: int) -> Iterator[None]:
+    """The same for as long as the block runs."""
+    try:
+        pause(pid)
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)

@@ -25,7 +25,7 @@ from fanout.observe.attach import attach, find
 from fanout.observe.publishers import publishers
 from tests.helpers.collecting import Collector
 from tests.helpers.command import ROOT
-from tests.helpers.programs import Program
+from tests.helpers.programs import Program, paused
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
@@ -95,15 +95,6 @@ def once(served: Served, *arguments: str) -> Any:
     return json.loads(top("--json", "--once", "--pid", str(served.pid), *arguments)[0])
 
 
-@contextmanager
-def stopped(pid: int) -> Iterator[None]:
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
 def state_of(pid: int) -> str:
     with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
         return file.read().rpartition(")")[2].split()[0]
@@ -117,7 +108,7 @@ def has_got_some(served: Served) -> bool:
 def test_a_publisher_that_is_stopped_is_shown_and_not_waited_for(served: Served) -> None:
     with Collector(served.endpoint, b"topic"):
         wait_until(lambda: has_got_some(served), "somebody is there")
-        with stopped(served.pid):
+        with paused(served.pid):
             wait_until(lambda: state_of(served.pid) == "T", "it is stopped")
             # With an interval of 0 it waits for nothing by itself; with the default for 0.3 s.
             at_once = once(served, "--interval", "0")
@@ -179,7 +170,7 @@ def test_who_has_left_is_among_those_who_ended(served: Served) -> None:
         ]
 
     wait_until(ended, "its end is booked")
-    with stopped(served.pid):
+    with paused(served.pid):
         (one,) = ended()
     assert (one["cause"], one["exact"], one["policy"]) == ("left", True, "drop_oldest")
     assert one["sent"] >= 3
