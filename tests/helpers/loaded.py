@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import socket
 import subprocess
 import sys
+from textwrap import indent
 from typing import TYPE_CHECKING, Any, Self
 
-from tests.helpers.nursery import CLONE_NUMBERS, OF_MEASURING, SWITCH
+from tests.helpers.nursery import OF_MEASURING, forked_on_demand, is_possible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,30 +28,13 @@ if TYPE_CHECKING:
 
 REQUEST_BYTES_MAX = 1 << 20  # an example is some thousand bytes, an environment as much
 
-# See `nursery.py` for how it is forked: `clone` with CLONE_PARENT, by the only thread there is.
 _SERVE = """\
 def _next():
-    import ctypes, importlib, json, os, signal, socket, sys
-    for name in sys.argv[3:]:
+    import importlib, json, os, socket, sys
+    for name in sys.argv[2:]:
         importlib.import_module(name)
-    libc, python = ctypes.CDLL(None), ctypes.pythonapi
-    with socket.socket(fileno=int(sys.argv[1])) as asked:
-        while True:
-            said, descriptors, _, _ = socket.recv_fds(asked, REQUEST_BYTES_MAX, 3)
-            if not said:
-                sys.exit()
-            python.PyOS_BeforeFork()
-            born = libc.syscall(int(sys.argv[2]), 0x8000 | signal.SIGCHLD, 0, 0, 0, 0)
-            if born == 0:
-                python.PyOS_AfterFork_Child()
-                break
-            python.PyOS_AfterFork_Parent()
-            for descriptor in descriptors:
-                os.close(descriptor)
-            asked.send(born.to_bytes(8, "little", signed=True))
-    for number, descriptor in enumerate(descriptors):
-        os.dup2(descriptor, number)
-        os.close(descriptor)
+    asked = socket.socket(fileno=int(sys.argv[1]))
+FORK
     said = json.loads(said)
     os.sched_setaffinity(0, said["cores"])
     os.chdir(said["folder"])
@@ -77,17 +60,13 @@ class Loaded:
     ) -> None:
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
-        number = CLONE_NUMBERS.get(platform.machine())
-        if os.environ.get(SWITCH) == "off" or number is None:
+        if not is_possible():
             return
         self._asked, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        serve = _SERVE.replace("REQUEST_BYTES_MAX", str(REQUEST_BYTES_MAX))
+        serve = _SERVE.replace("FORK", indent(forked_on_demand(REQUEST_BYTES_MAX), "    "))
         with theirs:
             self._process = subprocess.Popen(
-                [
-                    *(sys.executable, *options, "-c", serve),
-                    *(str(theirs.fileno()), str(number), *modules),
-                ],
+                [sys.executable, *options, "-c", serve, str(theirs.fileno()), *modules],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 env={name: environment[name] for name in environment if not _measures(name)},

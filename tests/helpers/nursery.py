@@ -44,14 +44,13 @@ OF_MEASURING = (
 LIMITS = tuple(getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_"))
 
 # `clone` with CLONE_PARENT: who asks is the parent, and hears of the end. There is one thread, so
-# nothing is held by another; what Python does before and after a fork it does here, too.
-_SERVE = """\
-import ctypes, os, signal, socket
-signal.signal(signal.SIGINT, signal.SIG_IGN)
-asked = socket.socket(fileno=int(control))
+# nothing is held by another; what Python does before and after a fork it does here, too. A fork
+# goes on behind the loop, with what was said and its descriptors.
+_FORK = """\
+import ctypes, os, signal, socket, sys
 libc, python = ctypes.CDLL(None), ctypes.pythonapi
 while True:
-    said, descriptors, _, _ = socket.recv_fds(asked, 1, 4)
+    said, descriptors, _, _ = socket.recv_fds(asked, SAID_BYTES, 4)
     if not said:
         sys.exit()
     python.PyOS_BeforeFork()
@@ -64,10 +63,14 @@ while True:
         os.close(descriptor)
     asked.send(born.to_bytes(8, "little", signed=True))
 asked.close()
-control, *streams = descriptors
-for number, descriptor in enumerate(streams):
+for number, descriptor in enumerate(descriptors[-3:]):
     os.dup2(descriptor, number)
     os.close(descriptor)
+"""
+_SERVE = """\
+import signal, socket
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+asked = socket.socket(fileno=int(control))
 """
 
 
@@ -92,7 +95,7 @@ class Nursery:
             }
             self._surroundings = _surroundings(variables)
             boot, work, last = spawn._BOOT.rpartition("sys.exit(")
-            serve = _SERVE.replace("CLONE", str(CLONE_NUMBERS[platform.machine()]))
+            serve = _SERVE + forked_on_demand(said_bytes=1) + "control = descriptors[0]\n"
             changes = {spawn._BOOT: boot + serve + work + last, "fanout-worker-0": NAME}
             self._process = subprocess.Popen(
                 [changes.get(one, one) for one in command],
@@ -139,11 +142,29 @@ class Nursery:
 @contextmanager
 def loaded_workers() -> Iterator[None]:
     """A block in which workers of this process have nothing to load, where that can be."""
-    if os.environ.get(SWITCH) == "off" or platform.machine() not in CLONE_NUMBERS:
+    if not is_possible():
         yield
         return
     with Nursery():
         yield
+
+
+def is_possible() -> bool:
+    """Whether processes can be forked for others here, and are to be."""
+    return os.environ.get(SWITCH) != "off" and platform.machine() in CLONE_NUMBERS
+
+
+def forked_on_demand(said_bytes: int) -> str:
+    """A piece of a program that has one forked for each message that comes to its socket `asked`.
+
+    The fork has what was `said`, and the `descriptors` that came with that, of which the last three
+    are its standard streams by then.
+
+    Args:
+        said_bytes: of a message, at most.
+    """
+    number = CLONE_NUMBERS[platform.machine()]
+    return _FORK.replace("CLONE", str(number)).replace("SAID_BYTES", str(said_bytes))
 
 
 def _common(command: Sequence[str]) -> list[str]:
