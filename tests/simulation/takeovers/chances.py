@@ -93,14 +93,7 @@ class Chances:
         self.chatty = rng.choice((0.0, 0.0, 0.1, 0.3))  # how often they say something of themselves
         self.takes_back = BACK_FROM <= seed < SHOWN_FROM
         self.shows = SHOWN_FROM <= seed < RARE_FROM
-        if self.takes_back:  # and their reports wait for one another
-            self.chatty, self.packets = max(self.chatty, 0.3), 1
-        if seed >= RARE_FROM and "an area" in self.favourite:  # where they have something anew
-            self.policy = SlowPolicy("drop_newest", limit_messages=3)
-        if self.shows or self.seals:
-            self.policy, self.chatty = SlowPolicy("block"), 0.0
-        if self.seals:
-            self.short = 0.0
+        self._bound_by_kind()
         self.options = _options(rng, self.count, self.policy)
         self.tuning = replace(_tuning(rng), show=shown_at_once(seed))
         self.entries = 1 << rng.randint(4, 8)
@@ -109,6 +102,17 @@ class Chances:
         if self.shows:
             self.segment.words[H_VALUE_TOPICS] = table.places
         self.segment.words[at.H_EPOCH] = 1
+
+    def _bound_by_kind(self) -> None:
+        """Some kinds of seeds leave less to chance."""
+        if self.takes_back:  # and their reports wait for one another
+            self.chatty, self.packets = max(self.chatty, 0.3), 1
+        if self.seed >= RARE_FROM and "an area" in self.favourite:  # where they have something anew
+            self.policy = SlowPolicy("drop_newest", limit_messages=3)
+        if self.shows or self.seals:
+            self.policy, self.chatty = SlowPolicy("block"), 0.0
+        if self.seals:
+            self.short = 0.0
 
 
 def _options(rng: Random, workers: int, policy: SlowPolicy) -> Options:
