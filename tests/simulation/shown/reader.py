@@ -6,6 +6,7 @@ does not come it has told of.
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -139,7 +140,7 @@ class Reader:
         came = [message.sequence for message in self.got]
         require(None not in came, "a message without a number")
         numbers = [one for one in came if one is not None]
-        twice = sorted({one for one in numbers if numbers.count(one) > 1})
+        twice = sorted(one for one, count in Counter(numbers).items() if count > 1)
         require(not twice, f"came twice: {twice[:5]}")
         for one, message in zip(numbers, self.got, strict=True):
             require(message.topic == feed.messages[one].topic, f"{one} is {message.topic!r}")
