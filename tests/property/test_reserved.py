@@ -18,7 +18,7 @@ from fanout.workers.connections.reserved import (
 from tests.helpers.texts import ANY
 
 # What says nothing of a policy: what it is told, and what it is sent at first.
-OF_THE_STREAM = ("gap", "gap=all", "since", "since, told", "snapshot", "values")
+OF_THE_STREAM = ("gap", "gap=all", "since", "since, told", "snapshot", "values", "denied")
 KEYS = ("policy", "name", "limit_bytes", "limit_messages", "limit_age", "min_interval", "max_rate")
 VALUES = st.one_of(
     st.sampled_from(("conflate", "block", "drop_newest", "0", "1", "2.5", "1e9", "9" * 20)),
@@ -28,7 +28,9 @@ TEXTS = st.one_of(
     st.builds("{}={}".format, st.sampled_from(KEYS), VALUES).map(
         lambda text: text.encode("utf-8", "surrogatepass")
     ),
-    st.sampled_from((b"gap", b"gap=all", b"values=off", b"snapshot", b"since", b"since=-10s")),
+    st.sampled_from(
+        (b"gap", b"gap=all", b"values=off", b"snapshot", b"denied", b"since", b"since=-10s")
+    ),
     st.binary(max_size=80),
 )
 PREFIXES = TEXTS.map(RESERVED.__add__)
@@ -75,8 +77,9 @@ def test_what_counts_is_the_last_of_each_key_that_was_not_taken_back(
     gaps = max(settings.pop("gap", 0), settings.pop("gap=all", 0))
     since, ends = settings.pop("since", None), settings.pop("since, told", False)
     marks, values = settings.pop("snapshot", False), settings.pop("values", True)
+    denied = settings.pop("denied", False)
     wishes = reserved.wishes
-    assert wishes == Wishes(name, settings, gaps, since, ends, marks, values)
+    assert wishes == Wishes(name, settings, gaps, since, ends, marks, values, denied)
 
     report = Chose(1, wishes.name, wishes.settings)
     assert decode(pack([encode(report)])) == [report]
