@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from contextlib import AbstractContextManager
 
-    from xdist.remote import Producer
-    from xdist.scheduler import LoadScopeScheduling
-    from xdist.workermanage import WorkerController
-
 # Thousands of processes are started, and measuring coverage makes the start of each take twice as
 # long. So it is measured only in the children of those tests that have them run what no unit test
 # does. Lines that `scripts/test` reports as missing, and that workers run: a file is missing here.
@@ -58,36 +54,9 @@ TESTS = Path(__file__).parent
 pytest_plugins = [
     "tests.helpers.background",
     "tests.helpers.comparing",
+    "tests.helpers.sharing",
     "tests.helpers.watchdog",
 ]
-# Folders and files whose tests run in one process, since they share what is dear to make.
-TOGETHER = ("tests/packaging/",)
-# Folders and files of which each file runs in one process: the same, or they are so short that it
-# takes longer to have them go round one by one.
-BY_FILE = (
-    "tests/unit/",
-    *(
-        f"tests/integration/test_{name}.py"
-        for name in ("arguments", "calls", "conflating", "refusals", "sending", "starting_workers")
-    ),
-    "tests/integration/test_top.py",
-    *("tests/interop/test_raw_peers.py", "tests/interop/test_subscribing.py"),
-)
-# These begin, the longest first, so that no process is left alone with one of them in the end.
-FIRST = (
-    "tests/packaging/",
-    "tests/integration/test_chaos.py",
-    "tests/integration/test_starting_workers.py",
-    "tests/interop/test_raw_peers.py",
-    "tests/interop/test_subscribing.py",
-    "tests/simulation/test_simulation.py",
-)
-# These take a core while they run; the others wait, for processes and times, most of the time. Of
-# each `IN_TURN` processes one runs these, as long as there are any, and the others those: else all
-# would wait first, while cores have nothing to do, and then get in each other's way. On two cores
-# that is one of five: those that wait take a third of a core each, with all that they start.
-COMPUTING = ("tests/property/", "tests/simulation/", "tests/unit/")
-IN_TURN = 4
 TRACERS = pytest.StashKey[Tracers]()  # that measure
 TEARDOWN_S = 60  # far above what any teardown takes
 
@@ -97,62 +66,6 @@ settings.register_profile(
     "fanout", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("fanout")
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """Give each process the next test, but some folders and files to one.
-
-    See `FIRST` and `COMPUTING` as well.
-
-    xdist's marks for groups are not heeded under pytest 9.2, and nothing says so.
-    """
-    from xdist.scheduler import LoadScopeScheduling
-
-    config.option.loadscopereorder = False  # by how many tests they have
-
-    class Together(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-        def mark_test_complete(
-            self, node: WorkerController, item_index: int, duration: float = 0
-        ) -> None:
-            """Forget what is done, as soon as it is.
-
-            xdist does not: it looks through all of it after each test. And it gives the others what
-            a process has done that died, as units of which nothing is left to run. No end of a test
-            follows then, so they are given nothing more: in the end all wait, for ever.
-            """
-            nodeid = self.registered_collections[node][item_index]
-            units, scope = self.assigned_work[node], self._split_scope(nodeid)
-            units[scope][nodeid] = True
-            if all(units[scope].values()):
-                del units[scope]
-            self._reschedule(node)
-
-        def _assign_work_unit(self, node: WorkerController) -> None:
-            """Give it the next unit of its kind, or if there is none the next."""
-            computes = self.nodes.index(node) % IN_TURN == 1
-            own = (scope for scope in self.workqueue if scope.startswith(COMPUTING) is computes)
-            if (scope := next(own, None)) is not None:
-                self.workqueue.move_to_end(scope, last=False)
-            super()._assign_work_unit(node)
-
-        def _split_scope(self, nodeid: str) -> str:
-            if nodeid.startswith(BY_FILE):
-                return nodeid.partition("::")[0]
-            return next((name for name in TOGETHER if nodeid.startswith(name)), nodeid)
-
-    return Together(config, log)
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put those first that are to begin, where several processes share the tests."""
-    if hasattr(config, "workerinput"):
-        ranks = {name: rank for rank, name in enumerate(FIRST)}
-        items.sort(
-            key=lambda item: next(
-                (rank for name, rank in ranks.items() if item.nodeid.startswith(name)), len(ranks)
-            )
-        )
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

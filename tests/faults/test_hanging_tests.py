@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from tests.conftest import pytest_xdist_make_scheduler
 from tests.helpers import background, limited
 from tests.helpers.programs import ROOT
+from tests.helpers.sharing import pytest_xdist_make_scheduler
 from tests.helpers.waiting import DEADLINE_S, wait_until
 from tests.helpers.watchdog import FOLDER
 
@@ -51,6 +51,42 @@ def test_hangs_and_has_a_child(soon):
     if os.fork() == 0:  # it keeps open by what xdist notices the end of its process
         signal.pause()
     sum(itertools.repeat(0))
+"""
+
+# The second one crashes while the one that takes the first one's place looks for the tests.
+CRASHES = """
+import os
+from pathlib import Path
+from tests.helpers.waiting import wait_until
+
+pytest_plugins = ["tests.helpers.sharing"]
+FOLDER = Path(os.environ["CRASHES"])
+
+def pytest_collection():
+    if os.environ.get("PYTEST_XDIST_WORKER") == "gw2":
+        (FOLDER / "looks").touch()
+        wait_until((FOLDER / "crashed").exists, "the second one")
+        wait_until((FOLDER / "goes on").exists, "one of the others")
+"""
+CRASHING = """
+import os
+import pytest
+from conftest import FOLDER
+from tests.helpers.waiting import wait_until
+
+def test_first():
+    wait_until((FOLDER / "waits").exists, "the second one")
+    os._exit(1)
+
+def test_second():
+    (FOLDER / "waits").touch()
+    wait_until((FOLDER / "looks").exists, "the one in the place of the first")
+    (FOLDER / "crashed").touch()
+    os._exit(1)
+
+@pytest.mark.parametrize("number", range(12))
+def test_passes(number):
+    (FOLDER / "goes on").touch()
 """
 
 
@@ -93,6 +129,26 @@ def test_the_run_goes_on_and_names_the_test_that_hangs(
     assert "1 failed, 1 passed" in text
     assert "test_hangs_and_has_a_child, ended in the middle of that" in text
     assert " in test_hangs_and_has_a_child\n" in text, "there are no stacks"
+
+
+def test_two_crash_and_both_are_named_and_the_rest_is_run(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "conftest.py").write_text(CRASHES)
+    (tmp_path / "test_crashing.py").write_text(CRASHING)
+    (tmp_path / "pytest.ini").touch()
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("CRASHES", str(tmp_path))
+    plugins = [f"-pno:{name}" for name in ("hypothesispytest", "cacheprovider")]
+
+    status = _run([sys.executable, "-m", "pytest", "-n2", *plugins, str(tmp_path)])
+
+    text = capfd.readouterr().out
+    assert status == 1
+    assert "INTERNALERROR" not in text
+    assert "crashed while running 'test_crashing.py::test_first'" in text
+    assert "crashed while running 'test_crashing.py::test_second'" in text
+    assert "2 failed, 12 passed" in text, "what crashes is not run again, all else is run"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
@@ -254,5 +310,5 @@ def test_what_a_dead_process_has_left_is_run_by_the_others_to_the_end() -> None:
         run.add(index)
         scheduler.mark_test_complete(alive, index)
 
-    assert run | {*dead.given[:8]} == {*range(20)}
+    assert run | {*dead.given[:9]} == {*range(20)}, "all but where it has crashed"
     assert alive.shutting_down
