@@ -85,7 +85,7 @@ class ClosedSubscriber:
     dropped_bytes_by: dict[str, int] = field(hash=False)
     kernel_bytes: int  # handed to the kernel, not yet acknowledged by the peer; 0 if we closed it
     exact: bool  # False = some may be missing, or in `discarded` though sent: see the reference
-    policy: SlowPolicy  # that it had in the end
+    policy: SlowPolicy  # by which it was served in the end
     chosen_by: str  # who had chosen that: publisher, rule, subscriber or call
     user: str = ""  # who it had proven to be, the first 64 bytes; "" = it need not
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PACKET_BYTES_MAX = 96 * 1024  # holds the longest subscription; a Unix socket takes 200 KiB at once
 _PACKET_HEADER_BYTES = 5  # at most: of a list, in msgpack
+NO_FIELDS: dict[str, int | float | str | bool] = {}  # nobody changes a message
 INT_MAX = 1 << 56  # sums of them fit where they are counted; a count takes centuries to get there
 
 
@@ -114,6 +115,8 @@ class Closed:
     exact: bool = True  # False = some of it may be missing, or in `discarded` although it was sent
     debt: int = 0  # ns that its address owes now, see `peer_budget`
     uncounted: bool = False  # True = it was to be sent more of the past, which is in no figure
+    chosen_by: str = ""  # by whom what its worker went by was chosen; empty = nobody can tell
+    policy: dict[str, int | float | str | bool] = NO_FIELDS  # that; empty = the publisher's
 
 
 @record
@@ -163,6 +166,7 @@ class SetPolicy:
     subscriber: int
     policy: dict[str, int | float | str | bool]  # all fields of a `SlowPolicy`
     is_its_own: bool = False  # by what it has said, for which it pays
+    chosen_by: str = "publisher"  # one of `cards.CHOSEN_BY`
 
 
 @record

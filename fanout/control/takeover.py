@@ -43,6 +43,7 @@ class Resume:
     stalled: bool = False  # the same
     chose: bool = False  # it was reported that it has chosen something, and not yet the opposite
     boxes: list[bytes] = NO_BOXES  # of `Released`, if it is sealed: secret
+    chosen_by: str = "publisher"  # who has chosen its policy: one of `cards.CHOSEN_BY`
 
     def __repr__(self) -> str:
         return f"Resume({self.subscriber}, {self.slot}, {self.protocol!r}, {self.version!r})"

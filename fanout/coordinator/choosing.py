@@ -141,10 +141,10 @@ class Choices:
         known.called = policy
         return self._decide(connection, known, is_its_own=False)
 
-    def policy_of(self, subscriber: int) -> SlowPolicy:
-        """Which one it has now."""
+    def choice_of(self, subscriber: int) -> Choice:
+        """Which policy it has now, and who has chosen that."""
         known = self._known.get(subscriber)
-        return self._default.policy if known is None else known.choice.policy
+        return self._default if known is None else known.choice
 
     def has_chosen(self, subscriber: int) -> bool:
         """Whether it has chosen something for itself, as far as that was reported."""
@@ -191,7 +191,7 @@ def _actions_for(
     if now.name != before.name:
         actions.append(tell_of(EventKind.SUBSCRIBER_NAMED, connection, now.name))
     if now.policy != before.policy:
-        message = SetPolicy(connection.subscriber, now.policy.as_dict(), is_its_own)
+        message = SetPolicy(connection.subscriber, now.policy.as_dict(), is_its_own, now.chosen_by)
         actions.append(Say(connection.worker, message))
         text = f"{now.policy}, {_CHOSEN_BY[now.chosen_by]}"
         actions.append(tell_of(EventKind.POLICY_CHANGED, connection, text))

@@ -24,6 +24,7 @@ from fanout.shm.reader import LogReader
 from fanout.shm.stream_record import StreamSlot
 from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import WorkerSlot
+from fanout.terms.slow_policy import policy_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,6 +155,7 @@ class Figures:
 
     def _end_of(self, connection: Accepted, card: Card, closed: Closed) -> End:
         identity = card.read()
+        policy, chosen_by = self._went_by(identity, closed)
         now = time.monotonic_ns()
         return End(
             subscriber=closed.subscriber,
@@ -182,10 +184,23 @@ class Figures:
                 *(closed.dropped_age_bytes, closed.dropped_log_bytes),
             ),
             exact=closed.exact and not closed.uncounted,
-            policy=self._policy if identity is None else identity.slow_policy,
-            chosen_by=CHOSEN_BY[0] if identity is None else identity.chosen_by,
+            policy=policy,
+            chosen_by=chosen_by,
             user=connection.user,
         )
+
+    def _went_by(self, identity: Identity | None, closed: Closed) -> tuple[SlowPolicy, str]:
+        """The policy by which it was served in the end, and who has chosen that.
+
+        Another one may have been chosen for it since, of which its worker had not heard yet. If the
+        worker cannot tell, it is the one that was chosen.
+        """
+        if identity is None:
+            return self._policy, CHOSEN_BY[0]
+        went_by = policy_in(closed.policy) if closed.policy else self._policy
+        if not closed.chosen_by or went_by == identity.slow_policy:
+            return identity.slow_policy, identity.chosen_by
+        return went_by, closed.chosen_by
 
 
 def final_of(

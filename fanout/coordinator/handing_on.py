@@ -287,14 +287,16 @@ class HandingOn:
 
     def _resume_of(self, orphan: Orphan, now: float) -> Resume:
         connection = orphan.connection
+        choice = self._state.choices.choice_of(connection.subscriber)
         return Resume(
             *(connection.subscriber, connection.slot, connection.protocol),
             connection.version or "",
-            self._state.choices.policy_of(connection.subscriber).as_dict(),
+            choice.policy.as_dict(),
             connection.owed(now) if orphan.debt is None else orphan.debt,
             *(orphan.quiet, connection.slow, connection.stalled),
             self._state.choices.has_chosen(connection.subscriber),
             orphan.boxes,
+            choice.chosen_by,
         )
 
     def _wants_of(self, connection: Accepted) -> Iterator[Wants]:

@@ -44,7 +44,9 @@ from fanout.coordinator.lost import UNCOUNTED
 from fanout.errors import ConfigError
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
+from fanout.shm.cards import CHOSEN_BY
 from fanout.shm.census import NOTHING
+from fanout.terms.slow_policy import policy_in
 
 if TYPE_CHECKING:
     from fanout.coordinator.actions import Action
@@ -250,8 +252,10 @@ def _connected(state: State, message: Connected) -> list[Action]:
 def _closed(state: State, message: Closed, now: float) -> list[Action]:
     try:
         cause = Reason.of(message.cause)
-    except KeyError:
-        raise ControlError(f"there is no reason {message.cause}") from None
+        policy_in(message.policy)
+        ("", *CHOSEN_BY).index(message.chosen_by)
+    except (KeyError, ValueError, TypeError, ConfigError) as error:
+        raise ControlError(f"not how a connection can end: {error!r:.200}") from None
     connection = state.roster.connections.get(message.subscriber)
     if connection is None:
         return []

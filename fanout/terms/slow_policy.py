@@ -12,6 +12,8 @@ from fanout.errors import ConfigError
 from fanout.terms.arguments import as_topic, did_you_mean, read_size, refuse_unknown_fields, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fanout.terms.arguments import TopicLike
 
 Action: TypeAlias = Literal["drop_oldest", "drop_newest", "conflate", "disconnect", "block"]
@@ -135,6 +137,16 @@ class SlowPolicy:
     def as_dict(self) -> dict[str, Any]:
         """The fields as plain numbers and texts, for messages; `SlowPolicy(**…)` is equal to it."""
         return {one.name: getattr(self, one.name) for one in fields(self)}
+
+
+def policy_in(said: Mapping[str, object]) -> SlowPolicy:
+    """The policy that a message says by its fields, see `SlowPolicy.as_dict`.
+
+    Raises:
+        ConfigError, TypeError: they are none.
+    """
+    given: dict[str, Any] = dict(said)
+    return SlowPolicy(**given)
 
 
 @refuse_unknown_fields

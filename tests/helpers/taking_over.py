@@ -320,7 +320,7 @@ class TakingOver:
     def set_policy(self, one: Subscriber, policy: SlowPolicy, *, is_its_own: bool = False) -> None:
         """Something else happens to it from now on when it is behind."""
         one.policy = policy
-        message = SetPolicy(one.number, policy.as_dict(), is_its_own)
+        message = SetPolicy(one.number, policy.as_dict(), is_its_own, "call")
         self.served[one.number].desk.set_policy(message)
 
     def turn(self, worker: Worker, *, tick: bool = False) -> None:
@@ -444,7 +444,8 @@ class TakingOver:
                 worker.orders.carry_out(part, [])
             fields: Any = one.policy.as_dict()
             known: Any = {"quiet": quiet, "slow": one.slow, "stalled": one.stalled}
-            known["boxes"] = list(boxes)
+            chosen_by = "publisher" if one.policy is POLICY else "call"
+            known |= {"boxes": list(boxes), "chosen_by": chosen_by}
             known_as = one.number, one.number - 1, self.protocol, one.version
             resume = Resume(*known_as, fields, **known)
             worker.orders.carry_out(resume, [os.dup(one.ours.fileno())])

@@ -110,7 +110,6 @@ WITHOUT_UNIT_TEST = (
     "workers/connections/half_closed.py",
     "workers/connections/heartbeat.py",
     "workers/connections/orders.py",
-    "workers/connections/parting.py",
     "workers/connections/parts.py",
     "workers/connections/peer.py",
     "workers/connections/permits.py",

@@ -7,13 +7,13 @@ one they do here, so that none of them needs to know of the others.
 from __future__ import annotations
 
 import select
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fanout.control.judging import AuthRequest, Judgement
 from fanout.control.messages import Connected, Slow
 from fanout.reasons import COME_BACK, Reason
 from fanout.terms.introduction import Introduction
-from fanout.terms.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import policy_in
 from fanout.workers.connections.adopting import NotAdoptedError, opened
 from fanout.workers.connections.parting import closed, given_back, is_evicted
 from fanout.workers.connections.peer import Peer
@@ -305,12 +305,12 @@ class Desk:
         """Something else happens to a subscriber from now on; nothing if it is gone."""
         peer, now = self.peers.get(message.subscriber), self._around.now()
         if peer is not None:
-            fields: dict[str, Any] = dict(message.policy)
             entries = self._around.log.entries
-            policy = policy_of(SlowPolicy(**fields), self._options.log_bytes, entries)
+            policy = policy_of(policy_in(message.policy), self._options.log_bytes, entries)
             if policy.min_interval_ns:
                 self._tail.protect_front()  # it gets a cursor of its own there
             cost = self._pump.set_policy(peer.member, policy, now)
+            peer.goes_by = message.chosen_by, message.policy
             peer.budget.spend(cost * message.is_its_own, now)
             self.records.write(peer)
 

@@ -55,6 +55,8 @@ def closed(
         *(member.queued_bytes, member.conflated, member.conflated_bytes, *member.drops),
         debt=peer.budget.debt(now),
         uncounted=not is_counted,
+        chosen_by=peer.goes_by[0],
+        policy=peer.goes_by[1],
     )
 
 

@@ -7,6 +7,8 @@ import socket
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.basics.units import NS
+from fanout.control.messages import NO_FIELDS
+from fanout.shm.cards import CHOSEN_BY
 from fanout.shm.worker_slot import NO_TAIL
 from fanout.transport import kernel
 from fanout.transport.socket_queues import KERNEL, SocketQueues, unsent_in_kernel
@@ -47,6 +49,7 @@ class Peer:
         member: its place in the log.
         session: its side of the protocol.
         budget: how much of the worker it may take by what it says.
+        goes_by: who has chosen its policy, and that as a message says it; empty = the publisher's.
         ready: whether its handshake is done.
         last_received: monotonic ns of the last bytes from it.
         unread_until: monotonic ns up to which its input is left where it is; its silence up to then
@@ -81,6 +84,7 @@ class Peer:
         "answers_pings",
         "asked",
         "budget",
+        "goes_by",
         "id",
         "inbox",
         "is_going_back",
@@ -125,6 +129,7 @@ class Peer:
         self.member = Member(identifier, send or sock.send, policy)
         self.session = session
         self.budget = Budget(now, debt)
+        self.goes_by = CHOSEN_BY[0], NO_FIELDS
         self.ready = False
         self.last_received = now
         self.unread_until = 0

@@ -17,7 +17,7 @@ from fanout.control.judging import is_sealed
 from fanout.control.rights import Asks
 from fanout.control.takeover import Resumed
 from fanout.shm.stream_record import Kind
-from fanout.terms.slow_policy import SlowPolicy
+from fanout.terms.slow_policy import policy_in
 from fanout.transport import kernel
 from fanout.transport.socket_queues import unread_in_kernel
 from fanout.workers.connections.handed import unpacked
@@ -236,7 +236,7 @@ class Resuming:
             raise NotResumableError("its record does not fit what it wants")
         asked = wants if one.rights is None else set(one.asks)
         session = self._session_of(message, asked, acted - counts.read, sock, over)
-        policy = policy_of(_policy_in(message), self._log_bytes, around.log.entries)
+        policy = policy_of(policy_in(message.policy), self._log_bytes, around.log.entries)
         peer = Peer(
             *(message.subscriber, slot, sock, session, policy, now, message.debt),
             record=stream,
@@ -272,6 +272,7 @@ class Resuming:
     def _serve(self, peer: Peer, message: Resume, needed: int, now: int) -> None:
         """It is where the other one has left it: from now on it is this one's."""
         self._desk.take_over(peer, now)
+        peer.goes_by = message.chosen_by, message.policy
         if message.slow or message.stalled:
             self._desk.slow_reports.go_on(peer.id)
         self._deadlines.connected(peer, now)
@@ -329,11 +330,6 @@ class Resuming:
         slot = self._around.slot
         slot.flushed = min(slot.flushed, record.needed)
         slot.tail = min(slot.tail, record.needed)
-
-
-def _policy_in(message: Resume) -> SlowPolicy:
-    fields: dict[str, Any] = dict(message.policy)
-    return SlowPolicy(**fields)
 
 
 def _history(changes: list[Wants]) -> tuple[list[tuple[int, frozenset[bytes]]], set[bytes]]:

@@ -63,7 +63,7 @@ def _require_choice(world: Society, connection: Accepted) -> None:
     peer = world.coordinator.processes[connection.worker].worker.desk.peers[number]
     got = peer.member.policy
     require(_fields_of(got) == want, f"{number} is served by {_fields_of(got)}, not {want}")
-    known = state.choices.policy_of(number)
+    known = state.choices.choice_of(number).policy
     require(known == chosen.now, f"{number} has {known}, not {chosen.now}")
 
 

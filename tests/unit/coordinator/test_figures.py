@@ -157,6 +157,35 @@ def test_an_end_says_the_policy_and_the_name_that_it_had(segment: Segment) -> No
     assert (end.policy, end.chosen_by, end.name) == (policy, "call", "desk7")
 
 
+@pytest.mark.parametrize("went_by", [SlowPolicy("block"), SlowPolicy("disconnect", 1_000)])
+def test_an_end_says_by_which_policy_it_was_served(segment: Segment, went_by: SlowPolicy) -> None:
+    """Another one may have been chosen since, of which its worker had not heard when it closed."""
+    figures = figures_of(segment)
+    figures.admitted(CONNECTION)
+    is_publishers = went_by == SlowPolicy("block")
+    chosen_by = "publisher" if is_publishers else "subscriber"
+    figures.chosen(CONNECTION, "desk7", SlowPolicy("conflate"), "call")
+
+    fields = {} if is_publishers else went_by.as_dict()
+    figures.ended(CONNECTION, changed(CLOSED, chosen_by=chosen_by, policy=fields))
+
+    ((_number, end),) = ClosedRing(segment).since(0)
+    assert (end.policy, end.chosen_by, end.name) == (went_by, chosen_by, "desk7")
+
+
+def test_an_end_says_who_chose_the_same_policy_in_the_end(segment: Segment) -> None:
+    """A worker is told nothing of that."""
+    figures = figures_of(segment)
+    policy = SlowPolicy("disconnect", 1_000)
+    figures.admitted(CONNECTION)
+    figures.chosen(CONNECTION, "", policy, "call")
+
+    figures.ended(CONNECTION, changed(CLOSED, chosen_by="rule", policy=policy.as_dict()))
+
+    ((_number, end),) = ClosedRing(segment).since(0)
+    assert (end.policy, end.chosen_by) == (policy, "call")
+
+
 def test_who_never_became_a_subscriber_pushes_no_end_out(segment: Segment) -> None:
     ledger = Ledger(segment.words)
     figures = figures_of(segment, ledger)

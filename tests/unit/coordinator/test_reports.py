@@ -249,7 +249,13 @@ def test_slow_ones_are_told_of_with_a_cause() -> None:
 
 @pytest.mark.parametrize(
     "message",
-    [Finish(1.0), Closed(1, False, 63, "for a reason of another version", 0, 0, 0, 0, 0)],
+    [
+        Finish(1.0),
+        Closed(1, False, 63, "for a reason of another version", 0, 0, 0, 0, 0),
+        Closed(1, False, 2, "left", 0, 0, 0, 0, 0, policy={"action": "forgive"}),
+        Closed(1, False, 2, "left", 0, 0, 0, 0, 0, policy={"mercy": 1}),
+        Closed(1, False, 2, "left", 0, 0, 0, 0, 0, chosen_by="nobody"),
+    ],
 )
 def test_what_is_not_for_a_coordinator_is_refused_and_changes_nothing(
     message: Finish | Closed,
@@ -329,7 +335,7 @@ def test_what_a_subscriber_chooses_is_decided_and_its_worker_told() -> None:
 
     policy = SlowPolicy(limit_age=2.0)
     assert actions[0] == do.NoteChoice(one, "desk7", policy, "subscriber")
-    message = SetPolicy(one.subscriber, policy.as_dict(), is_its_own=True)
+    message = SetPolicy(one.subscriber, policy.as_dict(), is_its_own=True, chosen_by="subscriber")
     assert do.Say(one.worker, message) in actions
     assert kinds(actions) == [EventKind.SUBSCRIBER_NAMED, EventKind.POLICY_CHANGED]
 
