@@ -94,12 +94,12 @@ class Desk:
         self.slow_reports = SlowReports(around.channel)
         self.records = Records(around, pump, tail, self.peers)
         values = around.kept_values
+        shows, size = values is not None, options.replay_limit
+        self.replays = Replays(around, pump, tail, self.records, size, shows=shows)
         if values is not None:
             from fanout.workers.connections.shown import show_values  # only where needed
 
-            show_values(values, around, pump, self._hold)
-        shows, size = values is not None, options.replay_limit
-        self.replays = Replays(around, pump, tail, self.records, size, shows=shows)
+            show_values(values, around, pump, self.peers, self.replays)
         self._around = around
         self._channel = around.channel
         self._policy = policy
@@ -108,9 +108,6 @@ class Desk:
         self.sessions = Sessions(around, limits_of(options), self._introduction)
         self.when_ready: Callable[[Peer, int], object] = lambda _peer, _now: None
         self._options = options
-
-    def _hold(self, member: Member, until: int) -> int:
-        return self.replays.hold(self.peers[member.id], until)
 
     def adopt(self, message: Adopt, descriptors: list[int]) -> None:
         """Take over a connection, unless it has not arrived or has broken on the way.

@@ -19,6 +19,7 @@ from fanout.shm.layout import PAGE, Layout
 from fanout.shm.value_layout import ValueTable
 from fanout.terms.reserved import SNAPSHOT_TOPIC
 from fanout.workers.stream import chaining
+from fanout.workers.stream.steps import Step
 from fanout.workers.tuning import ShowTuning, Tuning
 from tests.helpers.taking_over import Killed, TakingOver, messages_in
 
@@ -176,3 +177,26 @@ def test_a_chain_that_another_worker_had_begun_counts_as_one_that_is_sent(
         third = taking.connect([b"kB"], other)
         taking.settle(other)
         assert got(third)[0] == {b"kB": [0] * 41}, "the first has got all of its own"
+
+
+def test_who_got_more_than_can_be_before_its_keyframes_is_closed_and_nobody_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kernel counts what follows from nothing: nobody goes on there, but its worker does."""
+    with closing(TakingOver(LAYOUT, TUNING, log_bytes=LAYOUT.data_bytes)) as taking:
+        killed, other = taking.workers
+        taking.publish(b"kA", b"0:", is_keyframe=True)
+        taking.publish(b"kA", b"1:")
+        with monkeypatch.context() as patch:
+            patch.setattr(killed.pump.backlog, "show", lambda _member: Step.FULL)
+            one = taking.connect([b"kA"], killed)
+            two = taking.connect([b"A"], killed)
+        assert killed.desk.peers[one.number].member.snapshots is not None, "they are to come"
+        assert one.ours.send(b"more") == len(b"more")
+        taking.hand_over(taking.kill(killed), other)
+        taking.settle(other)
+
+        reasons = {outcome.subscriber: outcome.reason for outcome in taking.outcomes}
+        assert reasons == {1: "it got more than there was before its last values", 2: ""}
+        assert list(other.desk.peers) == [two.number]
+        assert taking.around(other).slot.resuming == 0, "it met no bug"
