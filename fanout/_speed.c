@@ -30,7 +30,6 @@ TYPE(Log, Py_TPFLAGS_BASETYPE, {Py_tp_dealloc, log_dealloc}, {Py_tp_methods, log
 
 static PyMethodDef path_methods[] = {
     {"append", CALL(path_append), METH_FASTCALL, "See `SendPath.append`."},
-    {"append_coded", path_append_coded, METH_O, "See `SendPath.append_coded`."},
     {"collect", path_collect, METH_NOARGS, "See `SendPath.collect`."},
     {"share", path_share, METH_VARARGS, "Append with these from now on."},
     {NULL, NULL, 0, NULL},

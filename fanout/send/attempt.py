@@ -6,7 +6,7 @@ How to wait for room is the caller's business: a thread blocks, a task awaits.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fanout.shm.log import NO_SPACE
 
@@ -19,14 +19,24 @@ if TYPE_CHECKING:
     from fanout.shm.log import Buffer
 
 
-@dataclass(slots=True)  # not frozen: that would cost each message half a microsecond
-class Attempt:
-    """A message or a batch that is ready to be appended; never changed.
+class Attempt(Protocol):
+    """A message or a batch that is ready to be appended; never changed."""
 
-    Attributes:
-        append: tries once; returns the sequence of the (first) message, or NO_SPACE.
-        size, count: bytes on the wire and messages, for which room is needed.
-    """
+    @property
+    def size(self) -> int:
+        """Bytes on the wire, for which room is needed."""
+
+    @property
+    def count(self) -> int:
+        """Messages, for which room in the index is needed."""
+
+    def append(self) -> int:
+        """Try once; returns the sequence of the (first) message, or NO_SPACE."""
+
+
+@dataclass(slots=True)  # not frozen: that would cost each message half a microsecond
+class Prepared:
+    """One that is put together of its parts."""
 
     append: Callable[[], int]
     size: int
@@ -36,13 +46,13 @@ class Attempt:
 def attempt_message(path: SendPath, wire: Wire, topic: Topic) -> Attempt:
     """To append one message."""
     if isinstance(wire, bytes):
-        return Attempt(lambda: path.append(wire, topic), len(wire), 1)
-    return Attempt(lambda: path.append_parts(wire, topic), sum(map(len, wire)), 1)
+        return Prepared(lambda: path.append(wire, topic), len(wire), 1)
+    return Prepared(lambda: path.append_parts(wire, topic), sum(map(len, wire)), 1)
 
 
 def attempt_batch(path: SendPath, wires: Sequence[bytes], topics: Sequence[Topic]) -> Attempt:
     """To append all of them at once, or none."""
-    return Attempt(lambda: path.append_batch(wires, topics), sum(map(len, wires)), len(wires))
+    return Prepared(lambda: path.append_batch(wires, topics), sum(map(len, wires)), len(wires))
 
 
 def attempt_pairs(path: SendPath, encoder: Encoder, messages: Collected) -> Attempt:
@@ -59,19 +69,20 @@ def attempt_pairs(path: SendPath, encoder: Encoder, messages: Collected) -> Atte
     coded: Coded = messages  # type: ignore[assignment]  # or it would be a list
     if coded.young is not path.topics.young:  # some may have left it since they were added
         return attempt_batch(path, *encoder.many(coded.bodies, coded.topics))
-    return Attempt(lambda: path.append_coded(coded), coded.size, coded.count)
+    return coded
 
 
 def attempt_joined(
     path: SendPath, data: Buffer, ends: Sequence[int], topics: Sequence[Topic]
 ) -> Attempt:
     """As `attempt_batch`, for messages that are back to back already; see `LogWriter`."""
-    return Attempt(lambda: path.append_joined(data, ends, topics), len(data), len(ends))
+    return Prepared(lambda: path.append_joined(data, ends, topics), len(data), len(ends))
 
 
 __all__ = [
     "NO_SPACE",
     "Attempt",
+    "Prepared",
     "attempt_batch",
     "attempt_joined",
     "attempt_message",

@@ -64,7 +64,7 @@ class Messages(NotAPublisher):
     """
 
     __slots__ = (
-        *("__weakref__", "_commit", "_count", "_messages"),
+        *("__weakref__", "_began", "_commit", "_count", "_messages"),
         *("_own", "_rules", "_timeout", "sequence"),
     )
 
@@ -82,6 +82,7 @@ class Messages(NotAPublisher):
         # Body and subject of each, in turn: one call adds both, or neither.
         self._messages: Collected = _BEFORE
         self._count = 0  # messages it had when its block ended
+        self._began: object = None  # the thread or task
         self.sequence: int | None = None
 
     def __len__(self) -> int:
@@ -98,7 +99,7 @@ class Messages(NotAPublisher):
             when = "is over" if self._messages is _AFTER else "has begun already"
             raise RuntimeError(_Shut(when).refusal)
         self._messages = self._rules.path.collect()
-        self._own.begin(self)
+        self._began = self._own.begin(self)
 
     def _leave(self, kind: type[BaseException] | None) -> Attempt | None:
         """Its block ends, by this kind of exception or by none; returns what to commit.
@@ -108,7 +109,7 @@ class Messages(NotAPublisher):
             ConfigError: a topic is a reserved one; nothing is published.
         """
         messages, self._messages = self._messages, _AFTER
-        self._own.end(self)
+        self._own.end(self, self._began)
         self._count = len(messages) // 2
         if kind is not None or not messages:
             return None

@@ -81,7 +81,7 @@ class CompiledPath(_speed.Path, SendPath):
         return more_headers()
 
     def append_coded_plainly(self, coded: _speed.Coded) -> int:
-        """What `append_coded` does, where that is not free to do it."""
+        """What `Coded.append` does, where that is not free to do it."""
         return self._append_with(lambda: self.log.append_coded(coded), coded.topics)
 
     def _extended(self, coded: _speed.Coded, pair: tuple[bytes, Subject]) -> list[bytes | Subject]:

@@ -53,7 +53,7 @@ class Collected(Protocol):
 
 
 class Coded(Collected, Protocol):
-    """One that encodes each message as it is added, and can be appended again and again.
+    """One that encodes each message as it is added, and is an `Attempt` at appending all.
 
     What it cannot encode by itself makes a list of it.
 
@@ -68,6 +68,9 @@ class Coded(Collected, Protocol):
     bodies: list[bytes]
     topics: list[Topic]
     young: object
+
+    def append(self) -> int:
+        """As `SendPath.append_batch`."""
 
 
 class Demand(Protocol):
@@ -166,10 +169,6 @@ class SendPath:
     def collect(self) -> Collected:
         """Takes the messages of a batch: a list here, which is the fastest in Python."""
         return []
-
-    def append_coded(self, coded: Coded) -> int:
-        """As `append_batch`, for what has come of `collect`."""
-        raise NotImplementedError
 
     def append_parts(self, parts: Sequence[bytes], topic: Topic) -> int:
         """As `append`, for a message in pieces that are joined nowhere but in the log."""

@@ -143,15 +143,21 @@ static PyObject *log_append_coded(PyObject *object, PyObject *given) {
 }
 
 /* As `path_append`, for a batch. Twin: `CompiledPath.append_coded_plainly`. */
-static PyObject *path_append_coded(PyObject *object, PyObject *given) {
-    Path *self = (Path *)object;
+static PyObject *coded_append(PyObject *object, PyObject *unused) {
+    Path *path = (Path *)((Coded *)object)->path;
     uint64_t first = 0;
-    int done = self->log != NULL && is_of(given, coded_type) && is_free(self);
-    if (done > 0) done = commit_all((Log *)self->log, (Coded *)given, &first);
-    if (done > 0) done = wake(self, given);
-    if (done == 0) return PyObject_CallMethod(object, "append_coded_plainly", "(O)", given);
+    int done = path->log != NULL && is_free(path);
+    if (done > 0) done = commit_all((Log *)path->log, (Coded *)object, &first);
+    if (done > 0) done = wake(path, object);
+    if (done == 0)
+        return PyObject_CallMethod((PyObject *)path, "append_coded_plainly", "(O)", object);
     return done < 0 ? NULL : PyLong_FromUnsignedLongLong(first);
 }
+
+static PyMethodDef coded_methods[] = {
+    {"append", coded_append, METH_NOARGS, "See `Attempt.append`."},
+    {NULL, NULL, 0, NULL},
+};
 
 static PyMemberDef coded_members[] = {
     {"size", T_ULONGLONG, offsetof(Coded, size), READONLY, NULL},
@@ -167,5 +173,6 @@ static PyGetSetDef coded_getset[] = {
 };
 
 HOLDER(Coded, Py_TPFLAGS_DISALLOW_INSTANTIATION, {Py_tp_dealloc, coded_dealloc},
-       {Py_tp_members, coded_members}, {Py_tp_getset, coded_getset},
+       {Py_tp_methods, coded_methods}, {Py_tp_members, coded_members},
+       {Py_tp_getset, coded_getset},
        {Py_sq_length, coded_length}, {Py_sq_inplace_concat, coded_extend});

@@ -10,7 +10,7 @@ import pytest
 
 from fanout.ingress.loop import Loop
 from fanout.ingress.sources import Piece
-from fanout.send.attempt import NO_SPACE, Attempt
+from fanout.send.attempt import NO_SPACE, Prepared
 from fanout.shm.doorbell import Doorbell
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def test_each_read_is_a_step(loop: Loop) -> None:
 def test_so_is_each_look_for_room(loop: Loop, path: FullPath) -> None:
     source = SimpleNamespace(messages=0, bytes=0)
     connection = SimpleNamespace(source=source, messages=0, bytes=0, is_open=True)
-    loop._waiting.append(Piece(cast("Any", connection), Attempt(path.append, 1, 1)))
+    loop._waiting.append(Piece(cast("Any", connection), Prepared(path.append, 1, 1)))
     loop._waiting_until(math.inf)
 
     assert path.waits == 0

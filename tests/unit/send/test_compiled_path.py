@@ -174,7 +174,7 @@ def test_no_room_is_said_and_changes_nothing() -> None:
         before = line.written()
         batch = collected(line.path, *[(bytes(100), b"t")] * 4)
 
-        assert line.path.append_coded(batch) == NO_SPACE
+        assert batch.append() == NO_SPACE
         assert line.written() == before
         assert len(before) == sent > 2
 
@@ -206,7 +206,7 @@ def test_what_is_not_usual_in_a_batch_makes_a_list_of_it(
 def test_an_empty_one_has_nothing_in_it_and_grows_as_it_must(line: Line) -> None:
     assert (len(collected(line.path)), collected(line.path).size) == (0, 0)
     messages = [(bytes([n % 256]) * (n % 3_000), b"t") for n in range(500)]
-    line.path.append_coded(collected(line.path, *messages))
+    collected(line.path, *messages).append()
 
     assert line.written() == [encode_message([b"t", body]) for body, _ in messages]
 
@@ -223,7 +223,7 @@ def test_a_batch_is_of_topics_as_they_are_when_it_is_committed(numbered: bool) -
         assert path.forget(b"forgotten")
         for number in range(16):
             path.intern(b"%d" % number)  # there are four places
-        first = path.append_coded(coded)
+        first = coded.append()
         kept = [path.last(topic) for topic in (b"stays", b"forgotten", b"moves")]
         ids = line.reader.topic_ids(first, first + 3)
 
@@ -231,7 +231,7 @@ def test_a_batch_is_of_topics_as_they_are_when_it_is_committed(numbered: bool) -
         path.append(b"d", b"15")
         coded = collected(path, (b"e", b"15"), (b"f", b"15"))
         assert path.forget(b"15")
-        path.append_coded(coded)
+        coded.append()
         assert path.last(b"15").frames[:2] == (b"15", b"f")
 
 
@@ -264,7 +264,7 @@ def test_who_sleeps_is_woken(
     line.path._ask_each = bool(many)
 
     line.path.append(b"body", b"t")
-    line.path.append_coded(coded)
+    coded.append()
 
     assert woken == [b"t"] * (2 * rung)
 
@@ -276,12 +276,12 @@ def test_a_batch_waits_for_room_as_long_as_it_likes(line: Line) -> None:
     size = len(encode_message([b"t", b"first"]))
     assert (first.size, second.size) == (100 * size, 100 * (size + 1))
 
-    line.path.append_coded(second)
+    second.append()
     del second
     third = collected(line.path, (b"third", b"t"))
     for _ in range(2):
-        line.path.append_coded(first)
-    line.path.append_coded(third)
+        first.append()
+    third.append()
 
     bodies = [split_message(wire)[1] for wire in line.written()]
     assert bodies == [b"second"] * 100 + [b"first"] * 200 + [b"third"]
@@ -306,7 +306,7 @@ def test_a_batch_that_is_not_free_to_go_is_the_twins(line: Line, why: str) -> No
         else:
             line.path.gate.shut(CLOSED)
         with pytest.raises(errors[why]):
-            line.path.append_coded(coded)
+            coded.append()
 
     refused()
     assert line.written() == []
@@ -315,7 +315,7 @@ def test_a_batch_that_is_not_free_to_go_is_the_twins(line: Line, why: str) -> No
 def test_a_large_batch_is_one_too(line: Line) -> None:
     coded = collected(line.path, *[(b"body", b"t")] * 10_000)
 
-    assert (line.path.append_coded(coded), line.path.log.head) == (0, 10_000)
+    assert (coded.append(), line.path.log.head) == (0, 10_000)
     assert set(line.written()) == {encode_message([b"t", b"body"])}
 
 
@@ -327,7 +327,7 @@ def test_nothing_is_kept_for_each_message(line: Line) -> None:
     for _ in range(1000):
         line.path.append(body, b"t")
         coded = collected(line.path, (body, b"t"), (body, None))
-        line.path.append_coded(coded)
+        coded.append()
         collected(line.path, (body, b"t"), (body, b"not known"))
     del coded
 

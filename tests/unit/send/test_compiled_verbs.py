@@ -175,7 +175,7 @@ def test_a_whole_message_in_a_batch_is_looked_up_too(line: Line) -> None:
 
     coded = collected(line.path, (wires[0], topic), (b"body", b"t"), (wires[1], topic))
     assert [one.name for one in coded.topics] == [b"t"] * 3
-    line.path.append_coded(coded)
+    coded.append()
 
     assert line.written() == [wires[0], encode_message([b"t", b"body"]), wires[1]]
     assert line.reader.topic_ids(0, 3) == [topic.id] * 3

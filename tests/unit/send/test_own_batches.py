@@ -40,11 +40,11 @@ class World:
 def test_who_has_a_batch_open_is_warned_and_the_message_is_sent() -> None:
     world, block = World(), Block()
     assert not world.is_warned()
-    world.own.begin(block)
+    assert world.own.begin(block) == "first"
     assert world.is_warned()
     world.who = "second"
     assert not world.is_warned()
-    world.own.end(block)  # by whomever
+    world.own.end(block, "first")  # by whomever
     world.who = "first"
     assert not world.is_warned()
     assert world.switched == [True, False]
@@ -56,9 +56,10 @@ def test_it_stays_switched_while_another_batch_is_open() -> None:
     world.own.begin(first)
     world.who = "second"
     world.own.begin(second)
-    world.own.end(first)
+    world.own.end(first, "first")
     assert world.switched[-1]
-    world.own.end(second)
+    assert world.is_warned()
+    world.own.end(second, "second")
     assert not world.switched[-1]
 
 
@@ -70,8 +71,20 @@ def test_a_batch_that_is_gone_without_its_end_is_not_open() -> None:
     assert not world.is_warned()
     other = Block()
     world.own.begin(other)
-    world.own.end(other)
+    world.own.end(other, "first")
     assert world.switched[-1] is False
+
+
+@pytest.mark.parametrize("began", [None, "second", "first"])
+def test_an_end_takes_out_its_own_batch_whatever_is_known_of_its_beginning(began: object) -> None:
+    world, inner, outer = World(), Block(), Block()
+    world.own.begin(outer)
+    world.own.begin(inner)  # in the same thread, in the block of the other
+    world.own.end(outer, began)
+    assert world.is_warned(), "the inner one is open"
+    world.own.end(inner, began)
+    assert not world.is_warned()
+    assert not world.switched[-1]
 
 
 def test_the_warning_points_at_the_line_of_the_user() -> None:

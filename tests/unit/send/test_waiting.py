@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.errors import Again
-from fanout.send.attempt import NO_SPACE, Attempt
+from fanout.send.attempt import NO_SPACE, Attempt, Prepared
 from fanout.send.waiting import Waiter
 from fanout.shm.worker_slot import NO_TAIL
 from fanout.statistics import InTheWay
@@ -27,7 +27,7 @@ def line() -> Iterator[Line]:
 
 def message(line: Line) -> Attempt:
     topic = line.path.intern(b"t")
-    return Attempt(lambda: line.path.append(b"x" * SIZE, topic), SIZE, 1)
+    return Prepared(lambda: line.path.append(b"x" * SIZE, topic), SIZE, 1)
 
 
 def fill(line: Line) -> int:
@@ -71,7 +71,7 @@ def test_it_is_waited_for_until_there_is_room(line: Line, timeout: float | None)
 def test_another_thread_may_take_the_room_that_was_found(line: Line) -> None:
     """Then it is waited for again, and what was said is not lost."""
     results = [NO_SPACE, NO_SPACE, 7]
-    attempt = Attempt(lambda: results.pop(0), SIZE, 1)
+    attempt = Prepared(lambda: results.pop(0), SIZE, 1)
 
     assert Waiter(line.path, lambda: None).send(attempt, 60) == 7
     assert results == []
