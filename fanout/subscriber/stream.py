@@ -160,6 +160,7 @@ class Stream:
         if before is None and epoch is not None:
             self._origin = epoch, head
         if before is None or (epoch is not None and before == self._seen):
+            self._former = self._former if self._is_open else None  # everything was said first
             return  # nothing was published meanwhile, if this is not the first connection
         if before[0] != epoch and None not in (before[0], epoch):
             self.losses.add(Gap(RESTARTED, epoch=epoch))
@@ -168,7 +169,7 @@ class Stream:
             return
         else:
             self.losses.add(Gap(RECONNECTED, epoch=epoch))
-        self._epoch = None
+        self._epoch = self._former = None
         self._origin = None if epoch is None else (epoch, head)
 
     def _go_on(self, epoch: int) -> None:

@@ -101,6 +101,31 @@ def test_to_want_everything_later_makes_no_gap_of_what_was_not_wanted_before() -
     assert seen(stream.take(numbered(16))) == [(16, Gap("missing", 1, 15, 15, EPOCH))]
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_who_wants_everything_before_a_connection_begins_sees_what_is_missing_in_it(
+    restarts: bool,
+) -> None:
+    """What is said in a handshake is said at once: nothing that comes then was not wanted."""
+    stream = connected(b"A") if restarts else Stream([b"A"])
+    stream.want(b"")
+    epoch = EPOCH + restarts
+    stream.begin(introduced(epoch=epoch))
+
+    got = stream.take(numbered(5, 7, epoch=epoch))
+
+    assert got[1].gap == Gap("missing", 1, 6, 6, epoch)
+
+
+def test_what_was_not_wanted_before_several_reconnects_is_in_no_count() -> None:
+    stream = connected(b"A")
+    stream.take(numbered(5))
+    stream.want(b"")
+    for _ in range(2):  # and nothing comes over the first of them
+        stream.begin(introduced(20))
+
+    assert seen(stream.take(numbered(20))) == [(20, Gap("reconnected", None, 6, 19, EPOCH))]
+
+
 def test_who_takes_back_everything_has_all_numbers_in_order_again() -> None:
     stream = connected(b"A")
     stream.take(numbered(5))
