@@ -54,6 +54,7 @@ TESTS = Path(__file__).parent
 pytest_plugins = [
     "tests.helpers.background",
     "tests.helpers.comparing",
+    "tests.helpers.secrecy",
     "tests.helpers.sharing",
     "tests.helpers.watchdog",
 ]
