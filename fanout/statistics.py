@@ -141,6 +141,7 @@ class PublisherStatistics:
     dropped_bytes_by: dict[str, int] = field(hash=False)
     replayed: int  # of `matched`: published before the subscriber wanted them, who has asked
     inexact: int  # closed subscribers of lost workers whose figures may be too small
+    past_inexact: int  # lost workers: `replayed`, `from_snapshot`, `keyframes_lost` may be off
     takeovers: int  # workers that were lost, and whose connections went on with others
     resumed: int  # times that a connection did
     not_resumed: int  # subscribers of lost workers that were closed, because it could not

@@ -133,6 +133,8 @@ class Worker:
                 self.desk.close(peer, Reason.PUBLISHER_CLOSED)
                 self._part.is_over()  # the sign of life
             self.figures.publish()
+            if not others_go_on:
+                self._around.slot.past = 0  # all of it is written down
             self._channel.flush()
 
     def orphaned(self) -> None:

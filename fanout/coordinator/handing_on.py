@@ -98,9 +98,10 @@ class HandingOn:
             exit_code: None = there was no process, or nobody knows it.
         """
         state, now = self._state, self._now()
+        slot = WorkerSlot(self._segment, worker)
+        state.ledger.past_inexact += slot.past
         if self.is_ending:
             return self._wrecks.add(worker, told)
-        slot = WorkerSlot(self._segment, worker)
         found = self._takeovers.sort(
             state.roster.served_by(worker),
             self._record_of,
@@ -142,6 +143,7 @@ class HandingOn:
                 if connection.version is not None:
                     why[connection.subscriber] = MAY_SEND
         self._state.ledger.not_resumed += len(why)
+        self._state.ledger.past_inexact += WorkerSlot(self._segment, worker).past
         return self._wrecks.add(worker, told, why=why)
 
     def ask_for(self, connection: Accepted, target: int) -> list[Action]:

@@ -52,6 +52,7 @@ def _pause() -> None:
 
 _COPIED = (  # totals that are told as they stand
     *("inexact", "takeovers", "resumed", "not_resumed", "moved", "takeover_pauses"),
+    "past_inexact",
     *("channel_full", "accept_pauses", "accept_queue_full", "clock_sets", "machine_sleeps"),
     *("standstills", "throttled", "half_closed", "subscriptions_refused"),
 )

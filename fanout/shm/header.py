@@ -103,6 +103,7 @@ class SharedTotals(Record):
     throttled = Word(8, "times that a subscriber was named for what its talking takes")
     channel_full = Word(10, "times that messages between publisher and worker had to wait")
     takeover_pauses = Word(11, "times that nobody could be handed on: no descriptors, no memory")
+    past_inexact = Word(12, "workers lost since which what is counted of the past may be off")
     half_closed = Word(9, "subscribers that have ended their side, and were served on")
     # Of connections that have ended, as those above.
     matched = Word(_ACCOUNTS, "messages that matched")

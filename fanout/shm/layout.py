@@ -91,7 +91,7 @@ H_COMPILED = 189  # 1: what is usual is appended by compiled code; 187 and 188: 
 H_FLOOR = 192  # sequence: nothing from there on is overwritten before the writer looks at the tails
 # Lines 25 and 26 are of last values, see `value_layout`; 27 to 63 free: events by kind (metrics).
 
-# Worker slot: 64 words. The first half is the worker's, the second the coordinator's.
+# Worker slot: 64 words. The first half, and W_PAST, is the worker's, the rest the coordinator's.
 WORKER_SLOT_BYTES = 512
 W_TAIL = 0  # sequence: the oldest message it may still read, or NO_TAIL
 W_FLUSHED = 1  # sequence: everything below is handed to the kernel, for every subscriber
@@ -117,8 +117,7 @@ W_CONFLATED = 20
 W_CONFLATED_BYTES = 21
 W_UNRECORDED = 22  # times that there was no memory for what it alone knows of a subscriber
 W_REPLAYED = 23
-# Totals over all connections that it ever had, these four as well: they only grow, and a
-# replacement goes on from them.
+# Totals over all its connections ever, these four as well: a replacement goes on from them.
 W_MATCHED = 24
 W_SENT = 25
 W_SENT_BYTES = 26
@@ -132,6 +131,7 @@ WC_STATE = 33  # see `worker_slot.WorkerState`
 WC_RESTARTS = 34  # how often it was replaced
 WC_STARTED = 35  # monotonic ns
 WC_AREA = 36  # which one its process writes to, from 1; 0 = none
+W_PAST = 40  # 1 = its process has promised somebody something of the past
 
 NO_TAIL = UNCOUNTED = (1 << 64) - 1  # holds nothing back; is not counted
 
@@ -333,8 +333,8 @@ assert H_SLEEPERS * WORD % LINE == 0, "a line of the coordinator would be shared
 assert H_SLEEPERS + WORKERS_MAX // SLEEPERS_EACH <= H_EPOCH, "the sleepers have lines of their own"
 assert H_NAME + NAME_BYTES // WORD <= H_LEDGER, "the name would reach into the totals"
 assert H_REASONS + REASONS <= H_ACCOUNTS <= PAGE // WORD - ACCOUNTS, "the header is one page"
-assert W_DISCARDED_BYTES < WC_PID < WC_AREA < WORKER_SLOT_BYTES // WORD, "a half for each of two"
-assert WC_PID * WORD % LINE == 0, "worker and coordinator would share a line"
+assert W_DISCARDED_BYTES < WC_PID < WC_AREA < W_PAST < WORKER_SLOT_BYTES // WORD, "for each of two"
+assert WC_PID * WORD % LINE == W_PAST * WORD % LINE == 0, "two writers would share a line"
 assert S_DROPS + DROPS <= S_OLDEST < S_TAKING < S_BANKS, "drops and banks have their own words"
 assert S_BANKS + 2 * BANK_WORDS <= SUBSCRIBER_SLOT_BYTES // WORD, "both banks are in the slot"
 assert H_HOLD >= H_ACCOUNTS + ACCOUNTS, "the hold has a line of its own"

@@ -91,6 +91,9 @@ def test_keyframe_deltas_since_then_live(transport: str, tmp_path: Path, clients
         figures = publisher.statistics()
         assert figures.matched == figures.sent == 5 + 8 + 1 + 2
         assert (figures.replayed, figures.from_snapshot) == (12, 1)
+        publisher.restart_workers()
+        figures = publisher.statistics()
+        assert (figures.replayed, figures.from_snapshot, figures.past_inexact) == (12, 1, 0)
 
 
 def test_every_verb_can_say_it(clients: Clients) -> None:

@@ -154,6 +154,13 @@ class Replays:
         """
         peer.is_going_back = True
         peer.slot.uncounted = 1
+        self.note_past()
+
+    def note_past(self) -> None:
+        """Something of the past is promised: if this process is lost, some of it is not counted."""
+        slot = self._around.slot
+        if not slot.past:
+            slot.past = 1
 
     def _first_of(self, since: Since, until: int, *, is_other_run: bool) -> int:
         """The first message that it may have missed."""

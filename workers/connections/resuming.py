@@ -277,6 +277,8 @@ class Resuming:
             self._desk.slow_reports.go_on(peer.id)
         self._deadlines.connected(peer, now)
         peer.recorded = needed  # from there on the coordinator holds the log
+        if peer.member.replay is not None or peer.member.snapshots is not None:
+            self._desk.replays.note_past()
         self._write_down(peer)
 
     def _write_down(self, peer: Peer) -> None:

@@ -62,13 +62,15 @@ def _values_line(totals: PublisherStatistics) -> list[str]:
     """What there is for who comes late, if there is anything."""
     if not (totals.value_topics or totals.replayed):
         return []
+    lost = totals.past_inexact
+    about = f" (about: {plural(lost, 'worker')} lost)" if lost else ""
     return [
         f"last values of {plural(totals.value_topics, 'topic')}, {short_size(totals.value_bytes)} "
         f"kept, {short_count(totals.values_evicted)} evicted; "
         f"sent {short_count(totals.from_snapshot)} of them, "
         f"{short_count(totals.replayed)} replayed, "
         f"{short_count(totals.keyframes_lost)} without a keyframe; "
-        f"{plural(totals.in_snapshot, 'subscriber')} in snapshot"
+        f"{plural(totals.in_snapshot, 'subscriber')} in snapshot" + about
     ]
 
 

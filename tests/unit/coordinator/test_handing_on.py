@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from unittest import mock
 
+import pytest
+
 from fanout.control.messages import (
     Evict,
     Finish,
@@ -25,7 +27,7 @@ from fanout.reasons import Reason
 from fanout.shm import layout as at
 from fanout.shm.header import Header
 from fanout.shm.stream_record import Kind, StreamRecord, StreamSlot
-from fanout.shm.worker_slot import NO_TAIL
+from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
 from tests.simulation.processes import Flag
 from tests.unit.coordinator.bench import KILLED, Bench
 
@@ -99,6 +101,20 @@ def test_all_others_are_asked_before_one_is_closed_for_which_a_worker_has_no_roo
         assert evicted.reason.endswith("; no descriptor")
         assert bench.state.ledger.not_resumed == 1
         assert Header(bench.segment).hold == NO_TAIL
+
+
+@pytest.mark.parametrize("is_ending", [False, True])
+def test_workers_that_are_lost_with_what_they_counted_of_the_past_are_counted(
+    is_ending: bool,
+) -> None:
+    with Bench(3) as bench:
+        WorkerSlot(bench.segment, 1).past = 1
+        bench.state.ledger.closing = is_ending
+        for index in range(2):
+            bench.processes[index].exit(KILLED)
+            bench.turn()
+            assert bench.state.ledger.past_inexact == index, "only of who had promised any"
+        assert WorkerSlot(bench.segment, 1).past == 0
 
 
 def test_who_finds_room_with_another_worker_goes_on() -> None:

@@ -73,6 +73,9 @@ def test_last_values_have_a_line_if_there_are_some() -> None:
         "last values of 1,200 topics, 3.0 KiB kept, 7 evicted; "
         "sent 50 of them, 60 replayed, 8 without a keyframe; 1 subscriber in snapshot"
     )
+    kept = replace(kept, past_inexact=1)
+    about = headlines(frame_of([], statistics=kept).publisher)[3]
+    assert about.endswith("1 subscriber in snapshot (about: 1 worker lost)")
 
 
 @pytest.mark.parametrize(

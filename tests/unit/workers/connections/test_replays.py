@@ -323,6 +323,26 @@ def test_it_is_counted(two: TakingOver) -> None:
     assert totals.matched == totals.sent == 2 + 2 + 1 + 8 + 3
 
 
+def test_its_worker_says_that_what_it_counts_of_that_is_lost_with_it() -> None:
+    with closing(TakingOver(LAYOUT, TUNING, log_bytes=LAYOUT.data_bytes)) as two:
+        owner, heir = two.workers
+        publish(two, 30, 5_000)
+        slots = [two.around(worker).slot for worker in two.workers]
+        two.connect([b"A"], owner)
+        assert [slot.past for slot in slots] == [0, 0], "nobody has asked"
+        one = two.connect([b"A", since(two, 1)], owner)
+        two.fill(owner)
+        assert [slot.past for slot in slots] == [1, 0]
+        assert two.move(one, heir) == ""
+        for _ in range(5):
+            two.turn(heir)
+
+        assert heir.desk.peers[one.number].member.replay is not None, "it goes on with that"
+        assert [slot.past for slot in slots] == [1, 1]
+        slots[1].release()
+        assert slots[1].past == 0, "its process is gone, and the next has promised nothing"
+
+
 @pytest.mark.parametrize(("topic", "is_counted"), [(b"A", False), (b"", True)])
 def test_the_end_of_one_that_does_not_read_says_whether_all_of_it_is_counted(
     two: TakingOver, topic: bytes, is_counted: bool
