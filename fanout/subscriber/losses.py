@@ -130,7 +130,8 @@ def _where(frames: Frames, topic: bytes) -> tuple[int, int] | None:
 
 def _marker(said: Any) -> Marker:
     epoch, first, last, count = (int(said[key]) for key in ("epoch", "first", "last", "count"))
-    return Marker(epoch, first, last, count, str(said["reason"]))
+    reason = said["reason"]
+    return Marker(epoch, first, last, count, reason if isinstance(reason, str) else MISSING)
 
 
 def _said_in(frames: Frames, topic: bytes, read: Callable[[Any], T]) -> T | None:

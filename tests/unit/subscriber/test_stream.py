@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgpack
 import pytest
@@ -28,7 +28,7 @@ def numbered(*numbers: int, topic: bytes = b"A", epoch: int = EPOCH) -> list[Fra
     return [(topic, b"%d" % number, struct.pack(">QQ", epoch, number)) for number in numbers]
 
 
-def marker(first: int, last: int, count: int, reason: str = "lag", epoch: int = EPOCH) -> Frames:
+def marker(first: int, last: int, count: int, reason: Any = "lag", epoch: int = EPOCH) -> Frames:
     said = {"epoch": epoch, "first": first, "last": last, "count": count, "reason": reason}
     return b"\x00fanout.gap", msgpack.packb(said)
 
@@ -174,9 +174,19 @@ def test_what_was_conflated_there_is_not_missing() -> None:
     assert (stream.losses.missing, stream.losses.conflated) == (0, 2)
 
 
-@pytest.mark.parametrize("reason", ["\x1b[2J", "", "x" * 65])
-def test_a_reason_that_cannot_be_shown_is_none(reason: str) -> None:
+@pytest.mark.parametrize("reason", ["\x1b[2J", "", "x" * 65, 7, None])
+def test_a_reason_that_cannot_be_shown_is_none(reason: Any) -> None:
     (message,) = connected(b"A").take([marker(2, 3, 2, reason), *numbered(9)])
+    assert message.gap == Gap("missing", 2, 2, 3, EPOCH)
+
+
+def test_a_reason_that_is_too_deep_for_a_text_ends_nobody() -> None:
+    """Lists in lists: whoever is to show them calls himself a thousand times."""
+    topic, packed = marker(2, 3, 2, None)
+    assert packed[-1:] == b"\xc0"
+    (message,) = connected(b"A").take(
+        [(topic, packed[:-1] + b"\x91" * 1_000 + b"\xc0"), *numbered(9)]
+    )
     assert message.gap == Gap("missing", 2, 2, 3, EPOCH)
 
 
