@@ -14,7 +14,8 @@ from fanout.sockets.level import Level
 from fanout.sockets.limits import PENDING_BYTES
 from fanout.subscriber.blame import LostError
 from fanout.subscriber.feed import Feed
-from fanout.subscriber.line import CONNECT_TIMEOUT_S, LOST_AFTER_S, PING_EACH_S
+from fanout.subscriber.heartbeat import Heartbeat
+from fanout.subscriber.line import CONNECT_TIMEOUT_S
 from fanout.zmtp import PingReceived, PongReceived, Ready, Violation
 from fanout.zmtp.metadata import IDENTITY, SOCKET_TYPE
 
@@ -91,10 +92,8 @@ class Peer:
         self._written = 0  # bytes of the first entry
         self._is_saying = False  # one of the entries is the protocol's
         self._until: float | None = now + CONNECT_TIMEOUT_S
-        self._heard = self._pinged = self._vouched = now
+        self._heartbeat = Heartbeat(now)
         self._may_send = role.socket_type not in RECEIVERS
-        self._answers = False
-        self._ttl_s = 0.0
 
     def __repr__(self) -> str:
         return f"<Peer {self.name}>"
@@ -117,16 +116,16 @@ class Peer:
         Raises:
             LostError: the peer cannot be understood; what came before is found.
         """
-        self._heard = now
+        self._heartbeat.hear(now)
         count, begins = len(found), False
         for event in self.feed.receive(data, found):
             if isinstance(event, Ready):
                 begins = self.is_ready = True
                 self._until = None
             elif isinstance(event, PongReceived):
-                self._answers = True
+                self._heartbeat.answers = True
             elif isinstance(event, PingReceived):
-                self._ttl_s = event.ttl_s
+                self._heartbeat.ttl_s = event.ttl_s
             elif isinstance(event, Violation):
                 raise LostError(event.reason, violation=event.reason)
         is_whole = len(found) > count or not self.is_ready or not self.feed.has_part
@@ -210,20 +209,14 @@ class Peer:
             if self._until is not None and now >= self._until:
                 raise LostError(NO_HANDSHAKE)
             return
-        silent = now - self._heard
-        if self._ttl_s and silent >= self._ttl_s:
+        if self._heartbeat.is_over(now) or self._is_overdue(now):
             raise LostError(SILENT)
-        if not self.feed.speaks_pings:
-            return
-        if self._is_overdue(now):
-            raise LostError(SILENT)
-        if now - max(self._heard, self._pinged) >= PING_EACH_S:
-            self._pinged = now
-            if not self._is_saying:  # one that cannot even be written is enough
-                self.feed.ping()
+        # One that cannot even be written is enough.
+        if self.feed.speaks_pings and self._heartbeat.begin_ping(now) and not self._is_saying:
+            self.feed.ping()
 
     def _is_overdue(self, now: float) -> bool:
-        return self._answers and now - max(self._heard, self._vouched) >= LOST_AFTER_S
+        return self._heartbeat.answers and self._heartbeat.is_overdue(now)
 
     def may_be_busy(self, now: float) -> bool:
         """Whether its silence is none if its host is there: see `vouch`.
@@ -237,24 +230,18 @@ class Peer:
 
     def vouch(self, now: float) -> None:
         """Its host is there: it does not have to answer a PING for as long again."""
-        self._vouched = now
+        self._heartbeat.vouch(now)
 
     def paused(self, now: float) -> None:
         """Nothing was read up to now, for want of room here: that was not its silence."""
-        self._heard = now
+        self._heartbeat.hear(now)
 
     def next_at(self) -> float | None:
         """When `tick` is to be called next, at the latest; None: not by the clock."""
         if not self.is_ready:
             return self._until
-        times = []
-        if self._ttl_s:
-            times.append(self._heard + self._ttl_s)
-        if self.feed.speaks_pings:
-            times.append(max(self._heard, self._pinged) + PING_EACH_S)
-            if self._answers:
-                times.append(max(self._heard, self._vouched) + LOST_AFTER_S)
-        return min(times, default=None)
+        beat = self._heartbeat
+        return beat.next_at(pings=self.feed.speaks_pings, judged=beat.answers)
 
 
 def earliest(times: Iterable[float | None]) -> float | None:

@@ -12,12 +12,12 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from fanout.subscriber.asking import Asking
 from fanout.subscriber.blame import CLOSED_TEXT, LostError, why_ended, why_refused
 from fanout.subscriber.boxing import Boxing
 from fanout.subscriber.feed import Feed
-from fanout.subscriber.held import Held
-from fanout.subscriber.since import SINCE
-from fanout.terms.reserved import GAP_TOPIC, SINCE_TOPIC, SNAPSHOT_TOPIC, VALUES_OFF
+from fanout.subscriber.heartbeat import Heartbeat
+from fanout.terms.reserved import GAP_TOPIC, SNAPSHOT_TOPIC, VALUES_OFF
 from fanout.zmtp import PingReceived, PongReceived, Ready, Violation
 
 if TYPE_CHECKING:
@@ -31,12 +31,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 10.0
 """From the first SYN to READY; a publisher that takes longer is tried anew."""
 
-PING_EACH_S = 5.0  # of silence; a third of what is taken for lost, so that two may be late
-LOST_AFTER_S = 15.0  # without a byte, of a publisher that answers PINGs
 SILENT = "the publisher has been silent for too long"
-ASKED = b"since"  # context of a PING behind subscriptions: its PONG says that they were taken
-BEFORE = b"before"  # the same; when it is answered, a further subscription is said
-CONFIRM = b"topics"  # as ASKED, behind subscriptions that ask for nothing of the past
 GAP_CHOICES = (GAP_TOPIC, GAP_TOPIC + b"=all")  # to be told of what is missing
 
 
@@ -60,8 +55,6 @@ class Line:
         connections: how often the handshake was completed.
         introduction: what the publisher said of itself, this time; None if it is not fanout's.
         version: of ZMTP, as the publisher speaks it; None until known.
-        asked: what it was asked for when this connection began; b"" = nothing.
-        is_asking: it has not taken all of that yet.
         shows: it sends last values of what is subscribed to from now on; its owner may change that
             when asked what a publisher is to be asked for.
 
@@ -83,23 +76,15 @@ class Line:
         self.state = LineState.IDLE
         self.connections = 0
         self.introduction: Introduction | None = None
-        self.asked = b""
-        self.is_asking = False
         self.shows = last
-        self._next_ask: tuple[bytes, bytes] | None = None  # where it begins, and a prefix
-        self._confirming = 0  # PINGs with CONFIRM that are not answered
-        self._confirms_later = False
-        self._held = Held()  # subscriptions that are said when the PING at hand is answered
         self._ours = ""  # the mechanism of this connection
         self._back_off = back_off
         self._max_message_bytes = max_message_bytes
         self._mechanism = mechanism
         self._feed = Feed(max_message_bytes)
+        self._asking = Asking(self._feed)
+        self._heartbeat = Heartbeat(0.0)
         self._until: float | None = None  # when this state is over, in seconds
-        self._heard = 0.0  # when the last bytes came
-        self._pinged = 0.0  # when the last PING went out
-        self._answers = False  # it has answered one
-        self._ttl_s = 0.0  # of its last PING: so long may it be silent
 
     @property
     def version(self) -> str | None:
@@ -128,12 +113,8 @@ class Line:
         self._feed = Feed(self._max_message_bytes, mechanism=mechanism)
         self._ours = self._feed.our_mechanism
         self.introduction = None
-        self.asked, self.is_asking = b"", False
-        self._confirming, self._confirms_later = 0, False
-        self._next_ask = None
-        self._held = Held()
-        self._heard = self._pinged = now
-        self._answers, self._ttl_s = False, 0.0
+        self._asking = Asking(self._feed)
+        self._heartbeat = Heartbeat(now)
 
     def lost(self, now: float) -> None:
         """The connection, or the attempt, has ended."""
@@ -167,22 +148,17 @@ class Line:
         Raises:
             LostError: the publisher cannot be understood; what came before is found.
         """
-        self._heard = now
+        self._heartbeat.hear(now)
         begins = False
         for event in self._feed.receive(data, found):
             if isinstance(event, Ready):
                 begins = True
                 self._begin(wants, since)
             elif isinstance(event, PongReceived):
-                self._answers = True
-                if event.context == ASKED:
-                    self._answered()
-                elif event.context == BEFORE:
-                    self._ask()
-                elif event.context == CONFIRM and self._confirming:
-                    self._confirming -= 1
+                self._heartbeat.answers = True
+                self._asking.ponged(event.context)
             elif isinstance(event, PingReceived):
-                self._ttl_s = event.ttl_s
+                self._heartbeat.ttl_s = event.ttl_s
             elif isinstance(event, Violation) and event.refusal is not None:
                 raise why_refused(event, self._ours)
             elif isinstance(event, Violation):
@@ -206,20 +182,26 @@ class Line:
         self._until = None
         self.connections += 1
         self._back_off.succeeded()
+        asked = b""
         if self.introduction is not None:
             self._feed.subscribe(GAP_CHOICES)
-            asked = since(self.introduction)
-            self.asked = asked if self._feed.speaks_pings else b""
+            said = since(self.introduction)
+            asked = said if self._feed.speaks_pings else b""
             if self.introduction.last:
                 self._feed.subscribe([SNAPSHOT_TOPIC if self.shows else VALUES_OFF])
-        if self.asked:  # counts more than what the program may have said of that by itself
-            said = {prefix for prefix in wants if prefix.startswith(SINCE)}
-            self._feed.subscribe([*sorted(said), self.asked])
-            self._feed.subscribe(sorted({*wants} - said))
-            self._feed.ping(ASKED)
-            self.is_asking = True
-        else:
-            self._feed.subscribe(sorted(wants))
+        self._asking.begin(asked, wants)
+
+    # What was published before: see `Asking`.
+
+    @property
+    def asked(self) -> bytes:
+        """What the publisher was asked for last, over this connection; b"" = nothing."""
+        return self._asking.asked
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether it has not taken all of that yet."""
+        return self._asking.is_asking
 
     @property
     def can_ask(self) -> bool:
@@ -229,54 +211,18 @@ class Line:
         return self.is_up and is_able and self._feed.speaks_pings
 
     def ask(self, since: bytes, prefix: bytes) -> None:
-        """Subscribe, and ask for what was published of that before; not while it is asking.
-
-        Of what is read at once with that a publisher would send the same: so what was said before
-        has to be taken first.
-        """
-        self._next_ask = since, prefix
-        self._feed.ping(BEFORE)
-        self.is_asking = True
-
-    def _ask(self) -> None:
-        """All that was said before is taken."""
-        if self._next_ask is not None:
-            since, prefix = self._next_ask
-            self._next_ask = None
-            self._feed.subscribe([SINCE_TOPIC, since, prefix])
-            self._feed.ping(ASKED)
-            self.asked = since
-
-    def _answered(self) -> None:
-        """What was asked for is taken: what is subscribed to from now on is not asked for that.
-
-        Before, it is not to be taken back: a publisher may read both at once, and take that first.
-        """
-        if not self.is_asking:
-            return
-        self.is_asking = False
-        self._feed.cancel(self.asked)
-        for prefix, verbs in self._held.take():
-            for is_wanted in verbs:
-                (self._feed.subscribe_to if is_wanted else self._feed.cancel)(prefix)
-        if self._confirms_later:
-            self._confirms_later = False
-            self.confirm()
+        """Subscribe, and ask for what was published of that before; not while it is asking."""
+        self._asking.ask(since, prefix)
 
     @property
     def is_confirming(self) -> bool:
         """Whether it has still to say that it knows what is subscribed to."""
-        return self._confirming > 0 or self._confirms_later
+        return self._asking.is_confirming
 
     def confirm(self) -> None:
         """Have it say so, if it can."""
-        if not self.is_up or not self._feed.speaks_pings:
-            return
-        if self.is_asking:
-            self._confirms_later = True
-        else:
-            self._confirming += 1
-            self._feed.ping(CONFIRM)
+        if self.is_up and self._feed.speaks_pings:
+            self._asking.confirm()
 
     def show(self, is_wanted: bool) -> None:
         """Have it send last values of what is subscribed to from now on, or not any more."""
@@ -287,17 +233,13 @@ class Line:
 
     def subscribe(self, prefix: bytes) -> None:
         """Say so, if there is anybody to be told."""
-        if self.is_asking:
-            self._held.hold(prefix, is_wanted=True)
-        elif self.is_up:
-            self._feed.subscribe_to(prefix)
+        if self.is_up:
+            self._asking.say(prefix, is_wanted=True)
 
     def cancel(self, prefix: bytes) -> None:
         """Say so, if there is anybody to be told."""
-        if self.is_asking:
-            self._held.hold(prefix, is_wanted=False)
-        elif self.is_up:
-            self._feed.cancel(prefix)
+        if self.is_up:
+            self._asking.say(prefix, is_wanted=False)
 
     def data_to_send(self) -> bytes:
         """Return and forget what must go out now; to be sent whole and in order."""
@@ -305,7 +247,7 @@ class Line:
 
     def not_silent(self, now: float) -> None:
         """What has come is not whole yet; or nothing was read up to now, for want of room here."""
-        self._heard = now
+        self._heartbeat.hear(now)
 
     def tick(self, now: float) -> None:
         """Do what is due by now: PINGs.
@@ -319,31 +261,20 @@ class Line:
                     raise LostError("no answer to the connection attempt")
                 raise LostError(SILENT)
         elif self.is_up:
-            silent = now - self._heard
-            if self._ttl_s and silent >= self._ttl_s:
+            heartbeat, pings = self._heartbeat, self._feed.speaks_pings
+            is_overdue = pings and self._is_judged and heartbeat.is_overdue(now)
+            if heartbeat.is_over(now) or is_overdue:
                 raise LostError(SILENT)
-            if not self._feed.speaks_pings:
-                return
-            if self._is_judged and silent >= LOST_AFTER_S:
-                raise LostError(SILENT)
-            if now - max(self._heard, self._pinged) >= PING_EACH_S:
-                self._pinged = now
+            if pings and heartbeat.begin_ping(now):
                 self._feed.ping()
 
     @property
     def _is_judged(self) -> bool:
         """Whether it answers PINGs: one of fanout's does, and others once they have."""
-        return self._answers or self.state is LineState.LIVE
+        return self._heartbeat.answers or self.state is LineState.LIVE
 
     def next_at(self) -> float | None:
         """When `tick` or `is_due` is to be asked next, at the latest; None: not by the clock."""
         if not self.is_up:
             return self._until
-        times = []
-        if self._ttl_s:
-            times.append(self._heard + self._ttl_s)
-        if self._feed.speaks_pings:
-            times.append(max(self._heard, self._pinged) + PING_EACH_S)
-            if self._is_judged:
-                times.append(self._heard + LOST_AFTER_S)
-        return min(times, default=None)
+        return self._heartbeat.next_at(pings=self._feed.speaks_pings, judged=self._is_judged)

@@ -68,8 +68,8 @@ def test_who_reads_nothing_makes_us_wait_and_is_not_lost(
     kind: type[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It answers no PING while it does not read: as with libzmq that is no reason to hang up."""
-    monkeypatch.setattr("fanout.sockets.peer.PING_EACH_S", 0.05)
-    monkeypatch.setattr("fanout.sockets.peer.LOST_AFTER_S", 0.2)
+    monkeypatch.setattr("fanout.subscriber.heartbeat.PING_EACH_S", 0.05)
+    monkeypatch.setattr("fanout.subscriber.heartbeat.LOST_AFTER_S", 0.2)
     monkeypatch.setattr("fanout.sockets.wiring.LOOK_EACH_S", 0.05)
     other, before = READS_NOTHING[kind]
     with kind() as sender:
@@ -81,7 +81,8 @@ def test_who_reads_nothing_makes_us_wait_and_is_not_lost(
             while b"\x04PING" not in data:
                 data += peer.recv(4096)
             peer.sendall(command(b"PONG", b""))
-            wait_until(lambda: next(iter(sender._actor.core.peers))._answers, "its PONG is there")
+            [ours] = sender._actor.core.peers
+            wait_until(lambda: ours._heartbeat.answers, "its PONG is there")
             count = 1 if kind is Req else 3
             for _ in range(count):
                 sender.send([*before, BIG * 10], DEADLINE_S)

@@ -16,7 +16,8 @@ from fanout.subscriber import connections
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.connections import Connections
 from fanout.subscriber.core import Core
-from fanout.subscriber.line import CONNECT_TIMEOUT_S, LOST_AFTER_S, PING_EACH_S, SILENT
+from fanout.subscriber.heartbeat import LOST_AFTER_S, PING_EACH_S
+from fanout.subscriber.line import CONNECT_TIMEOUT_S, SILENT
 from fanout.transport.endpoints import TcpEndpoint
 from fanout.zmtp import encode_message
 from tests.helpers.certificates import AUTHORITY, SERVER, SERVER_KEY

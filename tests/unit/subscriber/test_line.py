@@ -8,13 +8,8 @@ import pytest
 
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.blame import LostError
-from fanout.subscriber.line import (
-    CONNECT_TIMEOUT_S,
-    LOST_AFTER_S,
-    PING_EACH_S,
-    Line,
-    LineState,
-)
+from fanout.subscriber.heartbeat import LOST_AFTER_S, PING_EACH_S
+from fanout.subscriber.line import CONNECT_TIMEOUT_S, Line, LineState
 from fanout.terms.introduction import PROPERTY, Introduction
 from fanout.zmtp import encode_message
 from fanout.zmtp.commands import cancellation, ping, pong, subscription
