@@ -88,8 +88,8 @@ def _run(channel: Channel) -> Exit:
 def _exit_for(error: BaseException, otherwise: Exit) -> Exit:
     """The exit code that says most of what an error means."""
     number = error.errno if isinstance(error, OSError) else None
-    if isinstance(error, MemoryError) or number == errno.ENOMEM:
-        return Exit.MEMORY
+    if isinstance(error, MemoryError) or number in (errno.ENOMEM, errno.ENOSPC):
+        return Exit.MEMORY  # ENOSPC: it may watch nothing more, which takes memory of the kernel
     if number in (errno.EMFILE, errno.ENFILE):
         return Exit.DESCRIPTORS
     if isinstance(error, _OtherVersion):

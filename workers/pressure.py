@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.basics.system_calls import is_exhausted
+
 if TYPE_CHECKING:
     import select
     from collections.abc import Callable
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
 class Pressure:
     """Of one worker, on its loop.
 
-    Its mutable state: whether reading rests, and whether the loop tells of room in the channel.
+    Its mutable state: whether reading rests, whether the loop tells of room in the channel, and
+    whether it cannot tell again of who says something.
 
     Args:
         read_set: of those who are read from.
@@ -30,6 +33,7 @@ class Pressure:
     ) -> None:
         self.is_on = False
         self._waits_for_room = False
+        self._is_short = False  # the loop has no place for the set of those who are read from
         self._loop = loop
         self._channel = channel
         self._read_set = read_set
@@ -57,9 +61,26 @@ class Pressure:
                 loop.remove_writer(channel.socket)
         if full == self.is_on:
             return False
-        self.is_on = full
         if full:
             loop.remove_reader(self._read_set.fileno())
-        else:
-            loop.add_reader(self._read_set.fileno(), self._turn)
+        elif not self._read_again():
+            return False
+        self.is_on = full
         return not full
+
+    def _read_again(self) -> bool:
+        """Have the loop tell of who says something; False if it cannot: then the next turn tries.
+
+        The next is that of a tick at the latest.
+        """
+        try:
+            self._loop.add_reader(self._read_set.fileno(), self._turn)
+        except OSError as error:
+            if not is_exhausted(error):
+                raise
+            strain = self._channel.strain
+            strain.channel_short += not self._is_short
+            self._is_short = True
+            return False
+        self._is_short = False
+        return True

@@ -31,6 +31,7 @@ from fanout.workers.connections.resuming import Resuming
 from fanout.workers.connections.self_service import self_service_for
 from fanout.workers.connections.standing import StandingWatch
 from fanout.workers.connections.stopwatch import Stopwatch
+from fanout.workers.connections.watched import SocketSets
 from fanout.workers.deliveries import Deliveries
 from fanout.workers.figures import Figures, totals_in
 from fanout.workers.idling import Idling
@@ -80,16 +81,17 @@ class Worker:
         self._tick_ns = tuning.tick_ns
         self.pump = pump = make_pump(self._log, tuning, totals_in(around.slot), part)
         pump.ages.earlier = around.earlier
-        self._write_set = around.poll_set()
+        self._write_set, read_set = around.poll_set(), around.poll_set()
         self.idling = Idling(around, self._write_set)
         self.tail: Tail[Peer] = Tail(around, self.pump, self.idling.fence)
-        self.desk = Desk(around, options, policy, self.pump, self.tail, self._write_set)
+        watched = SocketSets(self._write_set, read_set)
+        self.desk = Desk(around, options, policy, self.pump, self.tail, watched)
         self.deadlines = Deadlines(self.desk, options, part)
         times = int(options.send_timeout * NS), int(options.stall_timeout * NS)
         self.silence = Silence(self.pump, *times, self.desk.unsent, part)
         self.reads = ReadSide(
             *(self.desk, self.deadlines, self.pump, self.tail),
-            *(self._channel, around.poll_set(), Stopwatch(around.now, around.cpu_ns), around.now()),
+            *(self._channel, read_set, Stopwatch(around.now, around.cpu_ns), around.now()),
             self_service_for(options, self._channel),
         )
         self.standing = StandingWatch(self.pump.steady, self.desk.taken, self.desk.widen)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# No descriptor, of the process or of the machine, or no memory is left for one connection more.
-EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+# No descriptor, of the process or of the machine, no memory, or no place in a set of sockets that
+# are watched (ENOSPC, which no other call for a connection says) is left for one connection more.
+EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC))
 REFUSED = frozenset((errno.EPERM, errno.EACCES, errno.ENOSYS))  # by a sandbox, or an old kernel
 
 
@@ -72,3 +73,10 @@ def explain(error: OSError) -> str:
     if error.errno == errno.ENFILE:
         return "the whole system is out of file descriptors; raise fs.file-max"
     return error.strerror or str(error)
+
+
+def explain_unwatched(error: OSError) -> str:
+    """As `explain`, of a socket that cannot be watched: what ENOSPC means there is in no word."""
+    if error.errno == errno.ENOSPC:
+        return "this user may watch no more sockets; raise fs.epoll.max_user_watches"
+    return explain(error)

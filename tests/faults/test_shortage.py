@@ -1,13 +1,17 @@
-"""Control channels that are full, and no descriptor for who is to go on: told, and survived."""
+"""Channels that are full, and nothing left for who comes or is to go on: told, and survived."""
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import ExitStack
+
+import pytest
 
 from fanout import EventKind, Publisher, Reason, SlowPolicy
 from fanout.observe.attach import attach
@@ -162,3 +166,88 @@ def test_a_worker_without_descriptors_is_told_of_and_somebody_goes_on() -> None:
         figures = publisher.statistics()
         assert figures.takeover_pauses >= 1
         assert (figures.resumed, figures.not_resumed) == (1, 0)
+
+
+WATCHED = 40  # descriptors that can be watched, in each process
+EACH = 16  # subscribers of each worker: not as many again, beside what it has for itself
+NO_FILTER = 77
+UNWATCHED = f"""
+import sys, fanout
+from fanout import EventKind
+from tests.helpers.happenings import Happenings
+from tests.helpers.seccomp import refuse_to_watch
+from tests.helpers.waiting import DEADLINE_S, wait_until
+try:
+    refuse_to_watch({WATCHED}, int(sys.argv[1]))
+except OSError:
+    print("no filter", flush=True)
+    sys.exit({NO_FILTER})
+happenings = Happenings()
+with fanout.Publisher(
+    "tcp://127.0.0.1:*", workers=2, log_bytes=1 << 20, rebalance=False, on_event=happenings
+) as publisher:
+    print(publisher.endpoints[0], flush=True)
+    sys.stdin.readline()
+    publisher.wait_for_subscribers({2 * EACH}, timeout=DEADLINE_S)
+    publisher.publish(b"A", b"before")
+    print(publisher.statistics().workers[0].pid, flush=True)
+    def known():
+        figures = publisher.statistics()
+        return figures.resumed + figures.not_resumed == {EACH}
+    wait_until(known, "something has become of all")
+    publisher.publish(b"A", b"after")
+    figures = publisher.statistics()
+    evicted = happenings.of(EventKind.SUBSCRIBER_EVICTED)
+    assert figures.takeover_pauses > figures.not_resumed == len(evicted), (figures, evicted)
+    assert all("its worker got nothing for it: " in event.reason for event in evicted), evicted
+    paused = happenings.of(EventKind.TAKEOVER_PAUSED)[0]
+    assert (paused.worker, paused.cause.label) == (1, "no_resources"), paused
+    print(figures.resumed, figures.not_resumed, flush=True)
+    sys.stdin.readline()
+    failed = happenings.of(EventKind.HANDSHAKE_FAILED)[-1]
+    assert failed.cause.label == "no_resources", failed
+    assert failed.reason.startswith("it cannot be watched: "), failed
+    assert len(happenings.of(EventKind.WORKER_STARTED)) == 2
+    print("go", flush=True)
+    wait_until(lambda: len(happenings.of(EventKind.WORKER_STARTED)) > 2, "it is replaced")
+    print("replaced", flush=True)
+    publisher.wait_for_subscribers(1, b"B", timeout=DEADLINE_S)
+    publisher.publish(b"B", b"again")
+    sys.stdin.readline()
+"""
+
+
+def test_who_cannot_be_watched_is_asked_for_elsewhere_and_nobody_else_feels_it() -> None:
+    """The system gives memory for no watch more: neither to workers, nor to the publisher."""
+    with ExitStack() as ends:
+        arguments = ["-W", "error", "-c", UNWATCHED, str(errno.ENOSPC)]
+        program = ends.enter_context(Program(arguments, ROOT))
+        endpoint = program.line()
+        if endpoint == "no filter":
+            pytest.skip("no filter of system calls is permitted here")
+        peers = [ends.enter_context(RawPeer.version_3(endpoint, b"A")) for _ in range(2 * EACH)]
+        program.say()
+        os.kill(int(program.line()), signal.SIGKILL)
+        resumed, not_resumed = map(int, program.line().split())
+        assert min(resumed, not_resumed) > 0
+        got = [[peer.read_message()[1]] for peer in peers]
+        for peer, messages in zip(peers, got, strict=True):
+            if peer.has_more():
+                messages.append(peer.read_message()[1])
+        served = [peer for peer, messages in zip(peers, got, strict=True) if len(messages) > 1]
+        assert len(served) == EACH + resumed
+        assert all(messages == [b"before", b"after"][: len(messages)] for messages in got)
+
+        host, port = endpoint.removeprefix("tcp://").split(":")
+        with socket.create_connection((host, int(port)), timeout=DEADLINE_S) as newcomer:
+            while newcomer.recv(4096):  # there is no place for it
+                pass
+        program.say()
+        assert program.line() == "go"
+        for peer in peers[2:]:
+            peer.close()
+        assert program.line() == "replaced"
+        newcomer_again = ends.enter_context(RawPeer.version_3(endpoint, b"B"))
+        assert newcomer_again.read_message() == [b"B", b"again"]
+        program.say()
+        program.finish()

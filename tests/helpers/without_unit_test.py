@@ -113,7 +113,6 @@ WITHOUT_UNIT_TEST = (
     "workers/connections/parts.py",
     "workers/connections/peer.py",
     "workers/connections/permits.py",
-    "workers/connections/readable.py",
     "workers/connections/since.py",
     "workers/main.py",
     "workers/policy/base.py",

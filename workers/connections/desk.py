@@ -6,26 +6,25 @@ one they do here, so that none of them needs to know of the others.
 
 from __future__ import annotations
 
-import select
 from typing import TYPE_CHECKING, Protocol
 
 from fanout.control.judging import AuthRequest, Judgement
-from fanout.control.messages import Connected, Slow
+from fanout.control.messages import Connected
 from fanout.reasons import COME_BACK, Reason
 from fanout.terms.introduction import Introduction
 from fanout.terms.slow_policy import policy_in
 from fanout.workers.connections.adopting import NotAdoptedError, opened
-from fanout.workers.connections.parting import closed, given_back, is_evicted
+from fanout.workers.connections.parting import closed, given_back, is_evicted, unwatched
 from fanout.workers.connections.peer import Peer
 from fanout.workers.connections.records import Records
 from fanout.workers.connections.replays import Replays
 from fanout.workers.connections.said import fault_of, summary
 from fanout.workers.connections.sealed import KeptBoxes, Sealing
 from fanout.workers.connections.sessions import Sessions, limits_of
-from fanout.workers.connections.slowness import SlowReports
+from fanout.workers.connections.slowness import SlowReports, slow_report
 from fanout.workers.connections.unix_inbox import send_of
 from fanout.workers.policy.choice import policy_of
-from fanout.workers.stream.effects import Lost, Recovered, Stalled
+from fanout.workers.stream.effects import Lost
 from fanout.zmtp import SessionState
 
 if TYPE_CHECKING:
@@ -36,8 +35,9 @@ if TYPE_CHECKING:
     from fanout.options import Options
     from fanout.transport.kernel import Taken
     from fanout.workers.connections.said import Said
+    from fanout.workers.connections.watched import SocketSets
     from fanout.workers.policy.base import Policy
-    from fanout.workers.stream.effects import Effect, Slowed
+    from fanout.workers.stream.effects import Effect
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.pump import Pump
     from fanout.workers.stream.turn_part import TurnPart
@@ -58,12 +58,11 @@ class PeerWatcher(Protocol):
 class Desk:
     """Keeps the peers of a worker; times are monotonic ns.
 
-    Its mutable state: the peers, who of them has just come, and the reports of slow ones that wait
-    for the coordinator.
+    Its mutable state: the peers, who of them has just come, and the reports of slow ones that wait.
 
     Args:
         policy: of every subscriber that is adopted.
-        write_set: edge-triggered; every socket is in it from its adoption on.
+        watched: every socket is in its sets from its adoption on.
 
     Attributes:
         peers: by id.
@@ -83,13 +82,13 @@ class Desk:
         policy: Policy,
         pump: Pump,
         tail: Tail[Peer],
-        write_set: select.epoll,
+        watched: SocketSets,
     ) -> None:
         self.peers: dict[int, Peer] = {}
         self.by_descriptor: dict[int, Peer] = {}
         self._newcomers: list[Peer] = []
         self.sealing = Sealing(pump.sealed_turns.is_over)
-        self._write_set = write_set
+        self.watched = watched
         self.watchers: tuple[PeerWatcher, ...] = ()
         self.slow_reports = SlowReports(around.channel)
         self.records = Records(around, pump, tail, self.peers)
@@ -97,7 +96,7 @@ class Desk:
         shows, size = values is not None, options.replay_limit
         self.replays = Replays(around, pump, tail, self.records, size, shows=shows)
         if values is not None:
-            from fanout.workers.connections.shown import show_values  # only where needed
+            from fanout.workers.connections.shown import show_values  # where needed
 
             show_values(values, around, pump, self.peers, self.replays)
         self._around = around
@@ -133,6 +132,12 @@ class Desk:
             from fanout.workers.connections.tls import put_under  # by who has use for it
 
             put_under(peer, records, self._pump, lambda: self._go_on_below(peer))
+        try:
+            self.watched.add(peer)
+        except OSError as error:
+            sock.close()
+            self._channel.send(unwatched(message, error))
+            return
         if self._policy.min_interval_ns:
             self._tail.protect_front()  # it gets a cursor of its own there
         self._pump.begin(peer.member, now)
@@ -149,10 +154,9 @@ class Desk:
         )
 
     def take_over(self, peer: Peer, now: int) -> None:
-        """Serve this peer from now on."""
+        """Serve this peer, which is watched, from now on."""
         self.peers[peer.id] = peer
         self.by_descriptor[peer.socket.fileno()] = peer
-        self._write_set.register(peer.socket, select.EPOLLOUT | select.EPOLLET)
         for watcher in self.watchers:
             watcher.adopted(peer, now)
         self._around.slot.subscribers = len(self.peers)
@@ -284,7 +288,7 @@ class Desk:
             watcher.forget(peer)
         self.replays.forget(peer)
         del self.by_descriptor[peer.socket.fileno()]
-        self._write_set.unregister(peer.socket)
+        self.watched.remove(peer)
 
     def _note_gone(self, peer: Peer) -> None:
         self._around.slot.subscribers = len(self.peers)
@@ -325,7 +329,7 @@ class Desk:
                 else:
                     self.close(peer, effect.reason, effect.text)
             else:
-                self._report_slow(peer.member, effect)
+                self.slow_reports.add(slow_report(peer.member, effect))
         return []
 
     def unsent(self, member: Member) -> int:
@@ -340,8 +344,3 @@ class Desk:
     def widen(self, member: Member) -> None:
         """It keeps up: let the kernel hold for it what is configured."""
         self._around.widen(self.peers[member.id].socket)
-
-    def _report_slow(self, member: Member, effect: Slowed | Stalled | Recovered) -> None:
-        recovered, stalled = isinstance(effect, Recovered), isinstance(effect, Stalled)
-        text = "has caught up" if isinstance(effect, Recovered) else effect.text
-        self.slow_reports.add(Slow(member.id, recovered, member.dropped, text, stalled))

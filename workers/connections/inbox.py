@@ -78,6 +78,7 @@ class Inbox:
         "_has_room",
         "_is_deaf",
         "_missing",
+        "_muted",
         "_queues",
         "_receive",
         "_record",
@@ -110,7 +111,8 @@ class Inbox:
         self._session = session
         self._record = record
         self._receive: Receive = sock.recv
-        self._set: select.epoll | None = None  # in which its socket is
+        self._set: select.epoll | None = None  # that tells of its socket
+        self._muted: select.epoll | None = None  # or that has it, and does not tell
         self._awaited = 1  # bytes that must be there, or nobody hears of them
         self._is_deaf = False  # nothing more is to be heard from it
         self._missing = 0  # bytes that what is left has still to get, at least
@@ -126,15 +128,34 @@ class Inbox:
         kernel.await_bytes(self._socket, 1)
 
     def watch(self, by: select.epoll) -> None:
-        """Have this set say when there is something to read."""
-        by.register(self._socket, _HANGUP if self._is_deaf else self._events())
+        """Have this set say when there is something to read.
+
+        Raises:
+            OSError: the system has no place for it there.
+        """
+        by.register(self._socket, self._events())
         self._set = by
 
     def unwatch(self) -> None:
-        """Have nobody say it any more, until it is watched again."""
+        """Have nobody say it any more."""
+        by, self._set, self._muted = self._set or self._muted, None, None
+        if by is not None:
+            by.unregister(self._socket)
+
+    def mute(self) -> None:
+        """Have nobody say it until `listen()`, which cannot fail: its place in the set is kept.
+
+        That the connection is over is said once, whatever is asked for.
+        """
         if self._set is not None:
-            self._set.unregister(self._socket)
-            self._set = None
+            self._set.modify(self._socket, _HANGUP)
+            self._muted, self._set = self._set, None
+
+    def listen(self) -> None:
+        """Have its set say it again, also what was there before."""
+        if self._muted is not None:
+            self._muted.modify(self._socket, _HANGUP if self._is_deaf else self._events())
+            self._set, self._muted = self._muted, None
 
     def hear_no_more(self) -> None:
         """It has said all: have its set tell only once the connection is over, and only once."""

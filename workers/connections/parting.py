@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.basics.system_calls import explain_unwatched, is_exhausted
 from fanout.control.messages import Closed
 from fanout.reasons import Reason
 
@@ -64,3 +65,15 @@ def given_back(message: Adopt, cause: Reason, text: str) -> Closed:
     """Of one that was never served."""
     who, figures = (message.subscriber, is_evicted(cause)), (0, 0, 0, 0, 0)
     return Closed(*who, cause.number, text, *figures, debt=message.debt)
+
+
+def unwatched(message: Adopt, error: OSError) -> Closed:
+    """Of one that is not served, since the system has no place to watch its socket.
+
+    Raises:
+        OSError: it is for something else that it could not be watched.
+    """
+    if not is_exhausted(error):
+        raise error
+    why = f"it cannot be watched: {explain_unwatched(error)}"
+    return given_back(message, Reason.NO_RESOURCES, why)

@@ -34,17 +34,10 @@ class Readable:
         self.polled: dict[Peer, None] = {}
         self.spared: dict[Peer, None] = {}
 
-    def watch(self, peer: Peer) -> None:
-        """Read from this peer from now on."""
-        peer.inbox.watch(self.set)
-
     def forget(self, peer: Peer) -> None:
         """Do not read from this peer any more."""
         self.polled.pop(peer, None)
-        if peer in self.spared:
-            del self.spared[peer]
-        else:
-            peer.inbox.unwatch()
+        self.spared.pop(peer, None)
 
     def poll(self) -> bool:
         """Find who has said something; whether there may be others.
@@ -58,6 +51,8 @@ class Readable:
             return False
         by_descriptor = self._by_descriptor
         named = [by_descriptor[one] for one, _events in found if one in by_descriptor]
+        if self.spared:  # that one is broken is told of whoever is spared
+            named = [peer for peer in named if peer not in self.spared]
         if len(named) > 1:
             named.sort(key=attrgetter("ready"))
         self.polled.update(dict.fromkeys(named))
@@ -69,7 +64,7 @@ class Readable:
         if peer not in self.spared:
             self.polled.pop(peer, None)
             self.spared[peer] = None
-            peer.inbox.unwatch()
+            peer.inbox.mute()
 
     def read_spared(self, now: int) -> None:
         """Read again from peers that were spared for long enough."""
@@ -77,4 +72,4 @@ class Readable:
             if peer.inbox.is_full and peer.member.control:
                 continue  # it is read again when it has taken the answers to its PINGs
             del self.spared[peer]
-            self.watch(peer)
+            peer.inbox.listen()

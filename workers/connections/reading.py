@@ -109,9 +109,7 @@ class ReadSide:
         return bool(self._readable.spared or self._half_closed)
 
     def adopted(self, peer: Peer, now: int) -> None:
-        """Read from this peer from now on."""
-        del now
-        self._readable.watch(peer)
+        """It is read from now on, by what its set tells."""
 
     def forget(self, peer: Peer) -> None:
         """Do not read from this peer any more."""

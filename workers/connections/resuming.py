@@ -12,7 +12,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fanout.basics.system_calls import explain, is_exhausted
 from fanout.control.judging import is_sealed
 from fanout.control.rights import Asks
 from fanout.control.takeover import Resumed
@@ -22,6 +21,7 @@ from fanout.transport import kernel
 from fanout.transport.socket_queues import unread_in_kernel
 from fanout.workers.connections.handed import unpacked
 from fanout.workers.connections.peer import Peer
+from fanout.workers.connections.resumable import NotResumableError, history, refused_by
 from fanout.workers.connections.unix_inbox import own_counts, send_of
 from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream.more import NOTHING_MORE, More
@@ -44,14 +44,6 @@ if TYPE_CHECKING:
     from fanout.workers.surroundings import Surroundings
     from fanout.workers.tail import Tail
     from fanout.zmtp import Session
-
-
-class NotResumableError(Exception):
-    """Nobody can go on with a connection; its text says why, for people."""
-
-
-class NotNowError(NotResumableError):
-    """The system has nothing for it now; another worker may have, or this one later."""
 
 
 @dataclass(slots=True)
@@ -181,7 +173,7 @@ class Resuming:
             try:
                 self._resume(one, now)
             except NotResumableError as error:
-                short = isinstance(error, NotNowError)
+                short = error.may_pass
                 channel.post(Resumed(subscriber, False, str(error), again=short, short=short))
             else:
                 channel.post(Resumed(subscriber, True, ""))
@@ -209,9 +201,7 @@ class Resuming:
         try:
             sock = self._around.prepare(one.descriptor)
         except OSError as error:
-            if is_exhausted(error):
-                raise NotNowError(f"its worker got nothing for it: {explain(error)}") from error
-            raise NotResumableError(f"its connection is broken: {error.strerror}") from error
+            raise refused_by(error) from error
         try:
             self._go_on(one, sock, now)
         except BaseException:
@@ -231,7 +221,7 @@ class Resuming:
         counts = self._counts_of(sock, stream, record, over, quiet=message.quiet)
         if counts.read > acted:
             raise NotResumableError("something that it said was not acted upon")
-        past, wants = _history(one.wants)
+        past, wants = history(one.wants)
         if kind is Kind.WANTS_NOTHING and (past or wants):
             raise NotResumableError("its record does not fit what it wants")
         asked = wants if one.rights is None else set(one.asks)
@@ -243,12 +233,34 @@ class Resuming:
             send=send_of(sock, around.slot, stream),
             queues=around.queues,
         )
-        if over is not None:
-            assert session.sealer is not None
-            boxes = self._desk.sealing.under(session.sealer, over.remainder)
-            self._pump.throttles.put_under(peer.member, boxes)
-        self._permits.take_over(peer, one.rights, wants)
-        peer.member.encoding = session.encoding
+        try:
+            self._desk.watched.add(peer)
+        except OSError as error:
+            raise refused_by(error) from error
+        try:
+            if over is not None:
+                assert session.sealer is not None
+                boxes = self._desk.sealing.under(session.sealer, over.remainder)
+                self._pump.throttles.put_under(peer.member, boxes)
+            self._permits.take_over(peer, one.rights, wants)
+            self._restore(peer, one, record, counts, acted, now)
+        except BaseException:
+            self._desk.watched.remove(peer)
+            raise
+
+    def _restore(
+        self,
+        peer: Peer,
+        one: _Waiting,
+        record: StreamRecord,
+        counts: kernel.Counts,
+        acted: int,
+        now: int,
+    ) -> None:
+        """Bring it to where the other one has left it; it is served from then on."""
+        message, policy = one.message, peer.member.policy
+        past, wants = history(one.wants)
+        peer.member.encoding = peer.session.encoding
         self._protect(record)
         read, size = self._area.read, record.more_bytes
         more = More.unpacked(read(record.more, size)) if record.more else NOTHING_MORE
@@ -332,17 +344,3 @@ class Resuming:
         slot = self._around.slot
         slot.flushed = min(slot.flushed, record.needed)
         slot.tail = min(slot.tail, record.needed)
-
-
-def _history(changes: list[Wants]) -> tuple[list[tuple[int, frozenset[bytes]]], set[bytes]]:
-    """Until which message somebody wanted what, and what it wants now."""
-    past: list[tuple[int, frozenset[bytes]]] = []
-    wants: set[bytes] = set()
-    since = 0
-    for change in changes:
-        if change.sequence > since:
-            past.append((change.sequence, frozenset(wants)))
-            since = change.sequence
-        wants.difference_update(change.cancelled)
-        wants.update(change.added)
-    return past, wants

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from fanout.control.messages import Slow
+from fanout.workers.stream.effects import Recovered, Stalled
+
 if TYPE_CHECKING:
-    from fanout.control.messages import Slow
+    from fanout.workers.stream.effects import Slowed
+    from fanout.workers.stream.member import Member
 
 WAITING_EACH = 4  # reports of one subscriber: it recovered, stalls, became slow, and recovered
 
@@ -84,3 +88,10 @@ class SlowReports:
         if recoveries:
             is_heard = waiting[0].subscriber in self._heard
             del waiting[: recoveries[-1] + (not is_heard)]
+
+
+def slow_report(member: Member, effect: Slowed | Stalled | Recovered) -> Slow:
+    """What is to be reported of a member whose standing has changed so."""
+    recovered, stalled = isinstance(effect, Recovered), isinstance(effect, Stalled)
+    text = "has caught up" if isinstance(effect, Recovered) else effect.text
+    return Slow(member.id, recovered, member.dropped, text, stalled)

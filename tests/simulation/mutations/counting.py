@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fanout.workers.connections.desk import Desk
+from fanout.workers.connections.slowness import SlowReports
 from fanout.workers.stream.backlog import Backlog
 from fanout.workers.stream.cohorts import Cohorts
 from fanout.workers.stream.effects import Slowed
@@ -81,6 +82,6 @@ def end_silently(original: Any, self: Desk, peer: Any, *why: Any) -> None:
         channel.send = send
 
 
-@replaces(Desk, "_report_slow")
-def report_no_loss(_original: Any, _self: Desk, *_what: Any) -> None:
+@replaces(SlowReports, "add")
+def report_no_loss(_original: Any, _self: SlowReports, *_what: Any) -> None:
     return

@@ -8,7 +8,14 @@ import os
 import pytest
 
 from fanout.basics.exits import Exit
-from fanout.basics.system_calls import RefusedError, dispensable, explain, needed
+from fanout.basics.system_calls import (
+    RefusedError,
+    dispensable,
+    explain,
+    explain_unwatched,
+    is_exhausted,
+    needed,
+)
 from fanout.workers.main import _exit_for
 
 
@@ -62,3 +69,13 @@ def test_one_that_is_dispensable_is_done_without(number: int) -> None:
 )
 def test_what_to_do_is_said_where_something_can_be_done(number: int, text: str) -> None:
     assert explain(error(number)).endswith(text)
+    assert explain_unwatched(error(number)) == explain(error(number))
+
+
+def test_what_no_space_means_for_who_is_to_be_watched_is_said() -> None:
+    """It is the number of watches that is used up, and no device."""
+    full = error(errno.ENOSPC)
+    assert explain_unwatched(full).endswith("raise fs.epoll.max_user_watches")
+    assert explain(full) == os.strerror(errno.ENOSPC)
+    assert is_exhausted(full)
+    assert _exit_for(full, Exit.BUG) is Exit.MEMORY

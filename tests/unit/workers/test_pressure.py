@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import select
 from types import SimpleNamespace
 from typing import Any, cast
 
+from fanout.control.channel import Strain
 from fanout.workers.pressure import Pressure
 
 SOCKET = "the channel's socket"
@@ -17,8 +19,11 @@ class Loop:
     def __init__(self) -> None:
         self.read: set[object] = set()
         self.written: set[object] = set()
+        self.is_full = False
 
     def add_reader(self, fd: object, _callback: object) -> None:
+        if self.is_full:
+            raise OSError(errno.ENOSPC, "none")
         self.read.add(fd)
 
     def remove_reader(self, fd: object) -> None:
@@ -34,7 +39,7 @@ class Loop:
 class Case:
     def __init__(self) -> None:
         self.loop = Loop()
-        self.channel = SimpleNamespace(pending=0, is_short=False, socket=SOCKET)
+        self.channel = SimpleNamespace(pending=0, is_short=False, socket=SOCKET, strain=Strain())
         self.readers = select.epoll()
         self.loop.read.add(self.readers.fileno())
         channel = cast("Any", self.channel)
@@ -71,3 +76,15 @@ def test_room_in_the_socket_says_nothing_while_the_system_has_no_memory() -> Non
     assert case.reads_and_waits() == (False, False)
     assert case.follow(0)
     assert case.reads_and_waits() == (True, False)
+
+
+def test_reading_goes_on_resting_while_the_system_watches_nothing_more() -> None:
+    case = Case()
+    case.follow(1)
+    case.loop.is_full = True
+    assert [case.follow(0), case.follow(0)] == [False, False]
+    assert case.pressure.is_on
+    assert case.channel.strain.channel_short == 1, "it is told of once"
+    case.loop.is_full = False
+    assert case.follow(0)
+    assert (case.reads_and_waits(), case.pressure.is_on) == ((True, False), False)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
+from unittest import mock
+
+import pytest
 
 from fanout.control.messages import Adopt, Closed
 from fanout.options import Options
@@ -15,6 +19,7 @@ from fanout.zmtp import SubscriberSession
 from tests.helpers.around import Around
 from tests.helpers.boxes import Kernel
 from tests.helpers.log import SMALL
+from tests.helpers.patient import PatientSet
 
 
 def adopt(descriptors: list[int]) -> Closed:
@@ -45,6 +50,30 @@ def test_a_connection_that_broke_on_the_way_is_given_back() -> None:
 
     assert (closed.evicted, closed.cause) == (False, Reason.GONE_EARLY.number)
     assert closed.reason.endswith("Transport endpoint is not connected")
+
+
+@pytest.mark.parametrize("number", [errno.ENOMEM, errno.ENOSPC])
+@pytest.mark.parametrize("name", ["to be written to", "to be read"])
+def test_a_connection_that_the_system_does_not_let_it_watch_is_given_back(
+    name: str, number: int
+) -> None:
+    around = Around(SMALL)
+    sets = {"to be written to": PatientSet(), "to be read": PatientSet()}
+    with mock.patch.object(around, "poll_set", side_effect=sets.values()):
+        worker = Worker(Options(), around)
+    ours, far = socket.socketpair()
+    around.sockets[ours.fileno()] = ours
+    with far, mock.patch.object(sets[name], "register", side_effect=OSError(number, "none")):
+        worker.desk.adopt(Adopt(7, 3, "zmtp", 5), [ours.fileno()])
+
+    (closed,) = around.channel.sent
+    assert isinstance(closed, Closed)
+    assert (closed.subscriber, worker.desk.peers, ours.fileno()) == (7, {}, -1)
+    assert (closed.evicted, closed.cause) == (True, Reason.NO_RESOURCES.number)
+    assert closed.reason.startswith("it cannot be watched: ")
+    assert ("max_user_watches" in closed.reason) == (number == errno.ENOSPC)
+    assert not worker.pump.needs_log
+    around.close()
 
 
 def greeted(said: bytes, handed: int = 0) -> list[bytes]:

@@ -15,6 +15,7 @@ from fanout.options import Options
 from fanout.reasons import Reason
 from fanout.workers.connections.desk import Desk
 from fanout.workers.connections.ending import Ending
+from fanout.workers.connections.watched import SocketSets
 from fanout.workers.policy.block import Block
 from fanout.workers.stream.pump import Pump
 from fanout.workers.stream.turn_part import without_clock
@@ -40,8 +41,9 @@ class EndingDesk:
         self.channel = self.around.channel
         pump = Pump(self.around.log)
         tail: Tail[Peer] = Tail(self.around, pump, lambda: None)
-        self.write_set = select.epoll()
-        self.desk = Desk(self.around, Options(), Block(), pump, tail, self.write_set)
+        self.sets = select.epoll(), select.epoll()
+        watched = SocketSets(*self.sets)
+        self.desk = Desk(self.around, Options(), Block(), pump, tail, watched)
         self.ends: list[socket.socket] = []
         for number in range(peers):
             ours, far = socket.socketpair()
@@ -73,7 +75,8 @@ class EndingDesk:
             assert report.cause == Reason.PUBLISHER_CLOSED.number
         for far in self.ends:
             far.close()
-        self.write_set.close()
+        for one in self.sets:
+            one.close()
         self.around.close()
 
 

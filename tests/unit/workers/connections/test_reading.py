@@ -21,6 +21,7 @@ from fanout.workers.connections.desk import Desk as Connections
 from fanout.workers.connections.reading import ReadSide
 from fanout.workers.connections.self_service import SelfService
 from fanout.workers.connections.stopwatch import Stopwatch
+from fanout.workers.connections.watched import SocketSets
 from fanout.workers.policy.block import Block
 from fanout.workers.stream.pump import Pump
 from fanout.workers.stream.turn_part import without_clock
@@ -103,11 +104,12 @@ class Desk:
         self.around.channel = self.channel = NotedOutbox(self.calls)
         pump = NotedPump(self.around.log, self.calls)
         self.tail: Tail[Peer] = Tail(self.around, pump, lambda: None)
-        self.write_set = select.epoll()
-        self.desk = Connections(self.around, Options(), Block(), pump, self.tail, self.write_set)
+        self.write_set, read_set = select.epoll(), select.epoll()
+        watched = SocketSets(self.write_set, read_set)
+        self.desk = Connections(self.around, Options(), Block(), pump, self.tail, watched)
         self.side = ReadSide(
             *(self.desk, Deadlines(self.desk, Options(), without_clock()), pump, self.tail),
-            *(self.around.channel, select.epoll(), Stopwatch(self.clock, self.clock), 0),
+            *(self.around.channel, read_set, Stopwatch(self.clock, self.clock), 0),
             SelfService(self.channel, allowed=True, may_block=False),
         )
         self.desk.watchers = (self.side,)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fanout.workers.stream.member import Member
+    from fanout.workers.worker import Worker
     from tests.helpers.taking_over import Subscriber
 
 LAYOUT = Layout(64 * PAGE, 1024, 16)
@@ -496,3 +497,40 @@ def test_a_worker_that_has_no_memory_for_one_says_so_and_may_be_asked_again(
     two.publish(b"A", b"after")
     two.settle(second)
     assert two.outcomes[-1].ok
+
+
+def figures_of(worker: Worker) -> dict[str, int]:
+    """What it has counted of all that it has ever served."""
+    totals = worker.pump.totals
+    return {name: getattr(totals, name) for name in totals.__slots__}
+
+
+@pytest.mark.parametrize("number", [errno.ENOMEM, errno.ENOSPC])
+@pytest.mark.parametrize("name", ["to be written to", "to be read"])
+def test_one_that_the_system_does_not_let_a_worker_watch_is_left_to_others(
+    two: TakingOver, name: str, number: int
+) -> None:
+    first, heir = two.workers
+    one = two.connect([b"A"], first)
+    two.publish(b"A", b"before")
+    two.settle(first)
+    two.publish(b"A", b"meanwhile")
+    orphans = two.kill(first)
+    before = figures_of(heir)
+    watches = heir._write_set if name == "to be written to" else heir.reads.set
+
+    with mock.patch.object(watches, "register", side_effect=OSError(number, "none")):
+        two.hand_over(orphans, heir)
+        two.turn(heir)
+    (answer,) = two.outcomes
+    assert (answer.subscriber, answer.ok) == (one.number, False)
+    assert (answer.again, answer.short) == (True, True)
+    assert ("max_user_watches" in answer.reason) == (number == errno.ENOSPC)
+    assert (figures_of(heir), heir.desk.peers) == (before, {}), "nothing has changed here"
+
+    two.hand_over(orphans, heir)
+    two.publish(b"A", b"after")
+    two.settle(heir)
+    assert two.outcomes[-1].ok
+    payloads = [payload for _topic, payload in messages_in(bytes(one.received))]
+    assert payloads == [b"before", b"meanwhile", b"after"]
