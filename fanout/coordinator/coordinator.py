@@ -293,7 +293,7 @@ class Coordinator:
         if self._ends_at is not None and (now >= self._ends_at or not self._pool.goes_on):
             self._have_workers_end(max(0.0, self._ends_at - now), now)
         if supervision.is_time_to_look(now):
-            self.reception.look(now)
+            self._carry_out(self.reception.look(now))
             self._tell(self._looks.look(now))
             self._carry_out([*supervision.look(now, self._pool.sights()), *due(self.state, now)])
         self._carry_out(supervision.due(now))

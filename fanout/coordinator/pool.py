@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fanout.basics.exits import describe_exit
-from fanout.basics.system_calls import explain
+from fanout.basics.system_calls import explain_unwatched
 from fanout.control.channel import ChannelFull
 from fanout.control.messages import Adopt, ControlError, Evict
 from fanout.control.takeover import Released, Resumed
@@ -133,7 +133,7 @@ class Pool:
         except Exception as error:
             if link.process is not None:  # it runs, and nobody would notice its end
                 self._abandon(link)
-            why = explain(error) if isinstance(error, OSError) else error
+            why = explain_unwatched(error) if isinstance(error, OSError) else error
             return self._ended(link, f"could not be started: {why}")
         return self._state.supervision.started(worker)
 

@@ -12,7 +12,6 @@ import fcntl
 import itertools
 import math
 import os
-import selectors
 import socket
 from bisect import insort
 from collections import deque
@@ -26,6 +25,7 @@ from fanout.coordinator.actions import HandOver, Tell
 from fanout.coordinator.addresses import AddressRefusal
 from fanout.coordinator.asked import EndpointTerms
 from fanout.coordinator.crowding import queue_full
+from fanout.coordinator.listening import Listening
 from fanout.coordinator.moment import Moment, allowed_descriptors
 from fanout.errors import ConfigError
 from fanout.events import Event, EventKind
@@ -38,6 +38,7 @@ from fanout.transport.listener import Listener, peer_name
 from fanout.transport.opening import open_listener
 
 if TYPE_CHECKING:
+    import selectors
     from collections.abc import Callable, Sequence
 
     from fanout.coordinator.actions import Action
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
 OTHER_DESCRIPTORS = 256  # beside one for each subscriber: ours, and what the user has open
 HELD_MAX = 1_024  # connections that are held before their end; the oldest make room for others
 REFUSED_HELD = 1.0  # seconds that who is refused for its address is held: libzmq is back in 0.1 s
-PAUSE = 0.5  # seconds without accepting after the system ran out of something
 _MORE_FILES = " (raise the limit of open files: ulimit -n, LimitNOFILE=)"
 _OF_ADDRESS = {Reason.ADDRESS_FULL, Reason.ADDRESS_HALF_OPEN, Reason.ADDRESS_RATE}
 
@@ -59,8 +59,8 @@ _OF_ADDRESS = {Reason.ADDRESS_FULL, Reason.ADDRESS_HALF_OPEN, Reason.ADDRESS_RAT
 class Reception:
     """Accepts for the coordinator; on its thread, but for `bind()` and `endpoints`.
 
-    Its mutable state: the listeners by endpoint, until when accepting is paused, and those who are
-    held before the end of their connection, with its time.
+    Its mutable state: the listeners by endpoint, and those who are held before the end of their
+    connection, with its time.
 
     Args:
         state: who is admitted is entered there, with our duplicate of the socket.
@@ -83,13 +83,12 @@ class Reception:
     ) -> None:
         self._state = state
         self._calls = calls
-        self._selector = selector
         self._now = now
         self._loads = loads
         self._options = options
         self._queues = KernelQueues(options.kernel_queue_bytes, memory_for_tcp())
         self._listeners: dict[str, Listener] = {}
-        self._paused_until: float | None = None
+        self._listening = Listening(self._listeners, selector, state.ledger, now)
         self._held: deque[tuple[float, int]] = deque()
         self._asking: dict[Listener, Security] = {}  # those on whose connections somebody judges
         self._numbers = itertools.count(1)  # of endpoints with keys
@@ -177,8 +176,7 @@ class Reception:
 
     def _add(self, listener: Listener) -> str:
         self._listeners[listener.endpoint] = listener
-        if self._paused_until is None:
-            self._watch(listener)
+        self._listening.begin(listener, self._accept_some)
         return listener.endpoint
 
     def unbind(self, endpoint: str) -> None:
@@ -193,7 +191,7 @@ class Reception:
             raise ConfigError(f"{endpoint!r} is not bound; bound are: {bound}")
         self._forget(listener)
         try:
-            self._unwatch(listener)
+            self._listening.end(listener)
         finally:
             listener.close()
 
@@ -228,13 +226,10 @@ class Reception:
         while self._held and self._held[0][0] <= now:
             shut(self._held.popleft()[1])
 
-    def look(self, now: float) -> None:
+    def look(self, now: float) -> list[Action]:
         """End what was held for long enough, and accept again if the pause is over."""
         self._shut_held(now)
-        if self._paused_until is not None and now >= self._paused_until:
-            self._paused_until = None
-            for listener in self._listeners.values():
-                self._watch(listener)
+        return self._listening.look(now, self._accept_some)
 
     def _accept_some(self, listener: Listener) -> list[Action]:
         with standard_taken():
@@ -246,7 +241,7 @@ class Reception:
         try:
             for connection, address in waiting_at(listener.socket):
                 actions += self._welcome(connection, address, listener, moment)
-                if self._paused_until is not None:
+                if self._listening.is_paused:
                     break  # the rest waits in the listen queue
         except ExhaustedError as error:
             actions += self._exhausted(error)
@@ -315,22 +310,8 @@ class Reception:
         if self._held:
             self._shut_held()
             return []
-        self._paused_until = self._now() + PAUSE
-        self._state.ledger.accept_pauses += 1
-        for listener in self._listeners.values():
-            self._unwatch(listener)
         hint = _MORE_FILES if error.errno == errno.EMFILE else ""
-        text = f"{error.strerror}{hint}; again in {PAUSE} s"
-        return [Tell(Event(EventKind.ACCEPT_PAUSED, text, cause=Reason.NO_RESOURCES))]
-
-    def _watch(self, listener: Listener) -> None:
-        self._selector.register(
-            listener.socket, selectors.EVENT_READ, lambda: self._accept_some(listener)
-        )
-
-    def _unwatch(self, listener: Listener) -> None:
-        with suppress(KeyError):  # accepting is paused: it is not watched
-            self._selector.unregister(listener.socket)
+        return self._listening.pause(f"{error.strerror}{hint}")
 
 
 def shut(descriptor: int) -> None:

@@ -16,6 +16,7 @@ from fanout.coordinator import (
     changes,
     handing_on,
     interest,
+    listening,
     lost,
     moving,
     pool,
@@ -79,7 +80,7 @@ LIMITS: dict[str, tuple[str, ...]] = {  # how the row begins, and what stands in
         f"{times(addresses.FORGIVEN_AFTER)} on",
     ),
     "addresses without a connection": (f"{addresses.REMEMBERED_MAX:,}",),
-    "pause after the system": (times(reception.PAUSE),),
+    "pause after the system": (times(listening.PAUSE),),
     "subscribers read in one turn": (
         f"{readable.READS_PER_TURN}, each at most {size(budgets.READ_BYTES_MAX)}",
         f"and {times(budgets.TURN_NS / NS)} in all",

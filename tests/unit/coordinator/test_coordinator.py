@@ -11,6 +11,7 @@ import pytest
 
 from fanout.coordinator import reception as receptions
 from fanout.coordinator.calls import Calls
+from fanout.coordinator.listening import PAUSE
 from fanout.events import EventKind
 from fanout.publisher import Publisher
 from fanout.reasons import Reason
@@ -59,7 +60,7 @@ def test_who_is_refused_for_want_of_descriptors_is_named() -> None:
         assert (bench.state.roster.connections, bench.state.roster.half_open) == ({}, 0)
         bench.turn()
         assert bench.state.ledger.accepted == 1, "it accepts before its pause is over"
-        bench.pass_time(receptions.PAUSE)
+        bench.pass_time(PAUSE)
         bench.turn()
         assert bench.state.ledger.accepted == 2
 

@@ -735,8 +735,8 @@ wrong(
 
 
 @mistake(Reception, "look", coordinators.test_who_is_refused_for_want_of_descriptors_is_named)
-def accepting_is_never_resumed(_original: Any, _self: Reception, _now: float) -> None:
-    return
+def accepting_is_never_resumed(_original: Any, _self: Reception, _now: float) -> list[Any]:
+    return []
 
 
 @pytest.mark.unmeasured

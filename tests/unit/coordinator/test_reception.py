@@ -10,6 +10,7 @@ from unittest import mock
 from fanout.basics.records import changed
 from fanout.coordinator import reception as receptions
 from fanout.coordinator.addresses import HOLD_FIRST, REFUSAL_HOLD
+from fanout.coordinator.listening import PAUSE
 from fanout.events import EventKind
 from fanout.reasons import Reason
 from tests.unit.coordinator.bench import Bench, closed
@@ -162,7 +163,7 @@ def test_no_descriptor_of_ours_is_in_the_reserve(monkeypatch: pytest.MonkeyPatch
         for _ in range(30):
             bench.turn()
             bench.worker.hear()
-            bench.pass_time(receptions.PAUSE)
+            bench.pass_time(PAUSE)
 
         duplicates = bench.state.duplicates.values()
         assert duplicates

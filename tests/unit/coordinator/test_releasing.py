@@ -41,7 +41,7 @@ STEPS: dict[str, Callable[[Bench], tuple[Any, str]]] = {
     "calls end": lambda bench: (bench.coordinator._calls, "end"),
     "calls that wait": lambda bench: (bench.coordinator._calls, "take"),
     "a listener": lambda bench: (first_listener(bench), "close"),
-    "watching a listener": lambda bench: (bench.coordinator.reception, "_unwatch"),
+    "watching a listener": lambda bench: (bench.coordinator.reception._listening, "end"),
     "killing a process": lambda bench: (bench.processes[0], "kill"),
     "waiting for a process": lambda bench: (bench.processes[0], "join"),
     "releasing a process": lambda bench: (bench.processes[0], "close"),

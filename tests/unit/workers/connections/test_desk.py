@@ -20,6 +20,7 @@ from tests.helpers.around import Around
 from tests.helpers.boxes import Kernel
 from tests.helpers.log import SMALL
 from tests.helpers.patient import PatientSet
+from tests.helpers.refusing import refusing
 
 
 def adopt(descriptors: list[int]) -> Closed:
@@ -63,7 +64,7 @@ def test_a_connection_that_the_system_does_not_let_it_watch_is_given_back(
         worker = Worker(Options(), around)
     ours, far = socket.socketpair()
     around.sockets[ours.fileno()] = ours
-    with far, mock.patch.object(sets[name], "register", side_effect=OSError(number, "none")):
+    with far, mock.patch.object(sets[name], "register", side_effect=refusing(number)):
         worker.desk.adopt(Adopt(7, 3, "zmtp", 5), [ours.fileno()])
 
     (closed,) = around.channel.sent

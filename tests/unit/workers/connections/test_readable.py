@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -14,6 +15,7 @@ from fanout.workers.worker import Worker
 from tests.helpers.around import Around
 from tests.helpers.log import SMALL
 from tests.helpers.patient import PatientSet
+from tests.helpers.refusing import refusing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +64,7 @@ def test_one_that_was_spared_is_read_again_though_the_system_watches_nothing_mor
     spared.far.send(b"said meanwhile")
     assert not spared.readable.poll()
     assert not spared.readable.polled
-    with mock.patch.object(spared.sets[1], "register", side_effect=OSError(28, "none")):
+    with mock.patch.object(spared.sets[1], "register", side_effect=refusing(errno.ENOSPC)):
         spared.readable.read_spared(1_000)
     spared.readable.poll()
 

@@ -22,6 +22,7 @@ from fanout.workers.stream import restoring
 from fanout.workers.tuning import Tuning
 from fanout.zmtp import commands, frame_header
 from tests.helpers.chance import Publishing
+from tests.helpers.refusing import refusing
 from tests.helpers.taking_over import Killed, TakingOver, messages_in
 
 if TYPE_CHECKING:
@@ -519,7 +520,7 @@ def test_one_that_the_system_does_not_let_a_worker_watch_is_left_to_others(
     before = figures_of(heir)
     watches = heir._write_set if name == "to be written to" else heir.reads.set
 
-    with mock.patch.object(watches, "register", side_effect=OSError(number, "none")):
+    with mock.patch.object(watches, "register", side_effect=refusing(number)):
         two.hand_over(orphans, heir)
         two.turn(heir)
     (answer,) = two.outcomes
