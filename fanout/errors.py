@@ -7,7 +7,7 @@
     │   └── ForkedError                 yours: used in a process forked from its owner
     ├── NotMovedError                   nobody's: a subscriber cannot go to another worker now
     ├── NestedSendError                 yours: a send from inside a send (signal handler, finalizer)
-    ├── Again (TimeoutError)            nobody's: ``slow_policy="block"`` and no space in time
+    ├── Again (TimeoutError)            nobody's: ``slow_policy="block"`` and held up for too long
     ├── PoisonedError                   an interrupted send could not be rolled back: ``recover()``
     ├── BindError (OSError)             the outside: address in use, not ours, not permitted
     ├── StartupError                    the outside: no memory, no worker, wrong platform
@@ -83,14 +83,15 @@ class NestedSendError(FanoutError):
 
 
 class Again(FanoutError, TimeoutError):
-    """No space in the log within the timeout; nothing was sent.
+    """No space in the log within the timeout, or held up for so long; nothing was sent.
 
-    A subscriber with the policy ``block`` does not keep up; if there is none, a worker has not had
-    its turn yet, or was lost and is being replaced.
+    A subscriber with the policy ``block`` does not keep up, or is over a limit of that; if there is
+    none, a worker has not had its turn yet, or was lost and is being replaced.
 
     Attributes:
-        subscriber: id of the one that is furthest behind of those who may block, as its worker has
-            written down a fifth of a second ago at most; None = nobody is known to be.
+        subscriber: id of the one that is over a limit of its own; else of the one that is furthest
+            behind of those who may block, as its worker has written down a fifth of a second ago at
+            most; None = nobody is known to be.
     """
 
     subscriber: int | None = None

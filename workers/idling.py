@@ -44,7 +44,7 @@ class Idling:
         self.fence = fence.make_fence()
         self._nap_ends = 0  # monotonic ns
         self._round_began = 0  # monotonic ns
-        self._holds = False  # the publisher up
+        self._holds = 0  # the publisher up, for this subscriber
         # Begin at the clock: no number of the slot's former worker comes again.
         self._sleeps = self._now()
 
@@ -55,17 +55,18 @@ class Idling:
         else:
             self._slot.wake()
 
-    def hold(self, *, holds: bool) -> None:
-        """Have the publisher wait, or go on; while it is to wait, in each turn.
+    def hold(self, subscriber: int) -> None:
+        """Have the publisher wait for this one, or for nobody (0); while it is to, in each turn.
 
         Who commits next rings, and sees it. It might be lost once, if another thread looks for room
         just then, but not in the next turn.
         """
-        if not (holds or self._holds):  # as mostly
+        if not (subscriber or self._holds):  # as mostly
             return
-        self._holds = holds
+        if subscriber != self._holds:
+            self._slot.holding = self._holds = subscriber
         self.wake()
-        if not holds:
+        if not subscriber:
             self._around.ring_publisher()
 
     def is_napping(self, now: int) -> bool:

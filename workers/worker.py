@@ -279,7 +279,7 @@ class Worker:
             more = pump.enforce(now)
             if pump.jumped:
                 self.desk.records.note_jumps()
-        self.idling.hold(holds=pump.is_held(now))
+        self.idling.hold(pump.held_by(now))
         if pump.effects:
             part.begin(each_ns)
         while pump.effects:

@@ -10,12 +10,12 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from fanout.errors import ClosedError
-from fanout.observe.blockers import BLOCK, in_the_way
+from fanout.observe.blockers import BLOCK, holder, in_the_way
 from fanout.statistics import Undelivered
 from fanout.terms.arguments import as_timeout, check_count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from fanout.observe.blockers import Blocker
     from fanout.observe.reader import Reader
@@ -163,13 +163,25 @@ class Questions:
         """For whom sends wait, as far as is known, or was a moment ago; asks nobody.
 
         Who has left meanwhile, or has another policy by now, is not named: then it is looked anew.
+        So it is if somebody else is over a limit by now, or nobody any more.
         """
         now = time.monotonic()
         with suppress(ClosedError):  # it ends just now
-            if now >= self._looked + BLOCKERS_EACH or not self._still_blocks():
+            holding = self._reader.holding()
+            is_known = now < self._looked + BLOCKERS_EACH and self._still_blocks()
+            if not (is_known and self._is_over(holding)):
                 self._looked, self._blocking = now, None
-                self._blocking = in_the_way(self._reader.survey())
+                survey = self._reader.survey()
+                self._blocking = holder(survey, holding) if holding else None
+                self._blocking = self._blocking or in_the_way(survey)
         return None if self._blocking is None else self._blocking.who
+
+    def _is_over(self, holding: Collection[int]) -> bool:
+        """Whether who is known to be in the way is that for what is in the way now."""
+        known = self._blocking
+        if known is None or not known.who.over:
+            return not holding
+        return known.who.id in holding
 
     def _still_blocks(self) -> bool:
         known = self._blocking

@@ -1,4 +1,4 @@
-"""Who holds the publisher up: of those who may, the one that is furthest behind."""
+"""Who holds the publisher up: who is over a limit of its own, or else is furthest behind."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from fanout.statistics import InTheWay
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from fanout.observe.survey import Survey
     from fanout.terms.slow_policy import Action
 
@@ -18,6 +20,16 @@ class Blocker(NamedTuple):
 
     who: InTheWay
     slot: int
+
+
+def holder(survey: Survey, holding: Collection[int]) -> Blocker | None:
+    """One of these, which are over a limit of theirs, as their workers say; or nobody any more."""
+    places = [place for place, one in enumerate(survey.ids) if one in holding]
+    for place, who in zip(places, survey.identities_at(places), strict=True):
+        if who is not None and who.subscriber == survey.ids[place] and who.policy == BLOCK:
+            found = InTheWay(who.subscriber, who.peer, who.name, str(who.slow_policy))
+            return Blocker(found, survey.slots[place])
+    return None
 
 
 def in_the_way(survey: Survey) -> Blocker | None:

@@ -166,7 +166,13 @@ class Reader:
         has_queued = any(row.checkpoint.queued for row in rows)
         notes = self._clock.notes() if has_queued else []
         now = time.monotonic_ns()
-        return tuple(row.statistics(position, now, notes) for row in rows if not row.half_open)
+        holding = self.holding()
+        there = [row for row in rows if not row.half_open]
+        return tuple(row.statistics(position, now, notes, holding) for row in there)
+
+    def holding(self) -> tuple[int, ...]:
+        """Subscribers for which the publisher waits, over a limit of theirs; one of a worker."""
+        return self._valid(tuple(one.holding for one in self._worker_slots() if one.holding))
 
     def action_of(self, slot: int, subscriber: int) -> str:
         """What happens to this one when it is behind; empty if it has left this slot."""
@@ -264,6 +270,7 @@ class Reader:
             value_topics=self._header.value_topics,
             value_bytes=self._header.values_to - self._header.values_from,
             values_evicted=self._header.values_evicted,
+            held_by=self.holding(),
             compiled=bool(self._header.compiled),
             workers=tuple(row.statistics() for row in workers if not row.is_retired),
         )

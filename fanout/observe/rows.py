@@ -11,7 +11,7 @@ from fanout.shm.worker_slot import NO_TAIL, WorkerSlot, WorkerState
 from fanout.statistics import ClosedSubscriber, SubscriberStatistics, WorkerStatistics
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from fanout.shm.cards import Identity
     from fanout.shm.clock import Note
@@ -42,7 +42,11 @@ class SubscriberRow(NamedTuple):
         return not self.identity.version
 
     def statistics(
-        self, position: int, now: int, notes: Sequence[Note] = ()
+        self,
+        position: int,
+        now: int,
+        notes: Sequence[Note] = (),
+        holding: Collection[int] = (),
     ) -> SubscriberStatistics:
         """The same as users know it.
 
@@ -50,6 +54,7 @@ class SubscriberRow(NamedTuple):
             position: bytes committed to the log.
             now: monotonic ns.
             notes: when the log was how long, if anything is queued.
+            holding: for whom the publisher waits.
         """
         who, it = self
         since = it.blocked_since
@@ -87,6 +92,7 @@ class SubscriberRow(NamedTuple):
             chosen_by=who.chosen_by,
             name=who.name,
             user=who.user,
+            holds=who.subscriber in holding,
         )
 
 

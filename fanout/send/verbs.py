@@ -197,10 +197,13 @@ def no_room(timeout: float | None, who: InTheWay | None) -> Again:
     Args:
         who: is in the way, as far as is known.
     """
+    why = f"no room in the log within {timeout} s"
     what = f"{who} does not keep up, and has the policy 'block'"
     if who is None:
         what = "a subscriber that may block, or a worker, does not keep up (see subscribers())"
         what += ", or a lost worker is being replaced"
-    error = Again(f"no room in the log within {timeout} s: {what}; nothing was sent")
+    elif who.over:
+        why, what = f"held up for {timeout} s", f"{who} is over a limit of its policy ({who.over})"
+    error = Again(f"{why}: {what}; nothing was sent")
     error.subscriber = None if who is None else who.id
     return error

@@ -91,7 +91,7 @@ H_COMPILED = 189  # 1: what is usual is appended by compiled code; 187 and 188: 
 H_FLOOR = 192  # sequence: nothing from there on is overwritten before the writer looks at the tails
 # Lines 25 and 26 are of last values, see `value_layout`; 27 to 63 free: events by kind (metrics).
 
-# Worker slot: 64 words. The first half, and W_PAST, is the worker's, the rest the coordinator's.
+# Worker slot: 64 words. The first half, and the last two, are the worker's, others are not.
 WORKER_SLOT_BYTES = 512
 W_TAIL = 0  # sequence: the oldest message it may still read, or NO_TAIL
 W_FLUSHED = 1  # sequence: everything below is handed to the kernel, for every subscriber
@@ -132,6 +132,7 @@ WC_RESTARTS = 34  # how often it was replaced
 WC_STARTED = 35  # monotonic ns
 WC_AREA = 36  # which one its process writes to, from 1; 0 = none
 W_PAST = 40  # 1 = its process has promised somebody something of the past
+W_HOLDING = 41  # the subscriber for which the publisher is to wait; 0 = for nobody
 
 NO_TAIL = UNCOUNTED = (1 << 64) - 1  # holds nothing back; is not counted
 
@@ -235,8 +236,7 @@ E_LIMIT_BYTES = 50  # the first of the numbers of its policy, in the order of th
 E_MAX_RATE = 55
 E_USER = 56  # who it had proven to be: NAME_BYTES of UTF-8, then zeros
 
-# Areas: what a lost worker's records point to stays until others have gone on with its subscribers,
-# and the next process has another one meanwhile. They take no memory until they are written to.
+# Areas: a lost worker's stays until others have gone on. No memory is taken that is not written to.
 AREAS = 2 * WORKERS_MAX
 AREA_LOGS = 4  # times the log's size: twice what members may have rests of, see `Tuning.spill_logs`
 

@@ -83,6 +83,7 @@ class WorkerSlot(Record):
     unrecorded = Word(at.W_UNRECORDED, "times that nobody could go on with one of its subscribers")
     channel_full = Word(at.W_CHANNEL_FULL, "times that its reports were not read, and waited")
     channel_short = Word(at.W_CHANNEL_SHORT, "and that they waited for memory of the system")
+    holding = Word(at.W_HOLDING, "subscriber for which the publisher is to wait, 0 = for nobody")
     past = Word(at.W_PAST, "1 = what it has counted of the past is lost if its process is")
 
     # Written by the coordinator.
@@ -128,7 +129,7 @@ class WorkerSlot(Record):
         self.resume = at.NO_TAIL
         self.resuming = 0
         self.sending = 0
-        self.past = 0
+        self.past = self.holding = 0
         self.flushed = at.NO_TAIL
         self.wake()
         self.subscribers = 0

@@ -11,7 +11,6 @@ from fanout.statistics import (
     PublisherStatistics,
     SubscriberStatistics,
     Undelivered,
-    WorkerStatistics,
 )
 from fanout.terms.slow_policy import SlowPolicy
 
@@ -26,9 +25,9 @@ Message = tuple[bytes, ...]
 def statistics(**counters: int) -> PublisherStatistics:
     """Returns statistics that are zero but for `counters`."""
     names = [field.name for field in dataclasses.fields(PublisherStatistics)]
-    values = dict.fromkeys(names, 0) | counters
-    workers: tuple[WorkerStatistics, ...] = ()
-    return PublisherStatistics(**{**values, "workers": workers})  # type: ignore[arg-type]
+    values: dict[str, Any] = dict.fromkeys(names, 0) | counters
+    none: dict[str, Any] = {"workers": (), "held_by": ()}
+    return PublisherStatistics(**values | none)
 
 
 def subscriber(id: int = 1, peer: str = "10.0.0.1:7", lag_bytes: int = 0) -> SubscriberStatistics:

@@ -90,7 +90,10 @@ def test_it_is_waited_for_and_loses_nothing(publisher: Publisher) -> None:
         (one,) = publisher.subscribers()
         assert one.queued > LIMIT
         assert one.blocked_s > 0
-        with pytest.raises(Again, match=f"subscriber {one.id} ") as caught:
+        assert one.holds
+        assert publisher.statistics().held_by == (one.id,)
+        text = f"held up for 0 s: subscriber {one.id} .* over a limit .*limit_messages={LIMIT}"
+        with pytest.raises(Again, match=text) as caught:
             publisher.publish(b"nobody wants it", b"", timeout=0)
         assert caught.value.subscriber == one.id
         with pytest.raises(Again), publisher.batch(timeout=0.01) as batch:
@@ -104,7 +107,8 @@ def test_it_is_waited_for_and_loses_nothing(publisher: Publisher) -> None:
         waiting.join(DEADLINE_S)
         assert not waiting.is_alive()
         (one,) = publisher.subscribers()
-        assert (one.matched, one.dropped) == (published + 1, 0)
+        assert (one.matched, one.dropped, one.holds) == (published + 1, 0, False)
+        assert publisher.statistics().held_by == ()
 
 
 def test_who_is_behind_without_limits_and_who_wants_something_else_is_not_waited_for() -> None:
@@ -118,12 +122,20 @@ def test_who_is_behind_without_limits_and_who_wants_something_else_is_not_waited
                 publisher.publish(b"u", PAYLOAD, timeout=0)
 
 
+def goes_on(publisher: Publisher) -> threading.Thread:
+    """A call that waits; it ends when it may."""
+    waiting = threading.Thread(target=publisher.publish, args=(b"t", b""), daemon=True)
+    waiting.start()
+    return waiting
+
+
 @pytest.mark.parametrize("how", ["policy", "disconnect", "close", "worker"])
 def test_when_it_is_let_go_publish_goes_on(publisher: Publisher, how: str) -> None:
     with stalled(publisher) as peer:
         publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         publish_until_held(publisher)
         (one,) = publisher.subscribers()
+        waiting = goes_on(publisher)  # from before on
         if how == "policy":
             publisher.set_slow_policy(one.id, "drop_oldest")
         elif how == "disconnect":
@@ -136,8 +148,45 @@ def test_when_it_is_let_go_publish_goes_on(publisher: Publisher, how: str) -> No
             os.kill(worker.pid, signal.SIGKILL)
             wait_until(lambda: is_replaced(publisher, worker.pid), "another one")
             publish_until_held(publisher)
+            assert publisher.statistics().held_by == (one.id,)
             peer.close()
         publisher.publish(b"t", b"", timeout=DEADLINE_S)
+        waiting.join(DEADLINE_S)
+        assert not waiting.is_alive()
+        assert publisher.statistics().held_by == ()
+
+
+def test_who_is_moved_holds_it_up_from_there() -> None:
+    """Nor does the worker that it was moved away from go on holding it up."""
+    with start(workers=2) as publisher, stalled(publisher) as peer:
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        published = publish_until_held(publisher)
+        (one,) = publisher.subscribers()
+        for _ in range(2):
+            publisher.move(one.id, 1 - publisher.subscribers()[0].worker)
+            # Who has just come is judged at once, or when the next message is there.
+            published += publish_until_held(publisher)
+            assert publisher.statistics().held_by == (one.id,)
+        waiting = goes_on(publisher)
+        for _ in range(published + 1):
+            peer.read_message()
+        waiting.join(DEADLINE_S)
+        assert not waiting.is_alive()
+        assert publisher.statistics().held_by == ()
+
+
+def test_drain_waits_for_it_and_names_it(publisher: Publisher) -> None:
+    with stalled(publisher) as peer:
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        published = publish_until_held(publisher)
+        (one,) = publisher.subscribers()
+        (left,) = publisher.drain(0.05)
+        assert (left.subscriber, left.messages, left.exact) == (one.id, one.queued, True)
+        reading = threading.Thread(target=read_numbers, args=(peer, published), daemon=True)
+        reading.start()
+        assert publisher.drain(DEADLINE_S) == ()
+        reading.join(DEADLINE_S)
+        publisher.publish(b"t", b"0.", timeout=DEADLINE_S)
 
 
 def test_who_takes_nothing_is_evicted_and_publish_goes_on() -> None:

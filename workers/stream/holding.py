@@ -39,14 +39,14 @@ class Holding:
         """It is gone."""
         self._members.pop(member, None)
 
-    def is_held(self, lags: Lags, front: int, now: int) -> bool:
-        """Whether the publisher is to wait for somebody."""
+    def held_by(self, lags: Lags, front: int, now: int) -> int:
+        """For whom the publisher is to wait: one of them; 0 = for nobody."""
         while self._members:
             member = next(iter(self._members))
             if self.is_held_by(member, lags, front, now):
-                return True
+                return member.id
             del self._members[member]
-        return False
+        return 0
 
     def is_held_by(self, member: Member, lags: Lags, front: int, now: int) -> bool:
         """Whether it is still to wait for one of them."""

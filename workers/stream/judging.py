@@ -184,9 +184,9 @@ class Judging(Resting):
             return self.holding.is_held_by(member, self.lags, self.front, now)
         return self.lags.exceeds(member, member.policy.patience, self.front, now)
 
-    def is_held(self, now: int) -> bool:
-        """Whether the publisher is to wait for somebody who is over a limit; after each turn."""
-        return self.holding.is_held(self.lags, self.front, now)
+    def held_by(self, now: int) -> int:
+        """The member that is over a limit and the publisher is to wait for, 0 = none; each turn."""
+        return self.holding.held_by(self.lags, self.front, now)
 
     def behind(self, member: Member) -> int:
         """How far a blocked member is behind the front, in bytes of log."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from fanout.cli.top.figures import SubscriberFigures
     from fanout.observe.survey import Survey
+    from fanout.statistics import SubscriberStatistics
     from fanout.terms.slow_policy import SlowPolicy
 
 SortBy: TypeAlias = "Callable[[Survey], Sequence[Any]]"
@@ -111,6 +112,11 @@ def _blocked(survey: Survey) -> list[int]:
     return [NEWEST - since if since else 0 for since in survey.column("blocked_since")]
 
 
+def _full_for(it: SubscriberStatistics) -> str:
+    """How long its socket has been full; and whether the publisher waits for it."""
+    return time_or_nothing(it.blocked_s) + ", held" * it.holds
+
+
 COLUMNS = (
     Column("id", "Id", "I", lambda it: str(it.statistics.id), lambda s: s.ids, is_text=True),
     Column(
@@ -164,7 +170,8 @@ COLUMNS = (
         width_max=32,
     ),
     Column(
-        "blocked", "Full for", "F", lambda it: time_or_nothing(it.statistics.blocked_s), _blocked
+        *("blocked", "Full for", "F", lambda it: _full_for(it.statistics)),
+        _blocked,
     ),
 )
 

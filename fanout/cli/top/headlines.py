@@ -82,6 +82,9 @@ def warnings(it: PublisherFigures) -> list[str]:
         found.append(
             f"NO SIGN OF LIFE for {short_time(age)}: it hangs or is stopped, or was killed"
         )
+    if it.statistics.held_by:
+        who = ", ".join(map(str, it.statistics.held_by))
+        found.append(f"publish() WAITS for {who}: over a limit of the policy 'block'")
     return found
 
 

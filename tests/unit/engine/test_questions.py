@@ -20,7 +20,7 @@ from fanout.shm.cards import Card
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.segment import Segment
 from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
-from fanout.statistics import Undelivered
+from fanout.statistics import InTheWay, Undelivered
 from fanout.terms.slow_policy import SlowPolicy
 from tests.faults.subject import every_step, raiser
 from tests.helpers.fake_segment import FakeSegment
@@ -216,3 +216,27 @@ def test_who_is_interrupted_anywhere_leaves_what_was_lost_to_the_next(segment: S
 
     with untraced():
         every_step(at)
+
+
+def test_who_is_over_a_limit_is_named_before_who_is_furthest_behind() -> None:
+    fake, nobody = FakeSegment(), cast("Any", None)
+    limited = SlowPolicy("block", limit_messages=5)
+    for slot, policy in ((1, SlowPolicy("block")), (2, limited), (3, limited)):
+        fake.connect(slot, slot, slow_policy=policy)
+        fake.count(slot, matched=9, sent=slot, oldest=slot)
+    questions = Questions(fake.reader(), Interest(), nobody, lambda: None, lambda: None)
+    worker = fake.workers[1]
+    assert questions.in_the_way() == InTheWay(1, "10.0.0.1:1", "")
+
+    worker.holding = 3
+    who = questions.in_the_way()
+    assert who is not None
+    assert (who.id, who.over) == (3, "block limit_messages=5")
+    worker.holding = 2
+    assert named(questions) == 2, "at once"
+    assert fake.reader().totals().held_by == (2,)
+    assert [one.holds for one in fake.reader().subscribers()] == [False, True, False]
+    worker.holding = 9
+    assert named(questions) == 1, "that one has left"
+    worker.holding = 0
+    assert questions.in_the_way() == InTheWay(1, "10.0.0.1:1", "")

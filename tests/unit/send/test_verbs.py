@@ -134,6 +134,16 @@ def test_no_room_says_how_long_was_waited() -> None:
     assert error.subscriber is None
 
 
+def test_no_room_says_that_somebody_is_over_a_limit() -> None:
+    error = no_room(0.25, InTheWay(7, "10.0.0.5:4711", "desk7", "block limit_messages=5"))
+
+    assert error.subscriber == 7
+    assert str(error) == (
+        "held up for 0.25 s: subscriber 7 (desk7, 10.0.0.5:4711) is over a limit of its policy "
+        "(block limit_messages=5); nothing was sent"
+    )
+
+
 def test_no_room_names_who_is_in_the_way() -> None:
     error = no_room(0.25, InTheWay(7, "10.0.0.5:4711", ""))
 

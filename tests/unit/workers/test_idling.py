@@ -148,16 +148,19 @@ def test_while_it_holds_the_publisher_up_whoever_commits_rings(idle: Idle) -> No
     slot, bell = idle.clock.slot, sleeper_byte(idle.log.segment, 0)
     idle.flood()
     numbers = []
-    for step in (partial(idle.idling.hold, holds=True), idle.idling.wake, idle.nap):
+    for step in (partial(idle.idling.hold, 7), idle.idling.wake, idle.nap):
         bell[0] = 0
         step()
-        assert (slot.words[W_SLEEPING] & HOLDS, bell[0]) == (HOLDS, 1)
+        assert (slot.words[W_SLEEPING] & HOLDS, bell[0], slot.holding) == (HOLDS, 1, 7)
         numbers.append(slot.words[W_SLEEPING])
     assert len({*numbers}) == 3, "a bell is rung once for each number"
     assert idle.clock.rings == 0
+    idle.idling.hold(8)
+    assert slot.holding == 8, "the next one"
 
-    idle.idling.hold(holds=False)
+    idle.idling.hold(0)
     idle.idling.wake()
     assert (slot.words[W_SLEEPING], bell[0], idle.clock.rings) == (0, 0, 1)
-    idle.idling.hold(holds=False)
+    assert slot.holding == 0
+    idle.idling.hold(0)
     assert idle.clock.rings == 1

@@ -8,7 +8,14 @@ import pytest
 
 from fanout.cli.top.arguments import EPILOG
 from fanout.cli.top.columns import BY_NAME, COLUMNS
-from fanout.cli.top.headlines import KEYS, detail_lines, headlines, help_lines, status_line
+from fanout.cli.top.headlines import (
+    KEYS,
+    detail_lines,
+    headlines,
+    help_lines,
+    status_line,
+    warnings,
+)
 from fanout.cli.top.view import View, press
 from tests.helpers.fake_publisher import statistics
 from tests.helpers.frames import NASTY, frame_of, frame_of_ends
@@ -121,3 +128,12 @@ def test_the_help_on_the_screen_says_what_the_help_of_the_command_does() -> None
         if of_it and key not in ("< >", "up down"):
             assert of_it[0].startswith(f"{key} {text}"), key
     assert f"/ f {dict(KEYS)['/ f']}; esc clears it" in said
+
+
+def test_for_whom_publish_waits_is_told_first() -> None:
+    held = statistics()
+    assert warnings(frame_of([]).publisher) == []
+    held = replace(held, held_by=(7, 9))
+
+    (told,) = warnings(frame_of([], statistics=held).publisher)
+    assert told == "publish() WAITS for 7, 9: over a limit of the policy 'block'"

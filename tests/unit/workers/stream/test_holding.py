@@ -44,16 +44,16 @@ def test_who_is_over_a_limit_is_waited_for_until_it_is_a_sixteenth_below(
     worker.obey(member, policy)
     _publish(worker, 32)
     _publish(worker, 100, b"B")  # that it does not want
-    assert not worker.pump.is_held(0)
+    assert not worker.pump.held_by(0)
     _publish(worker, 1)
-    assert worker.pump.is_held(0)
+    assert worker.pump.held_by(0)
     assert worker.pump.is_in_the_way(member, 0)
     for taken in range(3):  # 33 wait, until 30 do
-        assert worker.pump.is_held(0), taken
+        assert worker.pump.held_by(0), taken
         sink.room = len(MESSAGE)
         worker.serve(member)
     assert member.queued == 30
-    assert not worker.pump.is_held(0)
+    assert not worker.pump.held_by(0)
     assert not worker.pump.is_in_the_way(member, 0)
     assert (member.dropped, member.conflated) == (0, 0)
 
@@ -64,12 +64,12 @@ def test_whose_oldest_message_is_too_old_is_waited_for_as_well() -> None:
     worker.obey(member, SlowPolicy("block", limit_age=2))
     _publish(worker, 1)
     worker.enforce(2 * SECOND)
-    assert not worker.pump.is_held(2 * SECOND)
+    assert not worker.pump.held_by(2 * SECOND)
     worker.enforce(2 * SECOND + 1)
-    assert worker.pump.is_held(2 * SECOND + 1)
+    assert worker.pump.held_by(2 * SECOND + 1)
     sink.room = 1_000
     worker.serve(member)
-    assert not worker.pump.is_held(2 * SECOND + 1)
+    assert not worker.pump.held_by(2 * SECOND + 1)
 
 
 def _held(count: int = 1) -> tuple[Worker, list[tuple[Member, Sink]]]:
@@ -78,7 +78,7 @@ def _held(count: int = 1) -> tuple[Worker, list[tuple[Member, Sink]]]:
     for member, _sink in members:
         worker.obey(member, SlowPolicy("block", limit_messages=4))
     _publish(worker, 5)
-    assert worker.pump.is_held(0)
+    assert worker.pump.held_by(0)
     return worker, members
 
 
@@ -87,7 +87,7 @@ def test_with_another_policy_nobody_waits_for_it(policy: SlowPolicy) -> None:
     worker, [(member, _sink)] = _held()
     worker.obey(member, policy)
 
-    assert not worker.pump.is_held(0)
+    assert not worker.pump.held_by(0)
 
 
 def test_nobody_waits_for_who_is_gone_or_given_up() -> None:
@@ -95,21 +95,21 @@ def test_nobody_waits_for_who_is_gone_or_given_up() -> None:
     worker.pump.remove(second)
     assert second not in worker.pump.holding
     worker.pump.give_up(third, Reason.SEND_TIMEOUT, "")
-    assert worker.pump.is_held(0)
+    assert worker.pump.held_by(0)
     worker.pump.remove(first)
 
-    assert not worker.pump.is_held(0)
+    assert not worker.pump.held_by(0)
     assert third not in worker.pump.holding
 
 
 def test_of_several_all_are_waited_for() -> None:
     worker, members = _held(3)
     for member, sink in members:
-        assert worker.pump.is_held(0)
+        assert worker.pump.held_by(0) == member.id
         sink.room = 1 << 20
         worker.serve(member)
 
-    assert not worker.pump.is_held(0)
+    assert not worker.pump.held_by(0)
 
 
 def test_who_is_sent_what_it_has_missed_holds_nobody_up() -> None:
@@ -118,4 +118,4 @@ def test_who_is_sent_what_it_has_missed_holds_nobody_up() -> None:
     worker.pump.replay(member, 0, 5, member.cohort, 0)
     worker.enforce()
 
-    assert not worker.pump.is_held(0)
+    assert not worker.pump.held_by(0)
