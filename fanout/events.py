@@ -52,6 +52,7 @@ class EventKind(str, enum.Enum):
     MACHINE_SLEPT = "machine_slept"  # a laptop that was closed, a machine that was suspended
     STOOD_STILL = "stood_still"  # the publisher's process was stopped, or got no time to look
     EVENTS_LOST = "events_lost"  # who is told of them is too slow: here events are missing
+    ENDPOINT_OPEN = "endpoint_open"  # asks nobody, beside one of this feed that asks who comes
     CALLBACK_FAILED = "callback_failed"  # a check of security, or on_event: that to the logger only
 
     def __str__(self) -> str:

@@ -60,6 +60,7 @@ _LEVELS = {
     EventKind.WORKER_RETIRED: logging.INFO,
     EventKind.WORKER_LOST: logging.ERROR,
     EventKind.WORKER_GIVEN_UP: logging.ERROR,
+    EventKind.ENDPOINT_OPEN: logging.WARNING,
     EventKind.CALLBACK_FAILED: logging.ERROR,
 }
 

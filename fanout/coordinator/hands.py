@@ -66,6 +66,7 @@ class Hands:
         self._now = now
         self._on_broken = on_broken
         self._on_mended = on_mended
+        reception.tell = announcer.tell
 
     def tell(self, events: Iterable[Event]) -> None:
         """Tell all who listen."""

@@ -25,6 +25,7 @@ from fanout.coordinator.actions import HandOver, Tell
 from fanout.coordinator.addresses import AddressRefusal
 from fanout.coordinator.asked import EndpointTerms
 from fanout.coordinator.crowding import queue_full
+from fanout.coordinator.exposure import exposed_by
 from fanout.coordinator.listening import Listening
 from fanout.coordinator.moment import Moment, allowed_descriptors
 from fanout.errors import ConfigError
@@ -93,6 +94,7 @@ class Reception:
         self._asking: dict[Listener, Security] = {}  # those on whose connections somebody judges
         self._numbers = itertools.count(1)  # of endpoints with keys
         self.judges = Judges()
+        self.tell: Callable[[Event], object] = Tell  # nobody, until who can says so
 
     def post(self, function: Callable[[], object]) -> None:
         """Have this done on the coordinator's thread; any thread."""
@@ -149,7 +151,7 @@ class Reception:
         except BaseException:
             listener.close()
             raise
-        listener.protocol = asked.protocol
+        listener.protocol, listener.asks = asked.protocol, asked.asks
         self._calls.post(self._state.socket_files.noting(listener))
         secrets = asked.secrets
         if secrets:  # keys of its own: no other endpoint has this protocol
@@ -175,6 +177,9 @@ class Reception:
             raise
 
     def _add(self, listener: Listener) -> str:
+        event = exposed_by(listener, self._listeners.values())
+        if event is not None:
+            self.tell(event)
         self._listeners[listener.endpoint] = listener
         self._listening.begin(listener, self._accept_some)
         return listener.endpoint

@@ -34,6 +34,7 @@ class Listener:
         socket: the listening socket; ready to accept from the moment the listener exists.
         endpoint: what is bound, with the real port or path: "tcp://127.0.0.1:49213".
         protocol: what is spoken on its connections; workers choose their sessions by it.
+        asks: whether nobody is served by it of whom nothing is known.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Listener:
         self.socket = listening
         self.endpoint = endpoint
         self.protocol = protocol
+        self.asks = False
         self._owner_pid = os.getpid()
         self._file = file  # None for tcp and abstract names
         _open_listeners.add(self)

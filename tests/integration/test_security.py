@@ -305,6 +305,22 @@ class TestRefusals:
                 publisher.ingest("tcp://127.0.0.1:*")
             publisher.bind("tcp://127.0.0.1:*", security=plain)
 
+    @pytest.mark.parametrize("is_asking_first", [True, False])
+    def test_an_open_endpoint_beside_one_that_asks_is_told_of(
+        self, *, is_asking_first: bool
+    ) -> None:
+        happenings, bound = Happenings(), [("tcp://*:*", None), ("tcp://127.0.0.1:*", PASSWORDS)]
+        with Publisher(on_event=happenings, **SMALL) as publisher:
+            publisher.bind("tcp://127.0.0.1:*")  # who is on this machine may be trusted
+            for endpoint, check in reversed(bound) if is_asking_first else bound:
+                security = None if check is None else auth.Plain(check)
+                publisher.bind(endpoint, security=security)
+            event = happenings.wait_for(EventKind.ENDPOINT_OPEN)[0]
+            for endpoint in publisher.endpoints[1:]:
+                assert endpoint in event.reason
+            publisher.bind("tcp://127.0.0.1:*", security=auth.Plain(PASSWORDS))
+        assert len(happenings.of(EventKind.ENDPOINT_OPEN)) == 1
+
     def test_security_goes_with_an_endpoint(self) -> None:
         """Else one would think that it is for what is bound later."""
         with pytest.raises(ConfigError, match=r"say it to bind\(\)"):

@@ -44,6 +44,7 @@ TOLD_EVENTS = frozenset(
         EventKind.WORKER_LOST,
         EventKind.WORKER_GIVEN_UP,
         EventKind.EVENTS_LOST,
+        EventKind.ENDPOINT_OPEN,
     }
 )
 """Events worth a line. Subscribers that come and go are in the counters."""

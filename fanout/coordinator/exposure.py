@@ -1,0 +1,52 @@
+"""Whether the feed can be had without being asked beside an endpoint that asks who comes. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from fanout.events import Event, EventKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Bound(Protocol):
+    """What is looked at of a `Listener`."""
+
+    @property
+    def endpoint(self) -> str:
+        """What is bound, with the real port."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether nobody is served by it of whom nothing is known."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only processes of this machine can connect."""
+
+
+def exposed_by(new: Bound, before: Iterable[Bound]) -> Event | None:
+    """What is to be told when this one is bound beside those; None = nothing.
+
+    It may be meant so, for a network that is one's own: `require_security` forbids it.
+    """
+    others = list(before)
+    if new.asks:
+        if any(one.asks for one in others):
+            return None  # it was told with that one
+        open_one, asking = next((one for one in others if _is_open(one)), None), new
+    else:
+        open_one = new if _is_open(new) else None
+        asking = next((one for one in others if one.asks), new)
+    if open_one is None or not asking.asks:
+        return None
+    return Event(
+        EventKind.ENDPOINT_OPEN,
+        f"{open_one.endpoint} asks nobody who he is, and other machines may reach it, though "
+        f"{asking.endpoint} of the same feed asks; require_security=True refuses that",
+    )
+
+
+def _is_open(one: Bound) -> bool:
+    return not (one.asks or one.is_local)
