@@ -88,6 +88,22 @@ _ALL = (
         needs=("cargo",),
         build=_CARGO,
         run=("{build}/target/release/subscriber",),
+        known=dict.fromkeys(
+            ("plain-wrong", "plain-null", "curve-denied", "curve-null"),
+            "it comes back, whatever refused it",
+        ),
+    ),
+    Engine(
+        name="rust-omq",
+        title="Rust omq-tokio 0.33.0",
+        source="rust-omq",
+        needs=("cargo",),
+        build=_CARGO,
+        run=("{build}/target/release/subscriber",),
+        known=dict.fromkeys(
+            ("plain-null", "curve-null"),
+            "it comes back ten times a second, for ever; after an ERROR it stops",
+        ),
     ),
     Engine(
         name="jeromq",

@@ -1,5 +1,8 @@
 // A subscriber with the crate rzmq; see the README beside this folder.
-use rzmq::{socket::options, Context, SocketType, ZmqError};
+use rzmq::{
+    socket::{options, MonitorReceiver, SocketEvent},
+    Context, SocketType, ZmqError,
+};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 fn describe(frame: &[u8]) -> String {
@@ -34,14 +37,32 @@ async fn secure(subscriber: &rzmq::Socket, word: &str) -> Result<(), ZmqError> {
     }
 }
 
+async fn watch(monitor: MonitorReceiver) {
+    while let Ok(event) = monitor.recv().await {
+        let name = match event {
+            SocketEvent::Connected { .. } => "connected",
+            SocketEvent::HandshakeSucceeded { .. } => "handshake_succeeded",
+            SocketEvent::HandshakeFailed { .. } => "handshake_failed",
+            SocketEvent::ConnectFailed { .. } => "connect_failed",
+            SocketEvent::Disconnected { .. } => "disconnected",
+            _ => continue,
+        };
+        println!("event {name}");
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<(), ZmqError> {
     let endpoint = std::env::args().nth(1).expect("an endpoint");
     let context = Context::new()?;
     let subscriber = context.socket(SocketType::Sub)?;
-    for word in std::env::args().skip(2) {
-        secure(&subscriber, &word).await?;
+    let words: Vec<String> = std::env::args().skip(2).collect();
+    // It has PING and PONG past its boxes, in clear, which ends a connection of CURVE: has none then.
+    let boxed = words.iter().any(|word| word.starts_with("curve_"));
+    for word in words.iter().filter(|word| !(boxed && word.starts_with("heartbeats="))) {
+        secure(&subscriber, word).await?;
     }
+    tokio::spawn(watch(subscriber.monitor(64).await?));
     subscriber.connect(&endpoint).await?;
     println!("ready");
     let mut commands = BufReader::new(tokio::io::stdin()).lines();
