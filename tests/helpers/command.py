@@ -2,20 +2,70 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from tests.helpers.loaded import Loaded
 from tests.helpers.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
 ROOT = Path(__file__).parents[2]
+# What `fanout serve` and `fanout sub` load, which takes longer than most of what they then do.
+LOADED = (
+    *("fanout.cli.main", "fanout.cli.serve.command", "fanout.cli.sub.command"),
+    *("fanout.publisher", "fanout.engine.engine", "json", "msgpack"),
+)
+PROGRAM = """\
+import sys
+from fanout.cli.main import main
+sys.argv[:] = {}
+sys.exit(main())
+"""
+
+
+class Commands:
+    """Starts commands: the first has one process load them, which all are forked from."""
+
+    def __init__(self) -> None:
+        self._loaded: Loaded | None = None
+
+    def start(self, arguments: list[str]) -> subprocess.Popen[Any]:
+        """Start one, with pipes, as a child of this process."""
+        if self._loaded is None:
+            self._loaded = Loaded(LOADED, (), dict(os.environ))
+        program = PROGRAM.format(["fanout", *arguments])
+        return self._loaded.start(
+            program, str(ROOT), dict(os.environ), stdin=subprocess.PIPE, text=False
+        )
+
+    def close(self) -> None:
+        """End that process."""
+        if self._loaded is not None:
+            self._loaded.__exit__(None, None, None)
+
+
+_commands: list[Commands] = []  # that of the block, if there is one
+
+
+@contextmanager
+def loaded_commands() -> Iterator[None]:
+    """A block in which commands have nothing to load; their workers start as those of users do."""
+    commands = Commands()
+    _commands.append(commands)
+    try:
+        yield
+    finally:
+        _commands.remove(commands)
+        commands.close()
 
 
 class Command:
@@ -29,13 +79,7 @@ class Command:
         self.error_lines: list[str] = []
         self._is_at_end = False  # of its standard error
         self._changed = threading.Condition()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "fanout", *arguments],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        self.process = _started([*arguments])
         self._thread = threading.Thread(target=self._read_errors, daemon=True)
         self._thread.start()
 
@@ -102,3 +146,15 @@ class Command:
         with self._changed:
             self._is_at_end = True
             self._changed.notify_all()
+
+
+def _started(arguments: list[str]) -> subprocess.Popen[Any]:
+    if _commands:
+        return _commands[-1].start(arguments)
+    return subprocess.Popen(
+        [sys.executable, "-m", "fanout", *arguments],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )

@@ -85,9 +85,18 @@ class Loaded:
             self._asked.close()
             self._process.wait()
 
-    def start(self, program: str, folder: str, environment: dict[str, str]) -> LoadedProgram:
-        """Start a program, whose output and errors are text that is read from pipes."""
-        return LoadedProgram(self, [*self._options, "-c", program], folder, environment)
+    def start(
+        self,
+        program: str,
+        folder: str,
+        environment: dict[str, str],
+        *,
+        stdin: int = subprocess.DEVNULL,
+        text: bool = True,
+    ) -> LoadedProgram:
+        """Start a program, whose output and errors are read from pipes."""
+        arguments = [*self._options, "-c", program]
+        return LoadedProgram(self, arguments, folder, environment, stdin=stdin, text=text)
 
     def fork(self, request: dict[str, Any], streams: Sequence[int]) -> int:
         """Have one forked; returns its number, or 0 if it is to be started as users have it."""
@@ -97,11 +106,18 @@ class Loaded:
         return int.from_bytes(self._asked.recv(8), "little", signed=True)
 
 
-class LoadedProgram(subprocess.Popen[str]):
+class LoadedProgram(subprocess.Popen[Any]):
     """One of these, as `subprocess` has them."""
 
     def __init__(
-        self, loaded: Loaded, arguments: list[str], folder: str, environment: dict[str, str]
+        self,
+        loaded: Loaded,
+        arguments: list[str],
+        folder: str,
+        environment: dict[str, str],
+        *,
+        stdin: int,
+        text: bool,
     ) -> None:
         self._loaded = loaded
         self._request = {
@@ -114,10 +130,10 @@ class LoadedProgram(subprocess.Popen[str]):
             [sys.executable, *arguments],
             cwd=folder,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            text=text,
         )
 
     def _execute_child(self, *of: Any) -> None:

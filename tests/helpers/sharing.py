@@ -23,6 +23,7 @@ BY_FILE = (
     ),
     "tests/integration/test_top.py",
     *("tests/interop/test_raw_peers.py", "tests/interop/test_subscribing.py"),
+    *("tests/interop/test_serve.py", "tests/interop/test_sub.py"),  # one process loads for all
 )
 # These begin, the longest first, so that no process is left alone with one of them in the end.
 FIRST = (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.helpers.adapters import PUBLISHERS, PublishingSocket
+from tests.helpers.command import loaded_commands
 from tests.helpers.nursery import loaded_workers
 from tests.helpers.stock import Stock
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="package", autouse=True)
 def nursery() -> Iterator[None]:
-    """Workers have nothing to load when they start."""
-    with loaded_workers():
+    """Workers have nothing to load when they start, and commands have not either."""
+    with loaded_workers(), loaded_commands():
         yield
 
 
