@@ -74,12 +74,14 @@ class PlayedCoordinator:
         self, wish: _Wish, actions: list[Action], *, is_its_own: bool = True
     ) -> list[SetPolicy]:
         """The orders among these, held against those that there must be."""
-        policy = wish.called
-        if policy is None:
-            policy = chosen_on(self._base, wish.said, self._most) if wish.said else self._base
+        policy, chosen_by = wish.called, "call"
+        if policy is None and wish.said:
+            policy, chosen_by = chosen_on(self._base, wish.said, self._most), "subscriber"
+        elif policy is None:
+            policy, chosen_by = self._base, "publisher"
         subscriber = wish.connection.subscriber
         orders = [one.message for one in actions if isinstance(one, Say)]
-        order = SetPolicy(subscriber, policy.as_dict(), is_its_own)
+        order = SetPolicy(subscriber, policy.as_dict(), is_its_own, chosen_by)
         want = [order] if policy != wish.policy else []
         require(orders == want, f"its worker is told {orders}, not {want}")
         wish.policy = policy
