@@ -57,11 +57,16 @@ def main(control_descriptor: int) -> Exit:
     own_process.print_stacks()
     own_process.use_all_descriptors()
     own_process.keep_naps_short()
-    channel = Channel(socket.socket(fileno=control_descriptor))
+    channel = _channel_of(control_descriptor)
     try:
         return _run(channel)
     finally:
         channel.close()
+
+
+def _channel_of(descriptor: int) -> Channel:
+    """To the coordinator; what we have to report waits for as long as that does not read."""
+    return Channel(socket.socket(fileno=descriptor), is_bounded=False)
 
 
 def _run(channel: Channel) -> Exit:

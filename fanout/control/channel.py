@@ -1,8 +1,11 @@
 """The control channel: messages and descriptors over a Unix socket pair, never blocking.
 
-What does not fit into the socket waits in a bounded queue here; who sends more than that is told,
-and must stop taking on work until the channel has drained. What waits together travels together:
-a packet costs both sides a system call, and one of them perhaps a wake-up.
+What does not fit into the socket waits in a queue here. That of the coordinator has a bound: who
+sends more than that is told, and ends the worker, which does not read. That of a worker is bounded
+by whom it serves: while anything waits it reads from nobody, so there are a few reports of each
+subscriber at most, above all of its end, and to give up for these would be to lose what they say.
+What waits together travels together: a packet costs both sides a system call, and one of them
+perhaps a wake-up.
 """
 
 from __future__ import annotations
@@ -65,6 +68,9 @@ class Strain:
 class Channel:
     """One end; not thread-safe. Owns the socket and descriptors that wait to be sent.
 
+    Args:
+        is_bounded: whether there is a bound to what waits.
+
     Attributes:
         closed: the other side is gone (end of file) or the socket broke.
         posted: messages that were ever sent or queued.
@@ -74,11 +80,14 @@ class Channel:
             when it has: the socket seems to have room.
     """
 
-    def __init__(self, sock: socket.socket, strain: HowOften | None = None) -> None:
+    def __init__(
+        self, sock: socket.socket, strain: HowOften | None = None, *, is_bounded: bool = True
+    ) -> None:
         with needed("ioctl", "makes sockets that never block"):
             sock.setblocking(False)
         self.socket = sock
         self.closed = False
+        self._is_bounded = is_bounded
         self.posted = 0
         self.strain = strain or Strain()
         self.is_full = self.is_short = False
@@ -131,7 +140,7 @@ class Channel:
         if self.closed:
             _close_all(descriptors)
             return
-        if len(self._waiting) >= QUEUE_MESSAGES_MAX:
+        if self._is_bounded and len(self._waiting) >= QUEUE_MESSAGES_MAX:
             _close_all(descriptors)
             raise ChannelFull(f"{QUEUE_MESSAGES_MAX:,} control messages wait to be read")
         self._waiting.append((encode(message), descriptors))

@@ -127,7 +127,8 @@ LIMITS: dict[str, tuple[str, ...]] = {  # how the row begins, and what stands in
     ),
     "final figures kept": (f"{layout.CLOSED_ENTRIES:,}",),
     "messages between the coordinator": (
-        f"{channel.QUEUE_MESSAGES_MAX:,}; a packet of them takes {size(channel.PACKET_BYTES_AIM)}",
+        f"for a worker {channel.QUEUE_MESSAGES_MAX:,}; a packet of them",
+        f"takes {size(channel.PACKET_BYTES_AIM)} (one message",
         f"up to {size(messages.PACKET_BYTES_MAX)}) and {channel.DESCRIPTORS_MAX} connections",
     ),
     "time between two events": (times(thinning.SUMMARY_EACH),),

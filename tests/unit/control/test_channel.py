@@ -10,8 +10,10 @@ from unittest import mock
 
 import pytest
 
-from fanout.control.channel import DESCRIPTORS_MAX, Channel
+from fanout.control import channel as channels
+from fanout.control.channel import DESCRIPTORS_MAX, Channel, ChannelFull
 from fanout.control.messages import Adopt, ControlError, Message, Subscriptions, WriteSlots, decode
+from fanout.workers.main import _channel_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -200,3 +202,29 @@ def test_what_the_system_has_no_memory_for_is_counted_apart(pair: tuple[Channel,
     ours.flush()
     assert not ours.is_short
     assert (ours.strain.channel_short, ours.strain.channel_full) == (1, 0)
+
+
+def test_the_reports_of_a_worker_wait_however_many_and_the_orders_of_the_coordinator_do_not(
+    pair: tuple[Channel, Channel],
+) -> None:
+    coordinator, other = pair
+    worker = _channel_of(os.dup(other.socket.fileno()))
+    with mock.patch.object(channels, "QUEUE_MESSAGES_MAX", 10):
+        for channel in (worker, coordinator):
+            while not channel.is_full:
+                channel.send(WriteSlots(0))
+        waiting = worker.pending
+        for number in range(1, 100):
+            worker.send(WriteSlots(number))
+        assert worker.pending == waiting + 99
+        while coordinator.pending < channels.QUEUE_MESSAGES_MAX:
+            coordinator.send(WriteSlots(0))
+        with pytest.raises(ChannelFull):
+            coordinator.send(WriteSlots(0))
+    received: list[Message] = []
+    while worker.pending:
+        received += [message for message, _ in coordinator.receive()]
+        worker.flush()
+    received += [message for message, _ in take_all(coordinator)]
+    assert received[-99:] == [WriteSlots(number) for number in range(1, 100)]
+    worker.close()
