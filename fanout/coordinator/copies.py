@@ -52,23 +52,26 @@ class Copies:
         self._told: list[Action] = []
 
     def make(self, subscriber: int) -> int | None:
-        """A new descriptor of its connection; None = there is none now."""
-        try:
-            descriptor = self._duplicate(self._state.duplicates[subscriber])
-        except OSError as error:
-            now = self._now()
-            self.again_at, self._short_since = now + AGAIN, min(self._short_since, now)
-            self.refused(f"{explain(error)}; again in {AGAIN} s")
-            return None
-        self._short_since = math.inf
+        """A new descriptor of its connection, which waits for one; None = there is none now."""
+        descriptor = self._make(subscriber)
+        is_short = descriptor is None
+        self._short_since = min(self._short_since, self._now()) if is_short else math.inf
         return descriptor
 
     def can_be_made(self, subscriber: int) -> bool:
-        """Whether there is one now."""
-        descriptor = self.make(subscriber)
+        """Whether there is one now, for one that need not go on: nobody waits for it."""
+        descriptor = self._make(subscriber)
         if descriptor is not None:
             self._close(descriptor)
         return descriptor is not None
+
+    def _make(self, subscriber: int) -> int | None:
+        try:
+            return self._duplicate(self._state.duplicates[subscriber])
+        except OSError as error:
+            self.again_at = self._now() + AGAIN
+            self.refused(f"{explain(error)}; again in {AGAIN} s")
+            return None
 
     def refused(self, text: str, worker: int | None = None) -> None:
         """The system had nothing for one who was to go on, here or with that worker."""
@@ -82,7 +85,7 @@ class Copies:
         return told
 
     def are_short_for(self, seconds: float) -> bool:
-        """Whether there was none for so long."""
+        """Whether there was none for so long for any that waits."""
         return self._now() - self._short_since >= seconds
 
     def forget(self) -> None:

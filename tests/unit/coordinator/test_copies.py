@@ -74,6 +74,18 @@ def test_it_is_known_for_how_long_there_was_none() -> None:
     assert not case.copies.are_short_for(0.0)
 
 
+def test_that_there_was_none_for_one_that_does_not_wait_is_no_beginning() -> None:
+    """Or who waits much later would be given up at the first try: nobody has tried in between."""
+    case = Case()
+    case.error = errno.EMFILE
+    assert not case.copies.can_be_made(SUBSCRIBER)
+    case.now += 60.0
+    case.copies.make(SUBSCRIBER)
+    case.now += 1.0
+    assert case.copies.are_short_for(1.0)
+    assert not case.copies.are_short_for(1.1)
+
+
 def test_a_worker_that_had_none_is_named() -> None:
     case = Case()
     case.copies.refused("there was no descriptor", 3)

@@ -135,6 +135,35 @@ def test_who_finds_room_with_another_worker_goes_on() -> None:
         assert (bench.state.ledger.resumed, bench.state.ledger.not_resumed) == (1, 0)
 
 
+def test_only_a_worker_that_is_short_of_something_is_told_of_and_counted() -> None:
+    """One that ends has no room either."""
+    with Bench(2) as bench:
+        subscriber = connect(bench)
+        first, second = bench.processes
+        first.exit(KILLED)
+        bench.turn()
+        for is_short in (False, True):
+            assert Resume in kinds(second.hear())
+            second.say(Resumed(subscriber, False, "none", again=True, short=is_short))
+            bench.turn()
+            assert bench.state.ledger.takeover_pauses == is_short
+            bench.pass_time(REFUSED_PAUSE)
+        (told,) = bench.of(EventKind.TAKEOVER_PAUSED)
+        assert (told.worker, told.cause) == (1, Reason.NO_RESOURCES)
+        assert told.reason == "none (worker 1)"
+
+
+def test_no_descriptor_for_a_while_is_forgotten_with_those_who_waited_for_one() -> None:
+    with Bench(2) as bench:
+        connect(bench)
+        copies = bench.coordinator._pool._handing_on._copies
+        with mock.patch.object(copies, "_duplicate", side_effect=OSError(24, "too many")):
+            bench.processes[0].exit(KILLED)
+            bench.pass_time(HOPE + 4)
+        assert len(bench.of(EventKind.SUBSCRIBER_EVICTED)) == 1
+        assert not copies.are_short_for(0.0)
+
+
 def test_who_waits_since_nobody_had_room_is_in_nobodys_way() -> None:
     """And nobody turns in circles meanwhile."""
     with Bench(2) as bench:

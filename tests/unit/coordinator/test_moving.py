@@ -237,6 +237,7 @@ def test_nobody_gives_it_up_while_there_is_no_descriptor_to_hand_it_on_with() ->
             turns(bench, 2)
         assert (first.hear(), flag.times) == ([], 1)
         assert move.problem == "no descriptor was free"
+        assert len(bench.of(EventKind.TAKEOVER_PAUSED)) == 1, "at once, though nobody waits"
         before = len(os.listdir("/proc/self/fd"))
         begin(bench, subscriber, 1)
         assert first.hear() == [Release(subscriber, 0)]
