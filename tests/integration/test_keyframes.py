@@ -91,7 +91,12 @@ def test_keyframe_deltas_since_then_live(transport: str, tmp_path: Path, clients
         figures = publisher.statistics()
         assert figures.matched == figures.sent == 5 + 8 + 1 + 2
         assert (figures.replayed, figures.from_snapshot) == (12, 1)
+        before = {one.pid for one in figures.workers}
         publisher.restart_workers()
+        wait_until(
+            lambda: before.isdisjoint(one.pid for one in publisher.statistics().workers),
+            "those before have ended",
+        )
         figures = publisher.statistics()
         assert (figures.replayed, figures.from_snapshot, figures.past_inexact) == (12, 1, 0)
 
