@@ -5,16 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fanout.control.messages import Finish
+from fanout.control.messages import Closed, Finish
 from fanout.coordinator import last_orders
 from fanout.coordinator.last_orders import DELIVERY, let_deliver
 from fanout.events import EventKind
 from fanout.reasons import Reason
-from tests.unit.coordinator.bench import Bench, closed
+from tests.unit.coordinator.bench import Bench
 
 if TYPE_CHECKING:
     import pytest
 
+    from fanout.coordinator.links import WorkerLink
     from tests.unit.coordinator.bench import Worker
 
 
@@ -52,7 +53,8 @@ def test_a_worker_that_serves_is_told_to_finish_and_its_last_words_are_heard(
             for message in worker.hear():
                 said.append(message)
                 if isinstance(message, Finish):
-                    worker.say(closed(subscriber, Reason.PUBLISHER_CLOSED))
+                    why = Reason.PUBLISHER_CLOSED
+                    worker.say(Closed(subscriber, False, why.number, why.text, 3, 0, 0, 3, 0))
             return wait(links)  # type: ignore[arg-type,return-value]
 
         monkeypatch.setattr(last_orders, "_wait", wait_and_answer)
@@ -60,7 +62,27 @@ def test_a_worker_that_serves_is_told_to_finish_and_its_last_words_are_heard(
         assert [one for one in said if isinstance(one, Finish)] == [Finish(DELIVERY)]
         assert bench.state.roster.connections == {}
         assert bench.of(EventKind.SUBSCRIBER_EVICTED) == []
+        named = [(one.subscriber, one.messages) for one in bench.state.ledger.undelivered]
+        assert named == [(subscriber, 3)], "by close()"
         assert not bench.state.ledger.closing
+
+
+def test_it_ends_when_all_workers_have_ended_and_does_not_turn_in_circles_before_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(last_orders, "LOOK", 0.001)
+    waits: list[list[int]] = []
+    wait = last_orders._wait
+    with Bench(2) as bench:
+
+        def wait_for_the_next(links: list[WorkerLink]) -> list[WorkerLink]:
+            waits.append([link.index for link in links])
+            bench.processes[len(waits) - 1].exit(0)
+            return wait(links)
+
+        monkeypatch.setattr(last_orders, "_wait", wait_for_the_next)
+        assert deliver(bench) == []
+    assert waits == [[0, 1], [1]]
 
 
 def test_one_that_cannot_be_heard_finds_its_channel_closed(
