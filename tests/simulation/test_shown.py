@@ -18,6 +18,7 @@ from tests.simulation.shown.publishing import (
     CANCELS_FROM,
     CROWDS_FROM,
     DEATHS_FROM,
+    LEAVES_FROM,
     POLICIES_FROM,
     READS_FROM,
 )
@@ -70,6 +71,7 @@ TRIED_FIRST: dict[str, int] = {
     "forget_nothing": 7,
     "forget_that_it_has_jumped": 20_003,
     "forget_what_covered_it": 50_008,
+    "give_what_is_not_wanted_any_more": 70_003,
     "go_back_without_protection": 40_004,
     "keep_nothing": 50_000,
     "know_where_what_is_unknown_is": 60_006,
@@ -190,6 +192,18 @@ def test_a_subscriber_that_heals_itself_gets_each_message_once_or_tells_for_seed
     assert sum(one.resumed for one in reading) > 4, "nobody goes on with anybody"
     assert sum(one.missing for one in reading) > 100, "nothing is missing"
     assert sum(one.shown for one in reading) > 1_000, "the simulation shows nothing"
+
+
+@pytest.mark.parametrize("first", range(LEAVES_FROM, LEAVES_FROM + RUNS * TESTS, RUNS))
+def test_a_subscriber_gets_nothing_that_it_wants_no_more_and_the_rest_for_seeds_from(
+    first: int,
+) -> None:
+    worlds = [run(seed) for seed in range(first, first + RUNS)]
+    reading = [one for one in worlds if isinstance(one, ReadingWorld)]
+    assert sum(len(reader.left) for one in reading for reader in one.readers) > 10
+    assert sum(one.cuts for one in reading) > 20, "nobody loses a connection"
+    assert sum(one.missing for one in reading) > 100, "nothing is missing"
+    assert sum(one.shown for one in reading) > 500, "the simulation shows nothing"
 
 
 @pytest.mark.parametrize("seed", FOUND)

@@ -332,3 +332,13 @@ def know_where_what_is_unknown_is(original: Any, gap: Gap, other: Gap | None) ->
 def ask_for_one_message_less(original: Any, epoch: int, following: int) -> bytes:
     said: bytes = original(epoch, following + 1)
     return said
+
+
+@replaces(Stream, "_made")
+def give_what_is_not_wanted_any_more(
+    original: Any, stream: Stream, frames: Any, message: Any
+) -> Any:
+    made = original(stream, frames, message)
+    if made is None:
+        message._wire = frames
+    return made or message

@@ -40,6 +40,7 @@ CROWDS_FROM = 40_000  # from here on it is as before that, and some come at once
 # From here on all have to block, some of the seeds are each of the others, and workers die.
 DEATHS_FROM = 50_000
 READS_FROM = 60_000  # from here on who comes has a `fanout.Subscriber`, and workers die as well
+LEAVES_FROM = 70_000  # and from here on it wants less at times, too
 EPOCH = 4_711  # of the publisher
 RUSH = 6  # times that the publisher fills the log while somebody goes back
 

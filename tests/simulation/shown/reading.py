@@ -16,7 +16,7 @@ from fanout.workers.stream.judging import Judging
 from tests.simulation.shown.choosing import random_policy
 from tests.simulation.shown.deaths import CALM_TURNS, NOBODY, DyingWorld
 from tests.simulation.shown.dying import DyingSocket
-from tests.simulation.shown.publishing import TOPICS
+from tests.simulation.shown.publishing import LEAVES_FROM, TOPICS
 from tests.simulation.shown.reader import Reader
 from tests.simulation.violated import Violated, require
 
@@ -57,6 +57,7 @@ class ReadingWorld(DyingWorld):
         super().__init__(seed)
         rng = self.rng
         self.missing = 0
+        self._leaves = seed >= LEAVES_FROM
         self.readers = [
             Reader({*rng.choice(WANTS)}, lines, rng, last=rng.random() < 0.6)
             for lines in rng.choice(((1, 1), (1, 2), (2,)))
@@ -99,7 +100,7 @@ class ReadingWorld(DyingWorld):
         not_here = {self._connect, self._subscribe, self._stall, self._disconnect, self._cancel}
         left = [(one, weight) for one, weight in super()._actions() if one not in not_here]
         mine = ((self._connect, 20), (self._cut, 3), (self._want_more, 1), (self._stall, 3))
-        return [*left, *mine]
+        return [*left, *mine, *([(self._want_less, 2), (self._want_more, 2)] * self._leaves)]
 
     # What happens.
 
@@ -158,6 +159,11 @@ class ReadingWorld(DyingWorld):
     def _want_more(self) -> None:
         self.rng.choice(self.readers).subscribe(self.rng.choice(LATER))
 
+    def _want_less(self) -> None:
+        reader = self.rng.choice(self.readers)
+        if reader.core.wants:
+            reader.unsubscribe(self.rng.choice(sorted(reader.core.wants)))
+
     # What is heard.
 
     def reported(self, report: Subscriptions) -> None:  # type: ignore[override]
@@ -192,6 +198,8 @@ class ReadingWorld(DyingWorld):
             raise Violated("nobody goes on with those that are left")
         self._settle_all()
         newest = self._newest_kept()
+        if self._leaves:  # each topic gets one more, with which what is missing is told
+            self._rude = 0.0
         for topic in TOPICS:
             self._publish_one(topic)
             self._settle_all()
