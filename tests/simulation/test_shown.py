@@ -61,10 +61,10 @@ FOUND = (
 # others.
 TRIED_FIRST: dict[str, int] = {
     "ask_for_none": 29,
-    "ask_for_one_message_less": 60_000,
+    "ask_for_one_message_less": 60_002,
     "begin_again_what_was_sent": 50_016,
     "begin_with_the_last_but_one": 7,
-    "believe_no_marker": 60_001,
+    "believe_no_marker": 60_005,
     "believe_what_may_be_overwritten": 20_004,
     "count_the_lost_twice": 29,
     "disconnect_who_is_only_slow": 20_002,
@@ -74,7 +74,7 @@ TRIED_FIRST: dict[str, int] = {
     "give_what_is_not_wanted_any_more": 70_003,
     "go_back_without_protection": 40_004,
     "keep_nothing": 50_000,
-    "know_where_what_is_unknown_is": 60_006,
+    "know_where_what_is_unknown_is": 60_046,
     "lack_no_last_values": 60_006,
     "leave_the_keyframe_out": 0,
     "look_for_keyframes_though_all_is_sent": 30_002,
