@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
 
 from fanout.control import channel as channels
-from fanout.control.channel import RECEIVE_MESSAGES
+from fanout.control.channel import RECEIVE_MESSAGES, Channel
 from fanout.control.messages import Finish, SlotsWritten, Slow, Started, WriteSlots
+from fanout.coordinator import links
 from fanout.coordinator.reports import ask
-from fanout.coordinator.supervision import BACKOFF_MAX, GIVE_UP_AFTER
+from fanout.coordinator.supervision import BACKOFF_FIRST, BACKOFF_MAX, GIVE_UP_AFTER
 from fanout.coordinator.watching import TICK
 from fanout.events import EventKind
 from fanout.reasons import Reason
@@ -26,6 +28,7 @@ from tests.unit.coordinator.test_supervision import only
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from fanout.control.messages import Message
 
@@ -270,3 +273,62 @@ def test_a_storm_is_accepted_in_slices() -> None:
         assert {event.cause for event in bench.of(EventKind.CONNECTION_REFUSED)} == {
             Reason.HALF_OPEN
         }
+
+
+class Failing:
+    """A call of which the one with this number fails, and no other."""
+
+    def __init__(self, real: Callable[..., Any], number: int, error: int) -> None:
+        self._real = real
+        self._left = number
+        self._error = error
+
+    def __call__(self, *arguments: Any) -> Any:
+        self._left -= 1
+        if self._left == 0:
+            raise OSError(self._error, "none")
+        return self._real(*arguments)
+
+
+# By name: what is replaced on which object, the number of the call that fails, and by what.
+STEPS: dict[str, tuple[Callable[[Bench], Any], str, int, int]] = {
+    "a descriptor for the log": (lambda _bench: links, "duplicate", 1, errno.EMFILE),
+    "a descriptor for its bell": (lambda _bench: links, "duplicate", 2, errno.EMFILE),
+    "a descriptor for the other": (lambda _bench: links, "duplicate", 3, errno.EMFILE),
+    "a channel": (lambda _bench: Channel, "pair", 1, errno.ENFILE),
+    "a process": (lambda bench: bench.coordinator._pool, "_start_process", 1, errno.EAGAIN),
+    "its end is watched": (lambda bench: bench.coordinator._selector, "register", 1, errno.ENOSPC),
+    "it is listened to": (lambda bench: bench.coordinator._selector, "register", 2, errno.ENOMEM),
+}
+
+
+def open_descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_each_step_of_the_start_of_a_replacement_may_fail(step: str) -> None:
+    owner_of, name, number, error = STEPS[step]
+    with Bench(2) as bench:
+        before = open_descriptors()
+        owner = owner_of(bench)
+        failing = Failing(getattr(owner, name), number, error)
+        with mock.patch.object(owner, name, failing):
+            bench.processes[1].exit(KILLED)
+            bench.turn()
+            bench.turn()
+        killed, failed = bench.of(EventKind.WORKER_LOST)
+        assert (killed.worker, failed.worker) == (1, 1)
+        assert "could not be started: " in failed.reason
+        assert bench.state.supervision.ready == [0]
+        assert open_descriptors() < before, "something of it is left"
+
+        started = len(bench.processes)
+        bench.pass_time(BACKOFF_FIRST)
+        bench.turn()
+        assert len(bench.processes) == started + 1
+        bench.worker.say(Started(2))
+        bench.turn()
+        assert bench.state.supervision.ready == [0, 1]
+        assert bench.worker.slot.state == WorkerState.READY
+        assert open_descriptors() == before
