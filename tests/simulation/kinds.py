@@ -13,8 +13,10 @@ from tests.simulation.chances import LATE_FROM as MISSED_FROM
 from tests.simulation.shown.publishing import DEATHS_FROM
 from tests.simulation.takeovers.chances import (
     BACK_FROM,
+    DEVOTED_FROM,
     HALF_FROM,
     LATE_FROM,
+    MIXED_FROM,
     ORPHANED_FROM,
     RARE_FROM,
     SEALED_FROM,
@@ -39,10 +41,12 @@ TAKEOVERS = (
     Kind("takeovers", LATE_FROM, 1),
     Kind("takeovers", BACK_FROM, 1),
     Kind("takeovers", SHOWN_FROM, 1),
-    Kind("takeovers", RARE_FROM, 9),  # as many as there are points that are seldom passed
+    Kind("takeovers", RARE_FROM, 2),
     Kind("takeovers", SEALED_FROM, 1),
-    Kind("takeovers", ORPHANED_FROM, 2),
+    Kind("takeovers", ORPHANED_FROM, 3),
     Kind("takeovers", HALF_FROM, 1),
+    Kind("takeovers", DEVOTED_FROM, 13),  # as many as there are points that are seldom passed
+    Kind("takeovers", MIXED_FROM, 3),  # as many as there are mixtures
 )
 ALL = (
     *TAKEOVERS,

@@ -7,12 +7,14 @@ from unittest import mock
 
 import pytest
 
-from tests.simulation.takeovers.fate import CANCELLED, KILL_POINTS, RARE
+from tests.simulation.takeovers.fate import CANCELLED, KILL_POINTS, SOUGHT
 from tests.simulation.takeovers.mistakes import MISTAKES
 from tests.simulation.takeovers.world import (
     BACK_FROM,
+    DEVOTED_FROM,
     HALF_FROM,
     LATE_FROM,
+    MIXED_FROM,
     ORPHANED_FROM,
     RARE_FROM,
     SEALED_FROM,
@@ -34,6 +36,7 @@ ORPHANED = ORPHANED_FROM, ORPHANED_FROM + 100  # and at whose end the publisher 
 BACK = BACK_FROM, BACK_FROM + 50  # and with such that take back what they have said
 SELDOM_PASSED = RARE_FROM, RARE_FROM + 50  # and where workers die where they seldom are
 HALF = HALF_FROM, HALF_FROM + 50  # and with such that end their side, and read on
+MIXED = MIXED_FROM, MIXED_FROM + 60  # and with such in boxes, with last values, of one that dies
 SEEDS_MAX = 250  # most mistakes are found by the first few
 
 # The seeds that show them soonest; see `test_mutations.py`. They are found by
@@ -115,7 +118,8 @@ FOUND = (
 
 # Seeds that are there for kill points that are seldom passed.
 SELDOM = (10_104, 40_009, 40_012, 40_024, 40_043, 40_062, 40_094, 40_292, 40_695)
-MORE = range(RARE_FROM, RARE_FROM + 6_000)  # which are looked through for those that are left
+# Those that are for them alone; they are looked through for what is left.
+DEVOTED = range(DEVOTED_FROM, DEVOTED_FROM + 60 * len(SOUGHT))
 
 # Of `SEEDS`, and those: in one or the other of them somebody dies at each kill point, even the
 # rarest. As above: when a change of what is simulated makes other seeds of them, all are looked
@@ -169,6 +173,27 @@ def test_a_publisher_that_dies_leaves_nothing_undone_for_seeds_from(first: int) 
     assert sum(world.resumed for world in worlds) > 5, "hardly anybody goes on"
 
 
+def test_who_ends_its_side_is_served_on_whatever_else_there_is() -> None:
+    worlds = [run(seed) for seed in range(*MIXED)]
+
+    assert all(world.halves for world in worlds)
+    assert {(world.seals, world.shows, world.dies) for world in worlds} == {
+        (True, False, False),
+        (False, True, False),
+        (False, False, True),
+    }
+    ended = sum(one.is_half_closed for world in worlds for one in world.subscribers.values())
+    assert ended > 5, "hardly anybody ends its side"
+    assert sum(world.resumed for world in worlds) > 60, "hardly anybody goes on"
+
+
+@pytest.mark.parametrize("name", SOUGHT)
+def test_a_kill_point_that_is_seldom_passed_is_hit_by_seeds_that_are_for_it(name: str) -> None:
+    seeds = [seed for seed in DEVOTED if SOUGHT[seed % len(SOUGHT)] == name]
+
+    assert any(run(seed).kills[name] for seed in seeds), "the runs of the command would miss it"
+
+
 @pytest.mark.parametrize("seed", FOUND)
 def test_streams_go_on_for_seeds_that_have_shown_something(seed: int) -> None:
     run(seed)
@@ -178,10 +203,10 @@ def test_somebody_dies_at_each_kill_point() -> None:
     """Looked for in the seeds of the tests above; those that have run here are not run again."""
     missed = set(KILL_POINTS)
     ran = [*_kills]
-    for seed in (*ran, *DEADLY, *range(*ORPHANED), *MORE, *range(SEEDS)):
+    for seed in (*ran, *DEADLY, *range(*ORPHANED), *DEVOTED, *range(SEEDS)):
         if not missed:
             break
-        is_of_others = seed in MORE and RARE[seed % len(RARE)] not in missed
+        is_of_others = seed in DEVOTED and SOUGHT[seed % len(SOUGHT)] not in missed
         if is_of_others and seed not in ran:
             continue
         if seed not in _kills:

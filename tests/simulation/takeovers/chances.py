@@ -19,6 +19,7 @@ from tests.simulation.takeovers.fate import (
     NAMED,
     OF_PUBLISHER,
     RARE,
+    SOUGHT,
     TAKING_OVER,
     UNIX_STORES,
 )
@@ -53,6 +54,9 @@ RARE_FROM = 40_000  # from here on workers die where they seldom are
 SEALED_FROM = 50_000  # from here on subscribers come with CURVE, and are given up often
 ORPHANED_FROM = 60_000  # from here on the publisher dies, and tasks are cancelled
 HALF_FROM = 70_000  # from here on subscribers end their side of the connection, and read on
+DEVOTED_FROM = 80_000  # from here on all workers die where they seldom are, if anywhere
+MIXED_FROM = 90_000  # from here on subscribers end their side where there is one of these as well:
+MIXED = SEALED_FROM, SHOWN_FROM, ORPHANED_FROM  # by seed
 
 
 class Chances:
@@ -63,10 +67,12 @@ class Chances:
         self.rng = rng = Random(seed)
         self.own = own = Random(~seed)  # another one, that the others come as they came before it
         self.now = 10_000 * MILLISECOND
-        self.seals = SEALED_FROM <= seed < ORPHANED_FROM
-        self.dies = ORPHANED_FROM <= seed < HALF_FROM
-        self.halves = seed >= HALF_FROM
-        named = RARE if RARE_FROM <= seed < SEALED_FROM else NAMED
+        mixed = MIXED[seed % len(MIXED)] if seed >= MIXED_FROM else 0
+        self.seals = SEALED_FROM in (mixed, _kind_of(seed))
+        self.dies = ORPHANED_FROM in (mixed, _kind_of(seed))
+        self.halves = mixed > 0 or _kind_of(seed) == HALF_FROM
+        self.is_devoted = _kind_of(seed) == DEVOTED_FROM
+        named = {RARE_FROM: RARE, DEVOTED_FROM: SOUGHT}.get(_kind_of(seed), NAMED)
         if self.seals:
             named = tuple(name for name in NAMED if name.startswith((GIVING_UP, TAKING_OVER)))
         self.favourite = named[seed % len(named)]  # so that each kill point has its seeds
@@ -86,13 +92,13 @@ class Chances:
         self.last = LastFate(self.past, OF_PUBLISHER[seed % len(OF_PUBLISHER)], self.kills)
         self.orphaned = 0  # subscribers that were to be sent all, when the publisher was dead
         # Of those who connect, that they ask for what they have missed.
-        self.late = self.past.choice((0.5, 1.0)) if LATE_FROM <= seed < BACK_FROM else 0.0
+        self.late = self.past.choice((0.5, 1.0)) if _kind_of(seed) == LATE_FROM else 0.0
         self.refuses = own.random() < 0.1  # a sandbox does not let anybody count what is looked at
         self.short = rng.choice((0.0, 0.0, 0.0, 0.3))  # chance that there is no memory
         self.policy = rng.choice((*POLICIES, random_policy(rng), random_policy(rng)))
         self.chatty = rng.choice((0.0, 0.0, 0.1, 0.3))  # how often they say something of themselves
-        self.takes_back = BACK_FROM <= seed < SHOWN_FROM
-        self.shows = SHOWN_FROM <= seed < RARE_FROM
+        self.takes_back = _kind_of(seed) == BACK_FROM
+        self.shows = SHOWN_FROM in (mixed, _kind_of(seed))
         self._bound_by_kind()
         self.options = _options(rng, self.count, self.policy)
         self.tuning = replace(_tuning(rng), show=shown_at_once(seed))
@@ -109,10 +115,19 @@ class Chances:
             self.chatty, self.packets = max(self.chatty, 0.3), 1
         if self.seed >= RARE_FROM and "an area" in self.favourite:  # where they have something anew
             self.policy = SlowPolicy("drop_newest", limit_messages=3)
+        if self.is_devoted:
+            self.short, self.prompt = 0.0, 0.5
+            if self.favourite.startswith(f"{GIVING_UP}: an area"):  # when it begins to rest, say
+                self.policy = SlowPolicy("conflate", min_interval=0.3)
         if self.shows or self.seals:
             self.policy, self.chatty = SlowPolicy("block"), 0.0
         if self.seals:
             self.short = 0.0
+
+
+def _kind_of(seed: int) -> int:
+    """The first seed of its kind."""
+    return seed - seed % 10_000
 
 
 def _options(rng: Random, workers: int, policy: SlowPolicy) -> Options:

@@ -76,6 +76,10 @@ class Coming(Hearing):
 
     def _end_a_side(self) -> None:
         subscriber = self._some()
+        if self.seals:  # most of them are in their handshake, which takes longer
+            everybody = self.subscribers.values()
+            welcome = [one for one in everybody if one.is_welcome and not one.is_half_closed]
+            subscriber = welcome[0] if welcome else None
         if subscriber is not None and isinstance(subscriber.connection, TimedConnection):
             subscriber.end_its_side()
 

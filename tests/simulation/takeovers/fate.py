@@ -61,6 +61,12 @@ RARE = (
     *(f"{GIVING_UP}: an area", f"{GIVING_UP}: an area, half of it"),
     *(f"{GIVING_UP}: a checkpoint, half of it", f"{GIVING_UP}: W_RESUME"),
 )
+# These have seeds in which nobody dies anywhere else, see `DEVOTED_FROM`.
+SOUGHT = (
+    *RARE,
+    *(f"{GIVING_UP}: report", f"{GIVING_UP}: report, done", f"{GIVING_UP}: figures"),
+    f"{TAKING_OVER}: close",
+)
 # The publisher's process dies: both who publishes and the coordinator; see `dying.py`.
 PUBLISHER = "the publisher"
 OF_PUBLISHER = (
@@ -92,13 +98,17 @@ class Fate:
     Args:
         favourite: the name of a point at which it is to die more often than at others.
         kills: counted by the name of the point; of all processes.
+        is_devoted: whether it is to die at no others.
 
     Attributes:
         context: what the process is about, for the names of its points.
     """
 
-    def __init__(self, rng: Random, favourite: str, kills: Counter[str]) -> None:
+    def __init__(
+        self, rng: Random, favourite: str, kills: Counter[str], *, is_devoted: bool = False
+    ) -> None:
         self.is_alive = True
+        self._is_devoted = is_devoted
         self.context = ""
         self._rng = rng
         self._favourite = favourite
@@ -108,7 +118,9 @@ class Fate:
 
     def seal(self) -> str:
         """It is to die soon: at points of the name that is returned; empty = at any."""
-        if self._rng.random() < NAMED_PART:
+        if self._is_devoted:
+            self._name, self._left = self._favourite, 1
+        elif self._rng.random() < NAMED_PART:
             is_favourite = self._rng.random() < 0.5
             self._name = self._favourite if is_favourite else self._rng.choice(NAMED)
             self._left = 1 if self._rng.random() < 0.7 else self._rng.randint(2, 6)

@@ -10,6 +10,7 @@ from fanout.control.takeover import Release
 from tests.simulation.kernel import ESTABLISHED
 from tests.simulation.takeovers.chances import MILLISECOND
 from tests.simulation.takeovers.dying import PublisherDied
+from tests.simulation.takeovers.half_closed import may_have_left
 from tests.simulation.takeovers.settling import Settling
 from tests.simulation.takeovers.society import EVERYTHING
 from tests.simulation.violated import require
@@ -72,7 +73,8 @@ class Orphaned(Settling):
             ready = {one.id for one in process.worker.desk.peers.values() if one.ready}
             owed |= (ready - said) & self.subscribers.keys()
         for number, one in self.subscribers.items():
-            has_left = one.is_leaving or one.connection.state != ESTABLISHED
+            is_open = one.connection.state == ESTABLISHED or one.is_half_closed
+            has_left = one.is_leaving or not is_open or may_have_left(one)
             if one.is_stalled or has_left or any(has.max_rate for has in one.chosen.known):
                 owed.discard(number)  # a rate is kept to, at the end as ever
                 continue

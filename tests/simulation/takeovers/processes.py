@@ -90,7 +90,7 @@ class Process:
     def __init__(self, world: TakeoverWorld, index: int) -> None:
         self.world = world
         self.index = index
-        self.fate = Fate(world.rng, world.favourite, world.kills)
+        self.fate = Fate(*(world.rng, world.favourite, world.kills), is_devoted=world.is_devoted)
         self.is_stopped = self.is_busy = False
         self.sends_to: Connection | None = None
         self.takes_from: Connection | None = None

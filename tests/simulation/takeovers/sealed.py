@@ -86,6 +86,11 @@ class SealedSubscriber(Subscriber):
     def frames_from(self) -> int:
         return GREETING_BYTES
 
+    def end_its_side(self) -> None:
+        self.send(len(self._wire) + len(self.unsaid) * 2 + 100)  # in boxes it is more
+        if not self._wire:
+            super().end_its_side()
+
     def leave(self) -> None:
         self._wire.clear()
         super().leave()

@@ -83,7 +83,7 @@ class ShownSubscriber(Subscriber):
 
     def talk(self) -> None:
         """It says nothing that changes what it is sent."""
-        if not self.legacy:
+        if not (self.legacy or self.is_half_closed):
             self.ping()
 
     def reported(self, since: int, added: Collection[bytes], cancelled: Collection[bytes]) -> None:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from tests.simulation.takeovers.chances import (
     BACK_FROM,
+    DEVOTED_FROM,
     HALF_FROM,
     LATE_FROM,
+    MIXED_FROM,
     ORPHANED_FROM,
     RARE_FROM,
     SEALED_FROM,
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BACK_FROM",
+    "DEVOTED_FROM",
     "HALF_FROM",
     "LATE_FROM",
+    "MIXED_FROM",
     "ORPHANED_FROM",
     "RARE_FROM",
     "SEALED_FROM",
@@ -94,6 +98,9 @@ class TakeoverWorld(Orphaned):
         ends: tuple[int, ...] = (10, 20, 40)
         if self.seals:  # who loses a worker is closed, and nobody would be there to be moved
             moves, ends = (60, 120), (0, 0, 1)
+        if self.is_devoted:
+            moves, ends = (40,), (40,)
+        sides = (20, 40) if self.seals else (2, 6)
         leaves = (2,) if favourite in ("close", "shut down") else (0, 0, 1)
         return [
             (self._publish, 120 if self.seals else weight((40, 80))),
@@ -116,7 +123,7 @@ class TakeoverWorld(Orphaned):
             (self.coordinator.restart, weight((0, 0, 1))),
             (self._resize, weight((0, 0, 1))),
             *([(self._cancel, self.past.choice((0, 2, 4)))] if self.dies else []),
-            *([(self._end_a_side, self.past.choice((2, 6)))] if self.halves else []),
+            *([(self._end_a_side, self.past.choice(sides))] if self.halves else []),
         ]
 
     def start(self, worker: int) -> Process:

@@ -331,4 +331,4 @@ def test_each_step_of_the_start_of_a_replacement_may_fail(step: str) -> None:
         bench.turn()
         assert bench.state.supervision.ready == [0, 1]
         assert bench.worker.slot.state == WorkerState.READY
-        assert open_descriptors() == before
+        assert open_descriptors() <= before
