@@ -113,7 +113,8 @@ class Command:
     def read_line(self) -> bytes:
         """Returns the next line of its standard output."""
         assert self.process.stdout is not None
-        return self.process.stdout.readline()
+        line: bytes = self.process.stdout.readline()
+        return line
 
     def send_signal(self, number: signal.Signals) -> None:
         """Sends it a signal."""

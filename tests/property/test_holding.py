@@ -156,7 +156,11 @@ class Run:
 
 
 def run(seed: int) -> int:
-    options = {"log_bytes": LAYOUT.data_bytes, "send_timeout": 3_600.0, "stall_timeout": 3_600.0}
+    options: dict[str, Any] = {
+        "log_bytes": LAYOUT.data_bytes,
+        "send_timeout": 3_600.0,
+        "stall_timeout": 3_600.0,
+    }
     with closing(TakingOver(LAYOUT, TUNING, **options)) as taking:
         return Run(taking, seed).go()
 

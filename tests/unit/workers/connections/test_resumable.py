@@ -21,7 +21,7 @@ def test_what_it_wanted_is_known_up_to_each_change() -> None:
 
     past, wants = history(changes)
 
-    assert past == [(5, {b"A", b"B"}), (9, {b"B", b"C", b"D"})]
+    assert past == [(5, frozenset({b"A", b"B"})), (9, frozenset({b"B", b"C", b"D"}))]
     assert wants == {b"C", b"D"}
 
 
