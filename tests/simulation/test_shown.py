@@ -62,7 +62,7 @@ FOUND = (
 TRIED_FIRST: dict[str, int] = {
     "ask_for_none": 29,
     "ask_for_one_message_less": 60_002,
-    "begin_again_what_was_sent": 50_016,
+    "begin_again_what_was_sent": 50_013,
     "begin_with_the_last_but_one": 7,
     "believe_no_marker": 60_005,
     "believe_what_may_be_overwritten": 20_004,

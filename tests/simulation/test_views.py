@@ -25,7 +25,7 @@ BY_PAYLOAD = {
     "say_without_a_record_to_who_is_ready": 5,
     "say_without_a_record_to_who_is_blocked": 33,
     "take_before_one_acts": 6,
-    "go_on_before_ones_front_is_there": 680,
+    "go_on_before_ones_front_is_there": 609,
     "search_only_above_ones_own_tail": 8,
     "hold_nothing": 86,
     "read_the_kernel_once": 24,
@@ -35,10 +35,10 @@ BY_PAYLOAD = {
 BY_ENDS = {
     "begin_a_byte_early": 0,
     "say_without_a_record_to_who_is_ready": 44,
-    "say_without_a_record_to_who_is_blocked": 145,
+    "say_without_a_record_to_who_is_blocked": 323,
     "go_on_before_ones_front_is_there": 11,
-    "hold_nothing": 354,
-    "keep_nothing_for_records": 5,
+    "hold_nothing": 778,
+    "keep_nothing_for_records": 425,
     "read_the_kernel_once": 8,
     "choose_a_bank_before_it_is_written": 105,
 }

@@ -124,11 +124,11 @@ def forget_that_it_rests(
 @replaces(HandingOn, "_resume_of")
 def hand_on_the_policy_of_all(original: Any, self: HandingOn, *arguments: Any) -> Any:
     choices: Any = self._state.choices
-    choices.policy_of = lambda _subscriber: choices._default.policy
+    choices.choice_of = lambda _subscriber: choices._default
     try:
         return original(self, *arguments)
     finally:
-        del choices.policy_of
+        del choices.choice_of
 
 
 @replaces(Resuming, "after")
