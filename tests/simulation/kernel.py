@@ -234,6 +234,11 @@ class Connection:
         self.end()
         self._has_hung_up = True
 
+    def keep_alive(self) -> None:
+        """TCP asks the peer's host, as it does of who is silent: where nobody has it, it resets."""
+        if self._has_hung_up:
+            self.reset()
+
     def reset(self) -> None:
         """The peer has broken it off."""
         if self.state != CLOSED:

@@ -25,16 +25,22 @@ class TimedConnection(Connection):
 
     Args:
         now: virtual ns.
+
+    Attributes:
+        was_silent: once it had ended its side, its host took nothing for so long that it may have
+            been taken for gone. What is said of that may come later, when it takes something again.
     """
 
     def __init__(self, now: Callable[[], int], *sizes: int) -> None:
         super().__init__(*sizes)
         self._now = now
         self._acknowledged_at = now()
+        self.was_silent = False
 
     def acknowledge(self, size: int = SOCKET_BUFFER) -> int:
         count = super().acknowledge(size)
         if count:
+            self.was_silent |= self.has_ended and self.silent_ns >= ANSWER_NS
             self._acknowledged_at = self._now()
         return count
 
@@ -49,4 +55,4 @@ def may_have_left(subscriber: Subscriber) -> bool:
     connection = subscriber.connection
     if not subscriber.is_half_closed or not isinstance(connection, TimedConnection):
         return False
-    return connection.silent_ns >= ANSWER_NS
+    return connection.was_silent or connection.silent_ns >= ANSWER_NS
