@@ -55,18 +55,20 @@ def let_deliver(
     left = [pool.links[index] for index in state.supervision.ready]
     left = [link for link in left if link.process is not None]
     state.ledger.closing = True
-    for link in left:
-        attempt(link, partial(link.say, Finish(DELIVERY)))
-    until = now() + DELIVERY + LATE
-    while left and now() < until:
+    try:
         for link in left:
-            attempt(link, partial(_flush, link))
-        has_ended = _wait(left)
-        for link in left:
-            if link.channel is not None:  # else it was given up already
-                attempt(link, partial(take, link))
-        left = [link for link in left if link not in has_ended]
-    state.ledger.closing = False  # who is left now was lost with its worker
+            attempt(link, partial(link.say, Finish(DELIVERY)))
+        until = now() + DELIVERY + LATE
+        while left and now() < until:
+            for link in left:
+                attempt(link, partial(_flush, link))
+            has_ended = _wait(left)
+            for link in left:
+                if link.channel is not None:  # else it was given up already
+                    attempt(link, partial(take, link))
+            left = [link for link in left if link not in has_ended]
+    finally:
+        state.ledger.closing = False  # who is left now was lost with its worker
 
 
 def _flush(link: WorkerLink) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
 
 from fanout.control.messages import Closed, Finish
 from fanout.coordinator import last_orders
@@ -13,8 +16,6 @@ from fanout.reasons import Reason
 from tests.unit.coordinator.bench import Bench
 
 if TYPE_CHECKING:
-    import pytest
-
     from fanout.coordinator.links import WorkerLink
     from tests.unit.coordinator.bench import Worker
 
@@ -98,3 +99,17 @@ def test_one_that_cannot_be_heard_finds_its_channel_closed(
         assert [link.channel for link in bench.coordinator.links] == [None, None]
         assert all(Finish(DELIVERY) in process.hear() for process in bench.processes)
         assert all(process.channel.closed for process in bench.processes)
+
+
+def test_who_is_left_when_waiting_fails_is_not_taken_for_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(_links: object) -> NoReturn:
+        raise OSError(errno.ENOMEM, "no memory")
+
+    monkeypatch.setattr(last_orders, "_wait", fails)
+    with Bench(1) as bench:
+        bench.connect(b"")
+        with pytest.raises(OSError, match="no memory"):
+            deliver(bench)
+        assert not bench.state.ledger.closing
