@@ -177,10 +177,11 @@ class NotASocket(NotPickled):
             if hasattr(self, "__dict__") and not is_option:
                 super().__setattr__(name, value)
                 return
-            what = "cannot be changed" if hasattr(type(self), name) or is_option else "is none here"
+            is_there = hasattr(type(self), name) or is_option
+            what = "cannot be changed" if is_there else "is no attribute that can be set"
             raise AttributeError(
-                f"{name!r} {what}: {_OPTIONS}, and cannot be changed afterwards; what is yours is "
-                "kept elsewhere"
+                f"{name!r} {what}: {_OPTIONS}, and cannot be changed afterwards; keep data of your "
+                "own elsewhere"
             )
 
     def __dir__(self) -> list[str]:

@@ -40,12 +40,15 @@ def as_rules(name: str, value: object) -> tuple[SlowRule, ...]:
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         raise ConfigError(f"{name} must be a list of SlowRule, not {shown(value)}")
     rules = []
-    for rule in value:
+    for number, rule in enumerate(value):
         if isinstance(rule, Mapping):
-            policy = as_policy(f"{name}.policy", rule.get("policy"))
+            if "policy" not in rule:
+                text = f"{name}[{number}] has no 'policy': a rule is SlowRule(policy, topic=...)"
+                raise ConfigError(f"{text}, not {shown(rule)}")
+            policy = as_policy(f"{name}[{number}].policy", rule["policy"])
             rule = _from_plain(name, SlowRule, {**rule, "policy": policy})
         if not isinstance(rule, SlowRule):
-            raise ConfigError(f"{name} must be a list of SlowRule, not with {shown(rule)}")
+            raise ConfigError(f"{name}[{number}] must be a SlowRule, not {shown(rule)}")
         rules.append(rule)
     if len(rules) > RULES_MAX:
         raise ConfigError(f"{name} has {len(rules):,} rules, {RULES_MAX:,} are allowed")

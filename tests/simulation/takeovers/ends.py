@@ -27,7 +27,7 @@ def require_final(one: Subscriber, closed: Closed) -> None:
     parts = closed.sent + gone + closed.discarded
     require(closed.matched == parts, f"{who}: {closed.matched} matched, {parts} are told")
     if Reason.of(closed.cause) is Reason.WORKER_LOST:
-        # Who has broken it off has thrown away what its host had not taken, and nobody can count it.
+        # Who breaks it off throws away what its host had not taken, and nobody can count that.
         may_lack = one.is_leaving and not closed.exact
         is_right = closed.sent <= one.got or may_lack
         require(is_right, f"{who}: {closed.sent} sent, and it got {one.got}")

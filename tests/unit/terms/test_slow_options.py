@@ -55,8 +55,9 @@ def test_options_come_back_from_their_plain_form_as_a_worker_gets_it() -> None:
         ({"slow_rules": [SlowRule(SlowPolicy(limit_bytes=MIB))]}, r"slow_rules\[0\]: limit_bytes"),
         ({"slow_rules": RULE}, "slow_rules must be a list of SlowRule"),
         ({"slow_rules": "desk*"}, "slow_rules must be a list of SlowRule, not 'desk"),
-        ({"slow_rules": [SlowPolicy()]}, "slow_rules must be a list of SlowRule, not with"),
-        ({"slow_rules": [{"name": "x"}]}, "slow_rules.policy must be"),
+        ({"slow_rules": [SlowPolicy()]}, r"slow_rules\[0\] must be a SlowRule, not SlowPolicy"),
+        ({"slow_rules": [RULE, {"name": "x"}]}, r"slow_rules\[1\] has no 'policy': .* not {'name'"),
+        ({"slow_rules": [RULE, {"policy": 1}]}, r"slow_rules\[1\]\.policy must be"),
         (
             {"slow_rules": [{"policy": "block", "nome": "x"}]},
             "'nome'; did you mean 'name'",
