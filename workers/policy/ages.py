@@ -102,7 +102,7 @@ class Ages:
     def _fill(self, now: int) -> None:
         """Take what others have noted since our last note."""
         for head, time in self.earlier(self._heads[-1], now):
-            if time > self._times[-1]:
+            if time >= self._times[-1]:  # theirs of the same instant may have seen more
                 self._heads.append(head)
                 self._times.append(time)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.control.judging import AuthRequest, Judged, Judgement
 from fanout.control.messages import Adopt, Evict
-from fanout.control.takeover import Released, Resumed
+from fanout.control.takeover import Released, Resume, Resumed
 from fanout.coordinator import actions as do
 from fanout.coordinator import reports
 from fanout.coordinator.addresses import AddressRefusal
@@ -279,7 +279,11 @@ class Coordinator:
             if process is not None and process.fate.is_alive:
                 process.channel.coming.append(messages)
             else:
-                for _message, descriptors in messages:
+                for message, descriptors in messages:
+                    if isinstance(
+                        message, Resume
+                    ):  # what it would need to go on is lost on the way
+                        self._world.excuses.keyless.add(message.subscriber)
                     for descriptor in descriptors:
                         self._world.machine.close(descriptor)
 

@@ -145,3 +145,16 @@ def test_who_did_not_look_for_a_while_takes_what_others_have_noted_meanwhile() -
 
     assert ages.age_of(15, 900 * MS) == 700 * MS
     assert ages.age_of(25, 900 * MS) == 500 * MS
+
+
+def test_a_note_of_others_at_the_instant_of_our_last_one_may_have_seen_more() -> None:
+    ages = Ages()
+    theirs = [(24, 100 * MS)]
+    ages.earlier = lambda sequence, time: [
+        (head, at) for head, at in theirs if head > sequence and at < time
+    ]
+    ages.note(22, 100 * MS)
+    ages.note(26, 900 * MS)
+
+    assert ages.age_of(23, 900 * MS) == 800 * MS
+    assert ages.age_of(25, 900 * MS) == 0
