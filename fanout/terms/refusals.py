@@ -276,6 +276,11 @@ def refuse_arguments(call: str, flags: object, copy: object, track: object) -> N
     Raises:
         TypeError: there is one; the text says what to do. Nothing was sent.
     """
+    if flags is not None and not isinstance(flags, int):
+        raise TypeError(
+            f"{call}() takes no second argument but by name, where pyzmq has flags: what goes to a "
+            "topic is sent by publish(topic, payload), or with `topic=` if the verb has it"
+        )
     for name, given in (("flags", flags), ("copy", copy), ("track", track)):
         if given is not None:
             raise TypeError(f"{call}() has no {name}: {_ARGUMENTS[name]}")

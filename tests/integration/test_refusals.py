@@ -53,6 +53,8 @@ def refuses_arguments_of_pyzmq(sender: Any, calls: list[str]) -> None:
             TypeError, match=rf"{name}\(\) has no flags: .*_multipart\(\) takes all"
         ):
             call(sender, zmq.SNDMORE)
+        with pytest.raises(TypeError, match=rf"{name}\(\) takes no second .* publish\(topic, payl"):
+            call(sender, {"price": 1})
         with pytest.raises(TypeError, match=rf"{name}\(\) has no flags"):
             call(sender, 0, False, True)
         with pytest.raises(TypeError, match=rf"{name}\(\) has no flags: NOBLOCK is timeout=0"):
