@@ -193,13 +193,19 @@ def test_two_long_lists_that_differ_are_told_soon(tmp_path: Path) -> None:
 def test_at_the_limit_processes_say_where_they_are(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    code = BEGINNING.format(seconds=0) + "watchdog.watch('a test')\nsum(itertools.repeat(0))"
+    hangs = (
+        "print(flush=True), sum(itertools.repeat(0))"  # what is told of is there, and it as well
+    )
+    code = BEGINNING.format(seconds=0) + f"watchdog.watch('a test')\n{hangs}"
     with subprocess.Popen(
-        [sys.executable, "-c", code], env={**ENVIRONMENT, FOLDER: str(tmp_path)}
+        [sys.executable, "-c", code],
+        env={**ENVIRONMENT, FOLDER: str(tmp_path)},
+        stdout=subprocess.PIPE,
     ) as process:
         try:
-            at = tmp_path / f"{process.pid}.at"
-            wait_until(lambda: at.exists() and at.read_text() == "a test", "the test")
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"\n"
+            assert (tmp_path / f"{process.pid}.at").read_text() == "a test"
             run = limited.Run(tmp_path)
 
             assert [one.pid for one in run.processes()] == [process.pid]

@@ -148,6 +148,9 @@ class DyingWorld(ShownWorld):
         elif isinstance(message, Resumed):
             self.resumed += message.ok
 
+    def lost_on_the_way(self, _message: object) -> None:
+        """It was for a worker that is dead; here nobody needs it to be let go on."""
+
     def closed(self, subscriber: int, closed: Closed) -> None:
         """A connection has ended."""
         self.look()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.control.judging import AuthRequest, Judged, Judgement
 from fanout.control.messages import Adopt, Evict
-from fanout.control.takeover import Released, Resume, Resumed
+from fanout.control.takeover import Released, Resumed
 from fanout.coordinator import actions as do
 from fanout.coordinator import reports
 from fanout.coordinator.addresses import AddressRefusal
@@ -280,10 +280,7 @@ class Coordinator:
                 process.channel.coming.append(messages)
             else:
                 for message, descriptors in messages:
-                    if isinstance(
-                        message, Resume
-                    ):  # what it would need to go on is lost on the way
-                        self._world.excuses.keyless.add(message.subscriber)
+                    self._world.lost_on_the_way(message)
                     for descriptor in descriptors:
                         self._world.machine.close(descriptor)
 

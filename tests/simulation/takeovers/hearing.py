@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.control.messages import Closed, Connected
-from fanout.control.takeover import Released, Resumed
+from fanout.control.takeover import Released, Resume, Resumed
 from fanout.reasons import Reason
 from tests.simulation.takeovers.ends import may_end, require_final
 from tests.simulation.takeovers.society import Society
@@ -103,6 +103,11 @@ class Hearing(Society):
             self.resumed += message.ok
         elif isinstance(message, Released):
             self.moved += message.ok
+
+    def lost_on_the_way(self, message: Message) -> None:
+        """It was for a worker that is dead, which was not known yet."""
+        if isinstance(message, Resume):  # with what one would need to go on
+            self.excuses.keyless.add(message.subscriber)
 
     def closed(self, number: int, closed: Closed) -> None:
         """A connection has ended, and there must be a reason."""
