@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fanout.control.judging import is_sealed
 from fanout.control.rights import Asks
@@ -57,6 +57,16 @@ class _Waiting:
     rights: Rights | None = None  # None = it may have everything
     asks: list[bytes] = field(default_factory=list)  # if it has rights
     later: list[Callable[[], None]] = field(default_factory=list)
+
+
+class _Left(NamedTuple):
+    """Where the other one has left a connection."""
+
+    record: StreamRecord
+    counts: kernel.Counts
+    acted: int  # bytes of what it said that were acted upon
+    past: list[tuple[int, frozenset[bytes]]]  # until which message it wanted what
+    wants: set[bytes]
 
 
 class Resuming:
@@ -243,23 +253,15 @@ class Resuming:
                 boxes = self._desk.sealing.under(session.sealer, over.remainder)
                 self._pump.throttles.put_under(peer.member, boxes)
             self._permits.take_over(peer, one.rights, wants)
-            self._restore(peer, one, record, counts, acted, now)
+            self._restore(peer, one, _Left(record, counts, acted, past, wants), now)
         except BaseException:
             self._desk.watched.remove(peer)
             raise
 
-    def _restore(
-        self,
-        peer: Peer,
-        one: _Waiting,
-        record: StreamRecord,
-        counts: kernel.Counts,
-        acted: int,
-        now: int,
-    ) -> None:
+    def _restore(self, peer: Peer, one: _Waiting, left: _Left, now: int) -> None:
         """Bring it to where the other one has left it; it is served from then on."""
         message, policy = one.message, peer.member.policy
-        past, wants = history(one.wants)
+        record, counts, acted, past, wants = left
         peer.member.encoding = peer.session.encoding
         self._protect(record)
         read, size = self._area.read, record.more_bytes
