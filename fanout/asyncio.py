@@ -256,10 +256,7 @@ class Publisher(
         """Send by the open batches while there are some."""
         # Not by `=`, as below: that has a look at what users set.
         object.__setattr__(self, "_sends", self._own if is_open else self._queue)
-        if is_open:
-            object.__setattr__(self, "_path", None)
-        else:
-            self._wait(self._queue is None or self._queue.waits)
+        self._wait(is_open or self._queue is None or self._queue.waits)
 
     def _wait(self, is_waiting: bool) -> None:
         """Append nothing at once while tasks wait, or batches are open, but as `_sends` does."""
