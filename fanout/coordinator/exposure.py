@@ -32,14 +32,15 @@ def exposed_by(new: Bound, before: Iterable[Bound]) -> Event | None:
     It may be meant so, for a network that is one's own: `require_security` forbids it.
     """
     others = list(before)
-    if new.asks:
-        if any(one.asks for one in others):
-            return None  # it was told with that one
-        open_one, asking = next((one for one in others if _is_open(one)), None), new
+    asking = next((one for one in others if one.asks), None)
+    if not new.asks:
+        exposed = [new]
+    elif asking is None:
+        exposed, asking = others, new
     else:
-        open_one = new if _is_open(new) else None
-        asking = next((one for one in others if one.asks), new)
-    if open_one is None or not asking.asks:
+        exposed = []  # it was told with that one
+    open_one = next((one for one in exposed if _is_open(one)), None)
+    if open_one is None or asking is None:
         return None
     return Event(
         EventKind.ENDPOINT_OPEN,
