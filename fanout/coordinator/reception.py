@@ -94,7 +94,7 @@ class Reception:
         self._asking: dict[Listener, Security] = {}  # those on whose connections somebody judges
         self._numbers = itertools.count(1)  # of endpoints with keys
         self.judges = Judges()
-        self.tell: Callable[[Event], object] = Tell  # nobody, until who can says so
+        self.tell: Callable[[Event], object] = lambda _event: None  # until somebody can
 
     def post(self, function: Callable[[], object]) -> None:
         """Have this done on the coordinator's thread; any thread."""
