@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from fanout.cli.top.figures import SubscriberFigures
     from fanout.observe.survey import Survey
-    from fanout.statistics import SubscriberStatistics
     from fanout.terms.slow_policy import SlowPolicy
 
 SortBy: TypeAlias = "Callable[[Survey], Sequence[Any]]"
@@ -112,9 +111,9 @@ def _blocked(survey: Survey) -> list[int]:
     return [NEWEST - since if since else 0 for since in survey.column("blocked_since")]
 
 
-def _full_for(it: SubscriberStatistics) -> str:
+def _full_for(it: SubscriberFigures) -> str:
     """How long its socket has been full; and whether the publisher waits for it."""
-    return time_or_nothing(it.blocked_s) + ", held" * it.holds
+    return time_or_nothing(it.statistics.blocked_s) + ", held" * it.statistics.holds
 
 
 COLUMNS = (
@@ -169,10 +168,7 @@ COLUMNS = (
         is_text=True,
         width_max=32,
     ),
-    Column(
-        *("blocked", "Full for", "F", lambda it: _full_for(it.statistics)),
-        _blocked,
-    ),
+    Column("blocked", "Full for", "F", _full_for, _blocked),
 )
 
 BY_NAME = {column.name: column for column in COLUMNS}
