@@ -50,7 +50,7 @@ class Commands:
     def close(self) -> None:
         """End that process."""
         if self._loaded is not None:
-            self._loaded.__exit__(None, None, None)
+            self._loaded.close()
 
 
 _commands: list[Commands] = []  # that of the block, if there is one

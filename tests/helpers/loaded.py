@@ -81,6 +81,10 @@ class Loaded:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it; programs that it has started go on."""
         if self._process is not None:
             self._asked.close()
             self._process.wait()
