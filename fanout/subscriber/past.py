@@ -52,7 +52,8 @@ class StreamWithPast(Stream):
             messages = [message for message in settled if message is not None]
         else:
             messages = super().take(found)
-        if self._shown and not self.is_showing and self.position != before:
+        goes_on = self.position != before and not self.is_showing
+        if self._shown and goes_on and self._next > self._shown.top:  # so that none comes again
             self._shown.clear()
         return messages
 

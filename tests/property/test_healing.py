@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.helpers.remembering import Remembering, Showing
@@ -115,7 +115,15 @@ def test_a_later_subscription_gets_what_was_published_before_once(
             assert before < after or was_told(after, gaps), "out of order"
 
 
+# A last value that has come, and is asked for once more: an older message comes between the two.
+ASKED_FOR_TWICE: list[tuple[Any, ...]] = [
+    *(("subscribe", b"B"), ("publish", [b"A", b"B"]), ("hear", []), ("hang_up", 140)),
+    *(("connect", []), ("send", 1, []), ("hang_up", 0), ("connect", [])),
+]
+
+
 @settings(max_examples=150)
+@example({b"A"}, ASKED_FOR_TWICE)
 @given(st.sampled_from([{b"A"}, {b"AB", b"B"}, {b""}]), lives(showing, showing, later))
 def test_last_values_come_once_and_the_newest_of_each_topic_in_the_end(
     wants: set[bytes], script: list[tuple[Any, ...]]
