@@ -204,6 +204,7 @@ with fanout.Publisher(
     assert (paused.worker, paused.cause.label) == (1, "no_resources"), paused
     print(figures.resumed, figures.not_resumed, flush=True)
     sys.stdin.readline()
+    wait_until(lambda: happenings.of(EventKind.HANDSHAKE_FAILED), "it is told")
     failed = happenings.of(EventKind.HANDSHAKE_FAILED)[-1]
     assert failed.cause.label == "no_resources", failed
     assert failed.reason.startswith("it cannot be watched: "), failed

@@ -10,6 +10,7 @@ import asyncio
 import socket
 import threading
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import psutil
@@ -41,8 +42,7 @@ LOST, FAILED, REFUSED = (
     ReceiverEventKind.FAILED,
     ReceiverEventKind.REFUSED,
 )
-STEP_S = 0.02  # between two pieces of who is slow
-_never = threading.Event()
+STEP_S = 0.01  # that a call waits before it is cancelled
 
 
 def first(told: Told, kind: ReceiverEventKind) -> str:
@@ -60,17 +60,13 @@ def serve_again(server: TlsServer, subscriber: Subscriber) -> None:
     assert subscriber.recv(S).topic == b"again"
 
 
-def drip(sock: socket.socket, data: bytes, size: int) -> None:
-    """Send so many bytes at a time, with a while between."""
-    for at in range(0, len(data), size):
-        sock.sendall(data[at : at + size])
-        _never.wait(STEP_S)
-
-
 class TestHandshakes:
     def test_cancelled_within_it_nothing_is_lost(self) -> None:
         """A call that is cancelled has nothing to do with the connection."""
         cancelled = 0
+
+        def is_more_than(before: int) -> bool:
+            return cancelled > before
 
         async def main(server: TlsServer) -> None:
             nonlocal cancelled
@@ -78,7 +74,10 @@ class TestHandshakes:
             def serve() -> None:
                 talk = server.accept()
                 talk.hear()
-                drip(talk.socket, talk.records.take_output(), 40)
+                output = talk.records.take_output()
+                for at in range(0, len(output), 10):
+                    talk.socket.sendall(output[at : at + 10])
+                    wait_until(partial(is_more_than, cancelled), "a call is cancelled")
                 talk.serve().publish(b"A", b"first")
 
             async with (
@@ -88,7 +87,7 @@ class TestHandshakes:
                 serving = asyncio.ensure_future(asyncio.to_thread(serve))
                 while not serving.done():
                     receiving = asyncio.ensure_future(subscriber.recv(S))
-                    done, _ = await asyncio.wait([receiving], timeout=STEP_S / 2)
+                    done, _ = await asyncio.wait([receiving], timeout=STEP_S)
                     if done:
                         assert receiving.result().payload == b"first"
                         break
