@@ -54,12 +54,18 @@ class Copies:
     def make(self, subscriber: int) -> int | None:
         """A new descriptor of its connection, which waits for one; None = there is none now."""
         descriptor = self._make(subscriber)
-        is_short = descriptor is None
-        self._short_since = min(self._short_since, self._now()) if is_short else math.inf
+        if descriptor is None:
+            now = self._now()
+            self.again_at, self._short_since = now + AGAIN, min(self._short_since, now)
+        else:
+            self._short_since = math.inf
         return descriptor
 
     def can_be_made(self, subscriber: int) -> bool:
-        """Whether there is one now, for one that need not go on: nobody waits for it."""
+        """Whether there is one now, for one that need not go on.
+
+        Nobody waits for it: so nobody else who does has to wait longer.
+        """
         descriptor = self._make(subscriber)
         if descriptor is not None:
             self._close(descriptor)
@@ -69,7 +75,6 @@ class Copies:
         try:
             return self._duplicate(self._state.duplicates[subscriber])
         except OSError as error:
-            self.again_at = self._now() + AGAIN
             self.refused(f"{explain(error)}; again in {AGAIN} s")
             return None
 

@@ -86,6 +86,16 @@ def test_that_there_was_none_for_one_that_does_not_wait_is_no_beginning() -> Non
     assert not case.copies.are_short_for(1.1)
 
 
+def test_who_waits_does_not_wait_longer_since_there_was_none_for_others() -> None:
+    case = Case()
+    case.error = errno.EMFILE
+    case.copies.make(SUBSCRIBER)
+    again_at = case.copies.again_at
+    case.now += AGAIN / 2
+    assert not case.copies.can_be_made(SUBSCRIBER)
+    assert case.copies.again_at == again_at
+
+
 def test_a_worker_that_had_none_is_named() -> None:
     case = Case()
     case.copies.refused("there was no descriptor", 3)
