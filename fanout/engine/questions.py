@@ -15,7 +15,7 @@ from fanout.statistics import Undelivered
 from fanout.terms.arguments import as_timeout, check_count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from fanout.observe.blockers import Blocker
     from fanout.observe.reader import Reader
@@ -32,6 +32,7 @@ REFRESH_TIMEOUT = 1.0  # seconds for the workers to bring their slots up to date
 SLICE = 256  # subscribers read at once: some milliseconds in which nobody is accepted
 INTEREST_POLL = 0.002  # seconds between looks at whether a subscription has come
 BLOCKERS_EACH = 0.2  # seconds: a look at 16,384 subscribers takes 5 ms, and sends may fail each us
+LOOKS_MAX = 5  # for whom, in that time: each looks at all subscribers
 DRAIN_POLL = 0.002  # seconds between looks at the workers' flushed words
 
 
@@ -115,7 +116,9 @@ class Questions:
         self._nudge = nudge
         self._check_gate = check_gate
         self._looked = -math.inf
-        self._blocking: Blocker | None = None  # who was in the way at `_looked`
+        self._looks = 0  # since then, less one
+        self._holding: tuple[int, ...] = ()  # who was over a limit at the last of these
+        self._blocking: Blocker | None = None  # and who was in the way
 
     def wait_for_subscribers(self, count: int, topic: bytes | None, timeout: float | None) -> None:
         """See `Publisher.wait_for_subscribers()`."""
@@ -163,25 +166,27 @@ class Questions:
         """For whom sends wait, as far as is known, or was a moment ago; asks nobody.
 
         Who has left meanwhile, or has another policy by now, is not named: then it is looked anew.
-        So it is if somebody else is over a limit by now, or nobody any more.
+        So it is if somebody else is over a limit by now, or nobody any more. But that may change
+        with each turn of a worker: who changes too often is not named.
         """
         now = time.monotonic()
         with suppress(ClosedError):  # it ends just now
             holding = self._reader.holding()
-            is_known = now < self._looked + BLOCKERS_EACH and self._still_blocks()
-            if not (is_known and self._is_over(holding)):
-                self._looked, self._blocking = now, None
-                survey = self._reader.survey()
-                self._blocking = holder(survey, holding) if holding else None
-                self._blocking = self._blocking or in_the_way(survey)
+            if now >= self._looked + BLOCKERS_EACH:
+                self._looked, self._looks = now, 0
+                self._look(holding)
+            elif holding != self._holding or not self._still_blocks():
+                self._looks += 1
+                if self._looks >= LOOKS_MAX:
+                    return None
+                self._look(holding)
         return None if self._blocking is None else self._blocking.who
 
-    def _is_over(self, holding: Collection[int]) -> bool:
-        """Whether who is known to be in the way is that for what is in the way now."""
-        known = self._blocking
-        if known is None or not known.who.over:
-            return not holding
-        return known.who.id in holding
+    def _look(self, holding: tuple[int, ...]) -> None:
+        self._holding, self._blocking = holding, None
+        survey = self._reader.survey()
+        self._blocking = holder(survey, holding) if holding else None
+        self._blocking = self._blocking or in_the_way(survey)
 
     def _still_blocks(self) -> bool:
         known = self._blocking

@@ -13,7 +13,7 @@ from fanout.coordinator.figures import Figures
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.ledger import Ledger
 from fanout.coordinator.roster import Accepted
-from fanout.engine.questions import BLOCKERS_EACH, SLICE, Questions
+from fanout.engine.questions import BLOCKERS_EACH, LOOKS_MAX, SLICE, Questions
 from fanout.observe.reader import Reader
 from fanout.reasons import Reason
 from fanout.shm.cards import Card
@@ -197,6 +197,14 @@ def test_nobody_is_looked_for_again_each_time_a_send_fails() -> None:
     for _ in range(50):
         assert named(questions) is None
     assert surveys <= 1 + (time.monotonic() - began) / BLOCKERS_EACH
+    fake.workers[1].holding = 7  # which has left
+    for _ in range(50):
+        assert named(questions) is None
+    assert surveys <= 2 + (time.monotonic() - began) / BLOCKERS_EACH
+    for number in range(50):
+        fake.workers[1].holding = 8 + number % 2
+        assert named(questions) is None
+    assert surveys <= LOOKS_MAX * (2 + (time.monotonic() - began) / BLOCKERS_EACH)
     fake.close()
 
 
