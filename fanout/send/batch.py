@@ -109,7 +109,8 @@ class Messages(NotAPublisher):
             ConfigError: a topic is a reserved one; nothing is published.
         """
         messages, self._messages = self._messages, _AFTER
-        self._own.end(self, self._began)
+        began, self._began = self._began, None  # it is not to keep a task that is over
+        self._own.end(self, began)
         self._count = len(messages) // 2
         if kind is not None or not messages:
             return None

@@ -7,6 +7,7 @@ import gc
 import os
 import threading
 import time
+import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -176,6 +177,28 @@ def test_a_batch_is_for_one_block() -> None:
                         pass
             assert (batch.sequence, aborted.sequence) == (0, None)
             assert await publisher.publish(b"a", b"") == 1
+
+    run(main)
+
+
+def test_a_batch_that_is_kept_keeps_no_task() -> None:
+    async def main() -> None:
+        async with Publisher() as publisher:
+            kept = []
+
+            async def send() -> None:
+                async with publisher.batch() as batch:
+                    batch.publish(b"A", b"one")
+                kept.append(batch)
+
+            task = asyncio.create_task(send())
+            await task
+            gone = weakref.ref(task)
+            del task
+            await asyncio.sleep(0)  # what has woken this one still refers to it
+            gc.collect()
+            assert gone() is None
+            assert [len(one) for one in kept] == [1]
 
     run(main)
 
