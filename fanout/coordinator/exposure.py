@@ -26,8 +26,8 @@ class Bound(Protocol):
         """Whether only processes of this machine can connect."""
 
 
-def exposed_by(new: Bound, before: Iterable[Bound]) -> Event | None:
-    """What is to be told when this one is bound beside those; None = nothing.
+def exposed_by(new: Bound, before: Iterable[Bound]) -> list[Event]:
+    """What is to be told when this one is bound beside those: of each that is exposed, once.
 
     It may be meant so, for a network that is one's own: `require_security` forbids it.
     """
@@ -39,15 +39,14 @@ def exposed_by(new: Bound, before: Iterable[Bound]) -> Event | None:
         exposed, asking = others, new
     else:
         exposed = []  # it was told with that one
-    open_one = next((one for one in exposed if _is_open(one)), None)
-    if open_one is None or asking is None:
-        return None
-    return Event(
-        EventKind.ENDPOINT_OPEN,
-        f"{open_one.endpoint} asks nobody who he is, and other machines may reach it, though "
-        f"{asking.endpoint} of the same feed asks; require_security=True refuses that",
-    )
-
-
-def _is_open(one: Bound) -> bool:
-    return not (one.asks or one.is_local)
+    if asking is None:
+        return []
+    return [
+        Event(
+            EventKind.ENDPOINT_OPEN,
+            f"{one.endpoint} asks nobody who he is, and other machines may reach it, though "
+            f"{asking.endpoint} of the same feed asks; require_security=True refuses that",
+        )
+        for one in exposed
+        if not one.is_local
+    ]

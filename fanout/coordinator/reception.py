@@ -177,8 +177,7 @@ class Reception:
             raise
 
     def _add(self, listener: Listener) -> str:
-        event = exposed_by(listener, self._listeners.values())
-        if event is not None:
+        for event in exposed_by(listener, self._listeners.values()):
             self.tell(event)
         self._listeners[listener.endpoint] = listener
         self._listening.begin(listener, self._accept_some)

@@ -26,17 +26,18 @@ HERE = One("ipc:///run/feed", is_local=True)
 @pytest.mark.parametrize("asking", [ASKS, ASKS_HERE])
 def test_it_is_told_when_the_second_of_both_is_bound(asking: One) -> None:
     for new, before in ((OPEN, [HERE, asking]), (asking, [HERE, OPEN])):
-        event = exposed_by(new, before)
-        assert event is not None
+        [event] = exposed_by(new, before)
         assert event.kind is EventKind.ENDPOINT_OPEN
         assert event.reason.startswith(f"{OPEN.endpoint} asks nobody")
         assert asking.endpoint in event.reason
 
 
 def test_each_open_one_is_told_of() -> None:
-    event = exposed_by(OPEN_TOO, [ASKS, OPEN])
-    assert event is not None
+    [event] = exposed_by(OPEN_TOO, [ASKS, OPEN])
     assert OPEN_TOO.endpoint in event.reason
+    first, second = exposed_by(ASKS, [OPEN, HERE, OPEN_TOO])
+    assert OPEN.endpoint in first.reason
+    assert OPEN_TOO.endpoint in second.reason
 
 
 @pytest.mark.parametrize(
@@ -51,4 +52,4 @@ def test_each_open_one_is_told_of() -> None:
     ],
 )
 def test_nothing_else_is(new: One, before: list[One]) -> None:
-    assert exposed_by(new, before) is None
+    assert exposed_by(new, before) == []
