@@ -98,8 +98,9 @@ class Messages(NotAPublisher):
         if self._messages is not _BEFORE:
             when = "is over" if self._messages is _AFTER else "has begun already"
             raise RuntimeError(_Shut(when).refusal)
-        self._messages = self._rules.path.collect()
-        self._began = self._own.begin(self)
+        messages = self._rules.path.collect()
+        self._began = self._own.begin(self)  # which may warn, and that raise
+        self._messages = messages
 
     def _leave(self, kind: type[BaseException] | None) -> Attempt | None:
         """Its block ends, by this kind of exception or by none; returns what to commit.

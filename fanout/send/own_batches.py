@@ -1,4 +1,4 @@
-"""Batches that are open, and who publishes beside his own: that goes out before the batch does."""
+"""Batches that are open, and who publishes, or begins one, beside his own: that goes out first."""
 
 from __future__ import annotations
 
@@ -17,6 +17,20 @@ _BESIDE = (
     "published on the publisher inside of the block of a batch: it goes out at once, before the "
     "messages of the batch; call the same on the batch"
 )
+_NESTED = (
+    "began a batch inside of the block of another one of the same publisher: it goes out at the "
+    "end of its own block, before the messages of the other; add to that one, or begin it "
+    "afterwards"
+)
+
+
+class _Outer:
+    """In the place of a thread or task, whose batch this is: it has begun another one since."""
+
+    __slots__ = ("who",)
+
+    def __init__(self, who: object) -> None:
+        self.who = who
 
 
 class OwnBatches:
@@ -49,8 +63,15 @@ class OwnBatches:
         self._open: dict[object, weakref.ref[object]] = {}
 
     def begin(self, batch: object) -> object:
-        """The block of this batch begins, in the present thread or task; returns which that is."""
+        """The block of this batch begins, in the present thread or task; returns which that is.
+
+        Warns, with nothing changed yet, who has another one open.
+        """
         who = self._who()
+        before = self._open.get(who)
+        if before is not None and before() is not None:
+            _warn(_NESTED)
+            self._open[_Outer(who)] = before
         self._open[who] = weakref.ref(batch)
         publisher = self._publisher()
         if publisher is not None:
@@ -65,14 +86,22 @@ class OwnBatches:
         else:
             self._take_out(batch)
         publisher = self._publisher()
-        if publisher is not None:
-            self._switch(publisher, bool(self._open))
+        if publisher is None:
+            return
+        while True:  # another thread may begin one after the look, and be switched off by us
+            is_open = bool(self._open)
+            self._switch(publisher, is_open)
+            if bool(self._open) == is_open:
+                return
 
     def _take_out(self, batch: object) -> None:
-        """This one and those that are gone without an end."""
+        """This one and those that are gone without an end; the block around it is his again."""
         for who, one in list(self._open.items()):
             if one() is batch or one() is None:
                 self._open.pop(who, None)
+        for outer in reversed(self._open.copy()):
+            if isinstance(outer, _Outer) and outer.who not in self._open:
+                self._open[outer.who] = self._open.pop(outer)
 
     def append(self, body: bytes, subject: Subject) -> int:
         """Append to the log, and warn if that is beside a batch of the same thread or task."""
@@ -86,10 +115,15 @@ class OwnBatches:
         one = self._open.get(self._who())
         if one is None or one() is None:
             return
-        level, frame = 1, sys._getframe()
-        while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
-            level, frame = level + 1, frame.f_back
-        warnings.warn(_BESIDE, RuntimeWarning, stacklevel=level)
+        _warn(_BESIDE)
+
+
+def _warn(text: str) -> None:
+    """Warn at the line of the user."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, RuntimeWarning, stacklevel=level)
 
 
 def _is_ours(module: str) -> bool:

@@ -246,6 +246,18 @@ def test_who_publishes_beside_a_batch_of_his_own_is_warned(publisher: Publisher)
     assert ways[0]() == len(ways) + 2  # warnings are errors here
 
 
+def test_who_begins_a_batch_in_the_block_of_another_is_warned(publisher: Publisher) -> None:
+    with publisher.batch() as outer:
+        outer.publish(b"outer", b"")
+        inner = publisher.batch()
+        with pytest.warns(RuntimeWarning, match="begin it afterwards") as caught, inner:
+            inner.publish(b"inner", b"")
+        assert [warning.filename for warning in caught] == [__file__]
+        with pytest.raises(RuntimeWarning), publisher.batch():  # as an error, which is one
+            raise AssertionError("its block is not entered")
+    assert (inner.sequence, outer.sequence) == (0, 1)
+
+
 def test_a_batch_that_could_not_be_published_is_over_too(publisher: Publisher) -> None:
     batch = publisher.batch()
     with pytest.raises(MessageTooLarge), batch:

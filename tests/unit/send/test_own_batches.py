@@ -79,7 +79,8 @@ def test_a_batch_that_is_gone_without_its_end_is_not_open() -> None:
 def test_an_end_takes_out_its_own_batch_whatever_is_known_of_its_beginning(began: object) -> None:
     world, inner, outer = World(), Block(), Block()
     world.own.begin(outer)
-    world.own.begin(inner)  # in the same thread, in the block of the other
+    with pytest.warns(RuntimeWarning, match="another one"):
+        world.own.begin(inner)  # in the same thread, in the block of the other
     world.own.end(outer, began)
     assert world.is_warned(), "the inner one is open"
     world.own.end(inner, began)
@@ -93,3 +94,56 @@ def test_the_warning_points_at_the_line_of_the_user() -> None:
     with pytest.warns(RuntimeWarning, match="call the same on the batch") as caught:
         world.own.append(b"x", None)
     assert caught[0].filename == __file__
+
+
+def test_a_batch_in_the_block_of_another_is_warned_of_and_the_outer_one_is_not_forgotten() -> None:
+    world, outer, inner, innermost = World(), Block(), Block(), Block()
+    world.own.begin(outer)
+    for nested in (inner, innermost):
+        with pytest.warns(RuntimeWarning, match="before the messages of the other") as caught:
+            assert world.own.begin(nested) == "first"
+        assert caught[0].filename == __file__
+    world.who = "second"
+    other = Block()
+    world.own.begin(other)  # warnings are errors here
+    world.own.end(other, "second")
+    world.who = "first"
+    for ends in (innermost, inner, outer):
+        assert world.is_warned()
+        assert world.switched[-1]
+        world.own.end(ends, "first")
+    assert not world.is_warned()
+    assert not world.switched[-1]
+
+
+def test_a_warning_that_raises_leaves_the_inner_one_unbegun() -> None:
+    world, outer, inner = World(), Block(), Block()
+    world.own.begin(outer)
+    with pytest.raises(RuntimeWarning):
+        world.own.begin(inner)
+    world.own.end(outer, "first")
+    assert not world.is_warned()
+
+
+class Crossing(World):
+    """Another thread begins a batch after the first has looked, and before it has switched off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.other: Block | None = None
+
+    def _switch(self, is_open: bool) -> None:
+        if not is_open and self.other is None:
+            self.other = Block()
+            self.who = "second"
+            self.own.begin(self.other)
+        super()._switch(is_open)
+
+
+def test_who_begins_while_another_ends_is_switched_on() -> None:
+    world, block = Crossing(), Block()
+    world.own.begin(block)
+    world.own.end(block, "first")
+    assert world.switched[-1]
+    world.own.end(world.other, "second")
+    assert not world.switched[-1]
