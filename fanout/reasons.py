@@ -124,7 +124,7 @@ class Reason(enum.Enum):
     MECHANISM = (
         18,
         "mechanism",
-        "hung up when it read that this endpoint serves NULL; it wants CURVE or PLAIN, most likely",
+        "has another mechanism than this endpoint (security)",
         Fault.SUBSCRIBER,
     )
     DISCONNECTED_BY_CALL = (

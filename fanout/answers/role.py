@@ -18,6 +18,8 @@ from fanout.sockets.role import Role
 from fanout.sockets.wiring import CLOSED, CLOSED_BY_PEER
 from fanout.terms.question_terms import QUESTION_S, READ_BYTES
 from fanout.zmtp import encode_message
+from fanout.zmtp.errors import Refusal
+from fanout.zmtp.greeting import hung_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,6 +37,7 @@ _CAUSES = {
     Reason.UNREAD_ANSWERS.text: Reason.UNREAD_ANSWERS,
 }
 _FAULTS = {Reason.VIOLATION, Reason.UNREAD_ANSWERS}
+_HANGING_UP = {Reason.LEFT, Reason.BROKEN}
 
 
 class AnsweringRole(Role):
@@ -94,6 +97,10 @@ class AnsweringRole(Role):
     def ended(self, peer: Peer, text: str, *, refused: bool) -> None:
         asker = self.askers.pop(peer, None)
         cause = Reason.VIOLATION if refused else _CAUSES.get(text, Reason.BROKEN)
+        if peer.refusal is Refusal.MECHANISM:
+            cause = Reason.MECHANISM
+        elif cause in _HANGING_UP and peer.feed.knows_our_mechanism_only:
+            cause, text = Reason.MECHANISM, hung_up(peer.feed.our_mechanism)
         if text == CLOSED:
             cause = self.farewell
         kind = EventKind.HANDSHAKE_FAILED

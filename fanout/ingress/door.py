@@ -22,7 +22,8 @@ from fanout.transport.accept_queue import crowded
 from fanout.transport.accepting import ExhaustedError, waiting_at
 from fanout.transport.listener import never_block, peer_name
 from fanout.zmtp import Ready
-from fanout.zmtp.errors import OverLimitError
+from fanout.zmtp.errors import NoHandshakeError, OverLimitError, Refusal
+from fanout.zmtp.greeting import hung_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from fanout.ingress.terms import Terms
     from fanout.zmtp import SessionEvent
 
+LEFT = "closed by the producer"
 PAUSE = 0.5  # seconds without accepting after the system ran out of something
 UNSENT_MAX = 64 * 1024  # bytes of answers to PINGs; who does not read them is ended
 BEGUN_BYTES_MAX = 256 * 1024 * 1024  # of messages that are not whole, all together: in memory
@@ -215,7 +217,16 @@ class Door:
     def read_failed(self, connection: Connection, error: OSError) -> None:
         """There was nothing to read, or there is nobody any more."""
         if not isinstance(error, BlockingIOError | InterruptedError):
-            self.end(connection, Reason.BROKEN, error.strerror or str(error))
+            self._end_by_peer(connection, Reason.BROKEN, error.strerror or str(error))
+
+    def left(self, connection: Connection) -> None:
+        """It has ended its side."""
+        self._end_by_peer(connection, Reason.LEFT, LEFT)
+
+    def _end_by_peer(self, connection: Connection, cause: Reason, text: str) -> None:
+        if connection.intake.knows_our_mechanism_only:
+            cause, text = Reason.MECHANISM, hung_up(connection.intake.our_mechanism)
+        self.end(connection, cause, text)
 
     def _await_writing(self, connection: Connection) -> None:
         descriptor, wanted = connection.sock.fileno(), bool(connection.unsent)
@@ -294,4 +305,6 @@ _FAULTS = {Reason.VIOLATION, Reason.LIMIT, Reason.TOPIC, Reason.UNREAD_ANSWERS}
 def _cause_of(error: Exception) -> Reason:
     if isinstance(error, ForbiddenTopicError):
         return Reason.TOPIC
+    if isinstance(error, NoHandshakeError) and error.refusal is Refusal.MECHANISM:
+        return Reason.MECHANISM
     return Reason.LIMIT if isinstance(error, OverLimitError) else Reason.VIOLATION

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 HANDSHAKE_BYTES = 1024  # what is read of who is not ready: what it sends behind that is kept
 LAST_BYTES = 1024 * 1024  # what is published of each in the end: more than sockets hold by default
-LEFT = "closed by the producer"
 STOP_SECONDS = 2.0  # that `stop_ingest()` waits for room in the log, while nothing else is read
 
 
@@ -183,7 +182,7 @@ class Loop:
             self._door.read_failed(connection, error)
             return
         if not data:
-            self._door.end(connection, Reason.LEFT, LEFT)
+            self._door.left(connection)
         else:
             self._door.greet(connection, connection.intake.receive_data(data))
             self._door.answer(connection)
@@ -209,7 +208,7 @@ class Loop:
             return 0
         data = connection.taken
         if not data:
-            self._door.end(connection, Reason.LEFT, LEFT)
+            self._door.left(connection)
             return 0
         began_ns = time.thread_time_ns()
         found = FoundMessages()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from fanout.sockets.limits import Limits
     from fanout.subscriber.parsing import Frames
+    from fanout.zmtp.errors import Refusal
     from fanout.zmtp.greeting import SocketType
 
 NO_HANDSHAKE = "the handshake was not done in time"
@@ -60,6 +61,7 @@ class Peer:
         is_ready: the handshake is done.
         is_gone: the connection is over.
         is_condemned: it is to be closed, and gets no more.
+        refusal: why no handshake with it can succeed, if that is known.
         identity: as the socket has named it, or it has itself.
         lane: where it stands among those whose messages wait.
         room: for messages that are for it alone; held by `reserve`.
@@ -79,6 +81,7 @@ class Peer:
         self.is_ready = False
         self.is_gone = False
         self.is_condemned = False
+        self.refusal: Refusal | None = None
         self.identity = b""
         self.lane = Lane()
         self.entries: deque[Outgoing] = deque()
@@ -127,6 +130,7 @@ class Peer:
             elif isinstance(event, PingReceived):
                 self._heartbeat.ttl_s = event.ttl_s
             elif isinstance(event, Violation):
+                self.refusal = event.refusal
                 raise LostError(event.reason, violation=event.reason)
         is_whole = len(found) > count or not self.is_ready or not self.feed.has_part
         self.begun = 0 if is_whole else self.begun + len(data)

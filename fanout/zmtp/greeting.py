@@ -182,8 +182,7 @@ class Greeting:
         if revision == 0:
             raise RemoteProtocolError("ZMTP revision 0 is not supported")
         if revision < MAJOR[0] and self._mechanism != NULL:
-            ours = self._mechanism.decode()
-            text = f"before ZMTP 3.0 there is no {ours}, which is served here"
+            text = f"the peer speaks ZMTP 2.0, which has NULL; {here(self._mechanism.decode())}"
             raise NoHandshakeError(text, Refusal.MECHANISM, NULL.decode())
         if revision == 1:
             self._output += bytes((self._role.number,)) + EMPTY_IDENTITY
@@ -222,10 +221,10 @@ class Greeting:
         mechanism = bytes(self._received[_MECHANISM_AT])
         if mechanism != self._mechanism.ljust(_MECHANISM_BYTES, b"\x00"):
             name = mechanism.rstrip(b"\x00")
-            wanted = name.decode() if name in _MECHANISMS else "another mechanism"
-            ours = self._mechanism.decode()
-            text = f"the peer wants {wanted}; this endpoint serves {ours}"
-            raise NoHandshakeError(text, Refusal.MECHANISM, wanted)
+            theirs = name.decode() if name in _MECHANISMS else "another mechanism"
+            does = "speaks" if name == NULL else "wants"
+            text = f"the peer {does} {theirs}; {here(self._mechanism.decode())}"
+            raise NoHandshakeError(text, Refusal.MECHANISM, theirs)
         major, minor = self._received[10], self._received[_MINOR_AT]
         self._done("3.1" if major > MAJOR[0] or minor >= MINOR[0] else "3.0")
 
@@ -238,6 +237,21 @@ _READ: dict[GreetingStage, Callable[[Greeting], None]] = {
     GreetingStage.V2_TYPE: Greeting._read_v2_type,
     GreetingStage.V3_REST: Greeting._read_v3_rest,
 }
+
+
+def here(ours: str) -> str:
+    """What an endpoint has, for who is told why a peer is not served there.
+
+    Args:
+        ours: its mechanism.
+    """
+    return f"this endpoint {'serves' if ours == NULL.decode() else 'wants'} {ours}"
+
+
+def hung_up(ours: str) -> str:
+    """What became of a peer that has left as soon as it knew our mechanism, and told none."""
+    text = f"hung up when it read that {here(ours)}"
+    return f"{text}; it wants CURVE or PLAIN, most likely" if ours == NULL.decode() else text
 
 
 def is_greeting(data: bytes) -> bool:

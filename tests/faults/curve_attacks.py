@@ -177,7 +177,7 @@ def mutated(rng: Random, data: bytes) -> bytes:
 
 def greeting_changed(talk: Talk) -> End:
     talk.peer.send(changed(talk.rng, vector.GREETING, 12, 32))
-    return End("this endpoint serves CURVE")
+    return End("this endpoint wants CURVE", Reason.MECHANISM)
 
 
 def hello_changed(talk: Talk) -> End:

@@ -26,6 +26,7 @@ from fanout.workers.connections.unix_inbox import send_of
 from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream.effects import Lost
 from fanout.zmtp import SessionState
+from fanout.zmtp.greeting import hung_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -253,8 +254,8 @@ class Desk:
         if member.sealed is not None and not peer.ready:
             # An ERROR with the reason waits to be sealed; without TLS it has been sent already.
             self._pump.serve(member, now)
-        if cause is Reason.MECHANISM and ours != "NULL":
-            text = f"hung up when it read that this endpoint serves {ours}"
+        if cause is Reason.MECHANISM and not text:
+            text = hung_up(ours)
         self._pump.remove(member)
         self._forget(peer)
         evicted = is_evicted(cause, was_ready=peer.ready)

@@ -89,6 +89,8 @@ def summary(events: Iterable[SessionEvent]) -> Said:
 
 def fault_of(violation: Violation) -> tuple[Reason, str]:
     """Why a connection ends whose peer has said what it may not."""
+    if violation.refusal is Refusal.MECHANISM:
+        return Reason.MECHANISM, violation.reason  # it says who has which
     if violation.over_limit:
         cause = Reason.LIMIT
     else:

@@ -146,7 +146,7 @@ class TestHello:
     def test_null_is_not_served(self) -> None:
         outcome = drive(captured_server(), [NULL_GREETING])
         assert outcome.output == vector.OUR_GREETING
-        assert outcome.violation == "the peer wants NULL; this endpoint serves CURVE"
+        assert outcome.violation == "the peer speaks NULL; this endpoint wants CURVE"
 
 
 class TestInitiate:

@@ -81,8 +81,12 @@ def test_a_connection_that_breaks_says_why() -> None:
         (Violation("x"), Reason.VIOLATION),
         (Violation("x", over_limit=True), Reason.LIMIT),
         (Violation("x", refusal=Refusal.KEY), Reason.KEY),
-        (Violation("x", refusal=Refusal.MECHANISM, said="NULL"), Reason.VIOLATION),
     ],
 )
 def test_who_is_at_fault_for_what(violation: Violation, cause: Reason) -> None:
     assert fault_of(violation) == (cause, f"{cause.text}: x")
+
+
+def test_who_has_another_mechanism_violates_nothing() -> None:
+    violation = Violation("x", refusal=Refusal.MECHANISM, said="NULL")
+    assert fault_of(violation) == (Reason.MECHANISM, "x")
