@@ -108,6 +108,7 @@ ALL = OF_TAKEOVERS, OF_SHOWN, MUTATIONS
 # What shows a mistake, beside the seeds; more than one if it shows in more than one way.
 CHECKS: dict[str, list[Callable[[], None]]] = {
     "begin_again_after_a_jump": [who_jumps_gets_what_comes_as_a_last_value],
+    "begin_again_what_was_sent": [shown.test_the_part_of_the_names_that_is_sent_is_handed_on],
     "begin_the_next_pass_at_once": [
         conflating.TestAnInterval().test_a_pass_that_ends_with_what_it_does_not_want_is_one
     ],
@@ -131,6 +132,12 @@ CHECKS: dict[str, list[Callable[[], None]]] = {
     "forget_the_nonces_of_what_waits": [sealed.test_what_waits_is_thrown_away_with_its_nonces],
     "forget_the_part_of_the_names": [
         shown.test_the_part_of_the_names_that_is_sent_is_handed_on,
+    ],
+    "forget_what_covered_it": [
+        partial(
+            snapshots.test_a_topic_is_shown_once_whatever_is_cancelled_meanwhile,
+            *([b"x", b"xa", b"-x", b"xab"], [1]),
+        )
     ],
     "go_on_before_ones_front_is_there": [nobody_goes_on_too_early],
     "go_on_from_the_front_who_waits": [

@@ -62,7 +62,6 @@ FOUND = (
 TRIED_FIRST: dict[str, int] = {
     "ask_for_none": 29,
     "ask_for_one_message_less": 60_002,
-    "begin_again_what_was_sent": 50_013,
     "begin_with_the_last_but_one": 7,
     "believe_no_marker": 60_005,
     "believe_what_may_be_overwritten": 20_004,
@@ -70,7 +69,6 @@ TRIED_FIRST: dict[str, int] = {
     "disconnect_who_is_only_slow": 20_002,
     "forget_nothing": 7,
     "forget_that_it_has_jumped": 20_003,
-    "forget_what_covered_it": 50_008,
     "give_what_is_not_wanted_any_more": 70_003,
     "go_back_without_protection": 40_004,
     "keep_nothing": 50_000,
