@@ -41,7 +41,7 @@ class EventKind(str, enum.Enum):
     ASKER_EVICTED = "asker_evicted"  # closed by us, for what it does
     ASKER_DISCONNECTED = "asker_disconnected"  # closed by the asker, broken, or by a call here
     KEYFRAME_WANTED = "keyframe_wanted"  # of `topic`: who came got nothing of it; publish one
-    WORKER_STARTED = "worker_started"
+    WORKER_STARTED = "worker_started"  # it serves; `restarts`: in the place of one before
     WORKER_LOST = "worker_lost"  # died or hung; `reason` says how many of its subscribers can go on
     WORKER_GIVEN_UP = "worker_given_up"  # it failed for minutes: there is one less from now on
     WORKER_SHORT_OF_MEMORY = "worker_short_of_memory"  # others could not go on with all that it has
@@ -59,7 +59,7 @@ class EventKind(str, enum.Enum):
         return self.value
 
 
-_COUNTS = ("added", "cancelled", "dropped_since", "dropped", "discarded", "lost")
+_COUNTS = ("added", "cancelled", "dropped_since", "dropped", "discarded", "lost", "restarts")
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -78,7 +78,8 @@ class Event:
     which a summary stands, with what all of them count; the rest is of the last: see the reference.
     `exit_code` is that of the process of a WORKER_LOST, -N for signal N; None where there was none,
     or nobody knows it. `exact` is False where more may have been discarded than it says: `reason`
-    says why that is not known. `user` is who the subscriber has proven to be.
+    says why that is not known. `user` is who the subscriber has proven to be. `restarts` is how
+    many there were in the place of a WORKER_STARTED before.
     """
 
     kind: EventKind
@@ -98,6 +99,7 @@ class Event:
     cancelled: int = 0
     user: str = ""
     topic: bytes | None = None
+    restarts: int = 0
 
     def __init__(
         self,
@@ -118,12 +120,13 @@ class Event:
         cancelled: int = 0,
         user: str = "",
         topic: bytes | None = None,
+        restarts: int = 0,
     ) -> None:
         # In a third of the time of what is made for a frozen class; there are two for each of
         # thousands who connect at once.
         values = (
             *(kind, reason, subscriber, peer, worker, dropped, cause, lost, exit_code, count),
-            *(discarded, exact, dropped_since, added, cancelled, user, topic),
+            *(discarded, exact, dropped_since, added, cancelled, user, topic, restarts),
         )
         for store, value in zip(_STORES, values, strict=True):
             store(self, value)

@@ -238,6 +238,8 @@ class Announcer:
 def _level(event: Event) -> int:
     if event.kind is EventKind.HANDSHAKE_FAILED and event.cause in _ORDINARY:
         return logging.DEBUG
+    if event.kind is EventKind.WORKER_STARTED and event.restarts:
+        return logging.INFO  # the end of an error; the first ones are as they should be
     return _LEVELS.get(event.kind, logging.DEBUG)
 
 

@@ -93,7 +93,9 @@ def take(state: State, worker: int, message: Message, now: float) -> list[Action
         flag = state.answers.came(message.token, worker)
         return [] if flag is None else [Answer(flag)]
     if isinstance(message, Started):
-        told = Tell(Event(EventKind.WORKER_STARTED, f"pid {message.pid}", worker=worker))
+        restarts = max(0, state.supervision.lives[worker].restarts)
+        what = EventKind.WORKER_STARTED, f"pid {message.pid}"
+        told = Tell(Event(*what, worker=worker, restarts=restarts))
         return [told, *state.supervision.serves(worker, now)]
     raise ControlError(f"{type(message).__name__} is not for a coordinator")
 

@@ -40,8 +40,9 @@ def test_one_that_is_killed_is_started_at_once_however_often() -> None:
             happenings.wait_for(EventKind.WORKER_STARTED, count + 2)
         after_kills = life_of(publisher).failures
         os.kill(life_pid(publisher), signal.SIGSEGV)
-        happenings.wait_for(EventKind.WORKER_STARTED, 4)
+        started = happenings.wait_for(EventKind.WORKER_STARTED, 4)
 
+        assert [event.restarts for event in started] == [0, 1, 2, 3]
         assert (after_kills, life_of(publisher).failures) == (0, 1)
         assert publisher.statistics().workers[0].restarts == 3
 

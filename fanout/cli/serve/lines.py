@@ -120,7 +120,8 @@ def undelivered_lines(undelivered: Sequence[Undelivered]) -> list[str]:
 
 def event_line(event: Event) -> str | None:
     """Returns a line about an event, None for one that is not worth a line."""
-    if event.kind not in TOLD_EVENTS:
+    is_replaced = event.kind is EventKind.WORKER_STARTED and event.restarts
+    if event.kind not in TOLD_EVENTS and not is_replaced:
         return None
     parts = [event.kind.value.replace("_", " ")]
     if event.peer is not None:

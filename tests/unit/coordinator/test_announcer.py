@@ -117,6 +117,17 @@ def test_who_reads_of_a_stall_reads_of_its_end(
     assert [record.levelno for record in caplog.records] == [logging.WARNING, logging.INFO]
 
 
+def test_who_reads_of_a_lost_worker_reads_of_the_next_one(
+    logger: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    announcer = Announcer(None, logger)
+    for restarts in (0, 1):
+        announcer.tell(Event(EventKind.WORKER_STARTED, "pid 7", worker=0, restarts=restarts))
+    announcer.close(1.0)
+    assert [record.levelno for record in caplog.records] == [logging.DEBUG, logging.INFO]
+    assert caplog.records[1].getMessage() == "worker_started worker=0 restarts=1 reason='pid 7'"
+
+
 def test_without_a_callback_it_is_logged(
     logger: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -75,6 +75,9 @@ def test_events_worth_a_line() -> None:
     many = Event(EventKind.HANDSHAKE_FAILED, "too late", peer="a:1", count=1_001)
     assert event_line(many) == "handshake failed a:1 (and 1,000 more like it): too late"
     assert event_line(Event(EventKind.WORKER_LOST, worker=1)) == "worker lost 1"
+    assert event_line(Event(EventKind.WORKER_STARTED, "pid 7", worker=1)) is None
+    replaced = Event(EventKind.WORKER_STARTED, "pid 7", worker=1, restarts=2)
+    assert event_line(replaced) == "worker started 1: pid 7"
     lost = Event(EventKind.EVENTS_LOST, "7 events were not delivered", lost=7)
     assert event_line(lost) == "events lost: 7 events were not delivered"
     assert event_line(Event(EventKind.SUBSCRIBER_CONNECTED, subscriber=1, peer="a:1")) is None
