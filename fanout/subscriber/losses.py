@@ -31,14 +31,15 @@ class Losses:
         holes: gaps in which nobody knows how many messages are missing.
     """
 
-    __slots__ = ("_uncounted", "conflated", "gap", "holes", "missing")
+    __slots__ = ("_certain", "_uncounted", "conflated", "gap", "holes", "missing")
 
     def __init__(self) -> None:
         self.gap: Gap | None = None
         self.missing = 0
         self.conflated = 0
         self.holes = 0
-        self._uncounted = (0, 0, 0)  # missing, conflated, holes of `gap`, which may be retracted
+        self._certain: Gap | None = None  # the part of `gap` that is not retracted
+        self._uncounted = (0, 0, 0)  # missing, conflated, holes of the rest of it
 
     def add(self, gap: Gap) -> None:
         """This is missing before the next message, too."""
@@ -52,14 +53,24 @@ class Losses:
     def told(self) -> Gap | None:
         """The gap, which is told from here on."""
         gap, self.gap = self.gap, None
-        self._uncounted = 0, 0, 0
+        self._forget()
         return gap
+
+    def keep(self) -> None:
+        """What is missing up to here nobody is asked for again: it is told, whatever comes."""
+        self._forget()
+        self._certain = self.gap
 
     def retract(self) -> None:
         """Nobody was told of the gap yet, and what is missing in it will come, or be told again."""
         missing, conflated, holes = self._uncounted
         self._count(-missing, -conflated, -holes)
-        self.told()
+        self.gap = self._certain
+        self._uncounted = 0, 0, 0
+
+    def _forget(self) -> None:
+        self._certain = None
+        self._uncounted = 0, 0, 0
 
     def _count(self, missing: int, conflated: int, holes: int) -> None:
         self.missing += missing

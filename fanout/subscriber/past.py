@@ -175,4 +175,4 @@ class StreamWithPast(Stream):
         self.back, self._early = None, None
         if self._epoch != epoch:
             self._epoch, self._next, self._told = epoch, 0, 0
-        self._next = max(self._next, at)
+        self._pass(at)

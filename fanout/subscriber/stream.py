@@ -155,7 +155,7 @@ class Stream:
             self._go_on(epoch)
             return
         if self._early:
-            self._next = max(self._next, self._early.top + 1)
+            self._pass(self._early.top + 1)
         self._early = None
         if before is None and epoch is not None:
             self._origin = epoch, head
@@ -172,20 +172,25 @@ class Stream:
         self._epoch = self._former = None
         self._origin = None if epoch is None else (epoch, head)
 
+    def _pass(self, number: int) -> None:
+        """All before this number has come, or is lost: no other connection is asked for it."""
+        if number > self._next:
+            self._next = number
+            self.losses.keep()
+
     def _go_on(self, epoch: int) -> None:
         """What did not come over the connections before comes now, or is told again."""
         self._is_open = False
         self._former = None  # all is asked for at once
         self._told = 0
         known = self.known
-        losses = self.losses
-        is_told = losses.gap is not None and losses.gap.reason == RESTARTED
-        if losses.gap is not None and (known is None or known[0] == epoch):
+        losses, before = self.losses, self.losses.gap
+        if before is not None and (known is None or known[0] == epoch):
             losses.retract()
-            if is_told:
-                self.losses.add(Gap(RESTARTED, epoch=epoch))
+            if before.reason == RESTARTED and (not losses.gap or losses.gap.reason != RESTARTED):
+                losses.add(Gap(RESTARTED, epoch=epoch))
         if known is not None and known[0] != epoch:
-            self.losses.add(Gap(RESTARTED, epoch=epoch))
+            losses.add(Gap(RESTARTED, epoch=epoch))
             self._epoch, self._next = epoch, 0
             self._origin = epoch, 0
             self._early = None

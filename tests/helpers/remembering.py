@@ -160,14 +160,19 @@ class Remembering:
         self.core.subscribe(prefix)
 
     def subscribe_since(self, prefix: bytes, count: int) -> None:
-        """With what was published before, but for the oldest so many."""
+        """With what was published before, but for the oldest so many.
+
+        What is subscribed to already covers, from wherever on, does not come again.
+        """
         count = min(count, len(self.topics))
-        if prefix not in self.core.wants and prefix not in self.core._asks:
+        covered = (*self.core.wants, *self._from)
+        if prefix not in covered:
             self.core.subscribe(prefix, (self.epoch, count - 1) if count else (0, 0))
             self._from.add(prefix)
             for place in range(count, len(self.topics)):
-                one = self.epoch, place
-                if self.topics[place].startswith(prefix) and one not in self.owed:
+                one, topic = (self.epoch, place), self.topics[place]
+                is_new = topic.startswith(prefix) and not topic.startswith(covered)
+                if is_new and one not in self.owed:
                     self.owed.append(one)
 
     def look(self, now: float) -> None:
@@ -201,24 +206,27 @@ class Remembering:
         served = self._served[line]
         if not served.pending:
             return b""
-        wire = b""
-        for marker in served.told:
-            wire += encode_message([b"\x00fanout.gap", msgpack.packb(marker)])
-        served.told.clear()
-        wire += self._mark_of(served) + b"".join(served.shown)
+        wire = self._told(served) + self._mark_of(served) + b"".join(served.shown)
         served.shown.clear()
         number = min(served.pending)
         served.pending.remove(number)
         return wire + self._wire(number)
 
+    def _told(self, served: Served) -> bytes:
+        """What was lost for it, said in the order in which that happened."""
+        markers, served.told = served.told, []
+        return b"".join(
+            encode_message([b"\x00fanout.gap", msgpack.packb(marker)]) for marker in markers
+        )
+
     def _mark_of(self, served: Served) -> bytes:
-        """That all has come which was missed, if it has."""
+        """That all has come which was missed, or was told of, if it has."""
         at = served.mark
         if at is None or min(served.pending, default=at) < at:
             return b""
         served.mark = None
         said = {"epoch": self.epoch, "at": at}
-        return encode_message([b"\x00fanout.since", msgpack.packb(said)])
+        return self._told(served) + encode_message([b"\x00fanout.since", msgpack.packb(said)])
 
     def _mark(self, served: Served, reason: str, first: int, last: int, count: int) -> None:
         said = {"first": first, "last": last, "count": count, "reason": reason}

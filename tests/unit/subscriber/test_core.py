@@ -116,6 +116,32 @@ def test_what_a_later_subscription_has_got_is_not_asked_for_again() -> None:
         assert feed.core.doubles == 0
 
 
+@pytest.mark.parametrize("is_another", [False, True])
+def test_what_was_lost_before_all_was_one_stream_is_told_over_the_next_connection(
+    is_another: bool,
+) -> None:
+    """The mark says that all up to there has come, or was told: that is not asked for again."""
+    feed = Remembering({b"A"})
+    feed.connect([])
+    if is_another:
+        feed.start_anew()
+        feed.connect([])
+    feed.subscribe_since(b"", 0)
+    feed.publish([b"A"])
+    for _ in range(2):
+        feed.hear([])
+    feed.lose(1)
+    feed.publish([b"A"])
+    feed.hang_up(156)  # behind the mark, in the middle of the message
+    feed.finish()
+    assert [message.sequence for message in feed.got] == [1, 2]
+    gap = feed.got[0].gap
+    assert gap is not None
+    assert (gap.reason, gap.first, gap.last) == ("epoch" if is_another else "lag", 0, 0)
+    losses = feed.core.streams[0].losses
+    assert (losses.missing, losses.holes) == (1, int(is_another))
+
+
 FEW = 3
 
 

@@ -63,6 +63,19 @@ def test_what_nobody_was_told_of_is_taken_back_and_nothing_else() -> None:
     assert (losses.missing, losses.conflated, losses.holes) == (4, 0, 0), "once"
 
 
+def test_what_nobody_is_asked_for_again_is_not_taken_back() -> None:
+    losses = Losses()
+    losses.add(Gap("lag", 4, 1, 4, 7))
+    losses.keep()
+    for gap in (Gap(CONFLATED, 2, 6, 7, 7), Gap("missing", None, 9, 9, 7)):
+        losses.add(gap)
+    losses.retract()
+    assert (losses.missing, losses.conflated, losses.holes) == (4, 0, 0)
+    assert losses.told() == Gap("lag", 4, 1, 4, 7)
+    losses.retract()
+    assert (losses.missing, losses.gap) == (4, None), "it was told"
+
+
 def test_a_marker_says_what_a_publisher_has_lost_for_us() -> None:
     assert marker_of(frames(GAP_TOPIC, RIGHT)) == Marker(7, 3, 5, 2, "lag")
 
