@@ -4,9 +4,9 @@
   repository; setuptools would write every file twice.
 - The description on an index has no neighbours: the README's links to files of the repository
   become their paths, and its pictures are left out.
-- The compiled part is built for the stable ABI of Python 3.11, so that one wheel serves all later
-  ones; where it cannot be built, fanout does without. It has in it for which sources it was built:
-  one that is left over from others is not used.
+- The compiled parts are built for the stable ABI of Python 3.11, so that one wheel serves all later
+  ones; where one cannot be built, fanout does without. Each has in it for which sources it was
+  built: one that is left over from others is not used.
 """
 
 from __future__ import annotations
@@ -32,10 +32,23 @@ def description() -> str:
     return _LINK.sub(r"\1 (`\2`)", _PICTURE.sub("", text))
 
 
-def sources() -> str:
-    """What `fanout.compiled` expects of the compiled part; it cannot be imported yet."""
+def part(name: str, sources: str, *beside: str) -> Extension:
+    """A compiled part.
+
+    Args:
+        sources: what `fanout.compiled` has for those that it expects; it cannot be imported yet.
+        beside: what its file includes.
+    """
     text = (ROOT / "fanout" / "compiled.py").read_text(encoding="utf-8")
-    return str(re.findall(r'^SOURCES = "(\w+)"$', text, re.MULTILINE)[0])
+    (expected,) = re.findall(rf'^{sources} = "(\w+)"', text, re.MULTILINE)
+    return Extension(
+        f"fanout.{name}",
+        [f"fanout/{name}.c"],
+        depends=["fanout/compiled.py", *beside],
+        define_macros=[("SOURCES", f'"{expected}"')],
+        py_limited_api=True,
+        optional=True,
+    )
 
 
 class LinkedSdist(sdist):
@@ -53,14 +66,8 @@ class LinkedSdist(sdist):
 setup(
     cmdclass={"sdist": LinkedSdist},
     ext_modules=[
-        Extension(
-            "fanout._speed",
-            ["fanout/_speed.c"],
-            depends=["fanout/compiled.py", *sorted(glob("fanout/speed/*.h", root_dir=ROOT))],
-            define_macros=[("SOURCES", f'"{sources()}"')],
-            py_limited_api=True,
-            optional=True,
-        )
+        part("_speed", "SOURCES", *sorted(glob("fanout/speed/*.h", root_dir=ROOT))),
+        part("_boxes", "BOXES_SOURCES"),
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
     long_description=description(),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fanout.basics.descriptors import fill_standard
 from fanout.cli.arguments import FAILURE, USAGE, ArgumentParser, UsageError, complain
-from fanout.compiled import is_compiled
+from fanout.compiled import are_boxes_compiled, is_compiled
 from fanout.errors import ConfigError, FanoutError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def build_parser(argv: Sequence[str] = ()) -> ArgumentParser:
 
 
 class _Version(Action):
-    """Prints the version, and what appends. To look it up takes 0.05 s, which nobody waits for."""
+    """Prints the version, and what is compiled. To look it up takes 0.05 s; nobody waits for it."""
 
     def __call__(
         self,
@@ -88,8 +88,14 @@ class _Version(Action):
         values: object,
         option_string: str | None = None,
     ) -> None:
-        print(f"fanout {_version()} ({'compiled' if is_compiled() else 'pure Python'})")
+        print(f"fanout {_version()} ({_kind(is_compiled(), are_boxes_compiled())})")
         parser.exit()
+
+
+def _kind(is_appending: bool, is_sealing: bool) -> str:
+    """What is compiled, for people; all of it or nothing, mostly."""
+    words = "compiled" if is_appending else "pure Python"
+    return words if is_appending is is_sealing else f"{words}, but for CURVE"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

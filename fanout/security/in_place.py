@@ -13,18 +13,14 @@ from itertools import repeat
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
-from fanout.zmtp.boxes import KEY_BYTES, SERVER_TEXT, SHORT_NONCE_BYTES
-from fanout.zmtp.frames import MORE, frame_header
-from fanout.zmtp.layout import OneByOne, lay_out
+from fanout.security.tried import TRIED_COUNTS, TRIED_KEY, tried_frames
+from fanout.zmtp.boxes import SERVER_TEXT, SHORT_NONCE_BYTES
+from fanout.zmtp.layout import OneByOne
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanout.zmtp.batches import LaidOut, SealingBatch
-
-_TRIED_KEY = bytes(range(KEY_BYTES))
-_TRIED_SIZES = (0, 1, 31, 32, 33, 63, 64, 65, 255, 256, 1000)  # around the cipher's blocks
-_TRIED_COUNTS = (1, 1 << 40)
 
 
 class InPlace:
@@ -92,16 +88,13 @@ def does_the_same(
     made: Callable[[LaidOut], SealingBatch], seal: Callable[[bytes, bytes, bytes], bytes]
 ) -> bool:
     """Whether it makes the same boxes as the public function."""
-    text = bytes(range(256)) * 4
-    frames = [frame_header(size, MORE) + text[:size] for size in _TRIED_SIZES]
-    layout = lay_out(memoryview(b"".join(frames)), len(text) * len(frames), len(frames))
-    assert layout is not None
+    layout = tried_frames()
     try:
         batch = made(layout)
         return all(
-            batch.seal(SERVER_TEXT, count, _TRIED_KEY)
-            == OneByOne(layout, seal).seal(SERVER_TEXT, count, _TRIED_KEY)
-            for count in _TRIED_COUNTS
+            batch.seal(SERVER_TEXT, count, TRIED_KEY)
+            == OneByOne(layout, seal).seal(SERVER_TEXT, count, TRIED_KEY)
+            for count in TRIED_COUNTS
         )
     except (TypeError, ValueError, AttributeError, RuntimeError):
         return False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fanout.security.in_one_call import sealing_stretches
 from fanout.security.in_place import sealing_in_place
 from fanout.zmtp.boxes import ForgedError
 from fanout.zmtp.layout import OneByOne
@@ -22,6 +23,7 @@ class Sodium:
 
     Attributes:
         version: of PyNaCl.
+        stretches: see `Primitives`.
 
     Raises:
         ImportError: PyNaCl is not installed.
@@ -34,6 +36,7 @@ class Sodium:
         self._bindings: Any = bindings
         # All that PyNaCl raises by itself is one of these, its RuntimeError and ValueError too.
         self._error: Any = exceptions.CryptoError
+        self.stretches = sealing_stretches(self.seal)
         self._in_place = sealing_in_place(self.seal)
 
     def public_of(self, secret: bytes) -> bytes:

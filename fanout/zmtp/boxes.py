@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 from fanout.zmtp.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
-    from fanout.zmtp.batches import LaidOut, SealingBatch
+    from fanout.zmtp.batches import LaidOut, SealingBatch, StretchSealing
 
 KEY_BYTES = 32
 MAC_BYTES = 16
@@ -47,7 +47,14 @@ class ForgedError(Exception):
 
 
 class Primitives(Protocol):
-    """The operations of NaCl that CURVE needs; `fanout.security.sodium` has those of libsodium."""
+    """The operations of NaCl that CURVE needs; `fanout.security.sodium` has those of libsodium.
+
+    Attributes:
+        stretches: what seals many frames by one call; None = it is not there.
+    """
+
+    @property
+    def stretches(self) -> StretchSealing | None: ...
 
     def public_of(self, secret: bytes) -> bytes:
         """The public key of a secret one."""

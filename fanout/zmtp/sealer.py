@@ -14,7 +14,7 @@ from fanout.zmtp.frames import frame_header
 from fanout.zmtp.layout import INNER
 
 if TYPE_CHECKING:
-    from fanout.zmtp.batches import LaidOut, SealingBatch
+    from fanout.zmtp.batches import LaidOut, SealingBatch, StretchSealing
     from fanout.zmtp.boxes import Primitives
 
 
@@ -61,6 +61,26 @@ class Sealer:
             LocalProtocolError: as `seal()`.
         """
         return batch.seal(self._text, self._take(len(batch.layout.ends)), self._key)
+
+    @property
+    def stretches(self) -> StretchSealing | None:
+        """What `seal_stretch()` takes; None = there is only `seal_all()`."""
+        return self._primitives.stretches
+
+    def seal_stretch(
+        self, stretches: StretchSealing, plain: memoryview, frames: int, out: bytearray
+    ) -> memoryview:
+        """Seal these frames; returns what is sent, which is in `out`.
+
+        Args:
+            frames: how many there are.
+            out: has room for what is sent.
+
+        Raises:
+            LocalProtocolError: as `seal()`. RuntimeError: as `StretchSealing.seal()`.
+        """
+        first = self._take(frames)
+        return memoryview(out)[: stretches.seal(plain, first, frames, self._key, self._text, out)]
 
     def hand_over(self) -> tuple[bytes, int]:
         """Another one seals from now on, with this key and behind this nonce; this one nothing."""

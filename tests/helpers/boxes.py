@@ -5,22 +5,67 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.zmtp.boxes import MAC_BYTES, SERVER_TEXT, Counting
-from fanout.zmtp.layout import OneByOne
+from fanout.zmtp.layout import OneByOne, lay_out
 from fanout.zmtp.opener import Opener
 from fanout.zmtp.sealer import Sealer
 
 if TYPE_CHECKING:
-    from fanout.zmtp.batches import LaidOut
+    from collections.abc import Callable
+
+    from fanout.zmtp.batches import LaidOut, StretchSealing
 
 KEY = b"k" * 32
 _MAC = b"M" * MAC_BYTES
+_ALL = 1 << 62  # bytes, or frames
+
+
+class InStretches:
+    """See `fanout.zmtp.batches.StretchSealing`: the same in Python, frame by frame.
+
+    Args:
+        seal: as that of `Primitives`.
+    """
+
+    def __init__(self, seal: Callable[[bytes, bytes, bytes], bytes]) -> None:
+        self._seal = seal
+
+    def cut(self, plain: memoryview, enough: int, most: int, /) -> tuple[int, int, int]:
+        layout = lay_out(plain, enough, most)
+        if layout is None:
+            return 0, 0, 0
+        return len(layout.ends), layout.ends[-1], layout.box_ends[-1]
+
+    def ends(self, plain: memoryview, /) -> tuple[list[int], list[int]]:
+        layout = lay_out(plain, _ALL, _ALL)
+        return ([], []) if layout is None else (layout.ends, layout.box_ends)
+
+    def seal(
+        self, plain: memoryview, first: int, frames: int, key: bytes, text: bytes, out: bytearray, /
+    ) -> int:
+        layout = lay_out(plain, _ALL, _ALL)
+        ends, box_ends = self.ends(plain)
+        if layout is None or len(ends) != frames or ends[-1] != len(plain):
+            raise RuntimeError("there are more frames, or fewer")
+        if box_ends[-1] > len(out):
+            raise RuntimeError("there is no room for the boxes")
+        out[: box_ends[-1]] = OneByOne(layout, self._seal).seal(text, first, key)
+        return box_ends[-1]
 
 
 class NoBoxes:
-    """See `fanout.zmtp.boxes.Primitives`; what is sealed can be read, and a nonce has one text."""
+    """See `fanout.zmtp.boxes.Primitives`; what is sealed can be read, and a nonce has one text.
+
+    Attributes:
+        IN_STRETCHES: whether those that are made from now on seal many frames by one call.
+    """
+
+    IN_STRETCHES = False
 
     def __init__(self) -> None:
         self.sealed: dict[bytes, bytes] = {}
+        self.stretches: StretchSealing | None = None
+        if self.IN_STRETCHES:
+            self.stretches = InStretches(self.seal)
 
     def public_of(self, secret: bytes) -> bytes:
         return secret

@@ -1,4 +1,4 @@
-"""The compiled part in tests: it was built here or not, and much is tested with it and without."""
+"""Compiled parts in tests: one was built here or not, and much is tested with it and without."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from fanout.send.path import SendPath
 
 IS_BUILT = find_spec("fanout._speed") is not None
 needs_compiled = pytest.mark.skipif(not IS_BUILT, reason="there was no C compiler to build it with")
+ARE_BOXES_BUILT = find_spec("fanout._boxes") is not None
+needs_boxes = pytest.mark.skipif(
+    not ARE_BOXES_BUILT, reason="there was no C compiler to build it with"
+)
 # The verbs of classes are one or the other for a whole process; what a path does is asked of both.
 needs_compiled_verbs = pytest.mark.skipif(
     not is_compiled(), reason="verbs are Python: no compiler, or FANOUT_PURE=1"

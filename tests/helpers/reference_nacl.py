@@ -34,6 +34,8 @@ _INPUT_WORDS = (*range(6, 10),)
 class ReferenceNacl:
     """See `fanout.zmtp.boxes.Primitives`."""
 
+    stretches = None
+
     def public_of(self, secret: bytes) -> bytes:
         """The public key of a secret one."""
         return x25519(secret, _BASE)

@@ -18,6 +18,7 @@ from fanout.zmtp.curve_client import CurveClient
 from fanout.zmtp.events import MessageReceived, PongReceived, Violation
 from fanout.zmtp.frames import encode_message
 from fanout.zmtp.layout import OneByOne
+from tests.helpers.boxes import InStretches
 from tests.helpers.raw import READY_HEAD, command, greeting_3
 from tests.helpers.taking_over import Subscriber, TakingOver
 
@@ -41,6 +42,10 @@ class Nonces(Sodium):
     """
 
     used: set[tuple[bytes, bytes]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stretches = InStretches(self.seal)  # as the compiled part does it, where that is
 
     @classmethod
     def begin(cls) -> None:

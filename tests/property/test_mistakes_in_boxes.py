@@ -15,6 +15,7 @@ import pytest
 from fanout.workers.connections.sealed import SealedSend
 from fanout.zmtp.boxes import Counting
 from fanout.zmtp.curve import COOKIE_BYTES
+from tests.helpers.boxes import NoBoxes
 from tests.helpers.replacing import replacing
 from tests.unit.workers.connections import test_sealed as sealed
 from tests.unit.zmtp import test_curve as handshakes
@@ -36,7 +37,7 @@ def rewind_the_counter_with_what_is_thrown_away(
 ) -> Any:
     waiting = self._waiting
     if waiting is not None and bytes(rest[: len(waiting.plain)]) != waiting.plain:
-        self._sealer._count -= len(waiting.ends)
+        self._sealer._count -= len(waiting.ends()[0])
     return original(self, rest)
 
 
@@ -46,7 +47,7 @@ def seal_again_what_a_full_socket_did_not_take(
 ) -> Any:
     waiting, self._waiting = self._waiting, None
     if waiting is not None:
-        self._sealer._count -= len(waiting.ends)
+        self._sealer._count -= len(waiting.ends()[0])
     return original(self, rest)
 
 
@@ -105,8 +106,10 @@ CHECKS: dict[str, Callable[[], None]] = {
 }
 
 
+@pytest.mark.parametrize("in_stretches", [False, True], ids=["one by one", "in stretches"])
 @pytest.mark.parametrize("name", MISTAKES)
-def test_it_is_shown(name: str) -> None:
+def test_it_is_shown(name: str, in_stretches: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(NoBoxes, "IN_STRETCHES", in_stretches)
     check = CHECKS[name]
     check()  # what fails without the mistake shows nothing
     owner, attribute, broken = MISTAKES[name]

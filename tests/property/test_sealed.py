@@ -8,6 +8,8 @@ must be that stream; no nonce has two texts.
 
 from __future__ import annotations
 
+from unittest import mock
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +19,7 @@ from fanout.zmtp import encode_message
 from fanout.zmtp.boxes import SERVER_TEXT, Counting
 from fanout.zmtp.opener import Opener
 from fanout.zmtp.sealer import Sealer
-from tests.helpers.boxes import Kernel
+from tests.helpers.boxes import Kernel, NoBoxes
 
 PONG = bytes.fromhex("0406 04 504f4e47 41")
 messages = st.lists(
@@ -102,11 +104,12 @@ steps = st.lists(
 
 
 @settings(max_examples=400, deadline=None)
-@given(messages, steps)
+@given(messages, steps, st.booleans())
 def test_what_the_peer_opens_is_the_stream(
-    wires: list[bytes], taken: list[tuple[int, int, str]]
+    wires: list[bytes], taken: list[tuple[int, int, str]], in_stretches: bool
 ) -> None:
-    kernel = Kernel()
+    with mock.patch.object(NoBoxes, "IN_STRETCHES", in_stretches):
+        kernel = Kernel()
     pump = Pump(list(wires), kernel, SealedSend(kernel.send, kernel.sealer))
     got = b""
     for span, room, other in taken:

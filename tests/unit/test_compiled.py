@@ -1,4 +1,4 @@
-"""Whether the compiled part is used: if it is of these sources, and nobody wants Python."""
+"""Whether compiled parts are used: each if it is of these sources, and nobody wants Python."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from fanout.compiled import SOURCES
-from tests.helpers.built import IS_BUILT, needs_compiled
+from fanout.compiled import BOXES_SOURCES, SOURCES
+from tests.helpers.built import ARE_BOXES_BUILT, IS_BUILT, needs_boxes, needs_compiled
 from tests.helpers.programs import ROOT
 from tests.helpers.waiting import DEADLINE_S
 
 ASK = """
 import sys
 if {hidden!r}:
-    sys.modules["fanout._speed"] = None
-from fanout.compiled import is_compiled
-print(is_compiled(), is_compiled())
+    sys.modules["fanout._speed"] = sys.modules["fanout._boxes"] = None
+from fanout.compiled import are_boxes_compiled, is_compiled
+print(is_compiled(), is_compiled(), are_boxes_compiled(), are_boxes_compiled())
 """
 PUBLISH = """
 import fanout
@@ -55,10 +55,18 @@ def run(
     )
 
 
-def copy_with(folder: Path, change: tuple[bytes, bytes]) -> Path:
+# What makes boxes, and a publisher that has nothing to do with them.
+SEAL = """
+import fanout
+from fanout.security.sodium import Sodium
+print(fanout.__file__, Sodium().stretches is not None, Sodium().stretches is not None)
+"""
+
+
+def copy_with(folder: Path, change: tuple[bytes, bytes], name: str = "_speed") -> Path:
     """A fanout whose compiled part differs from the one that is here in this; returns the part."""
     (folder / "fanout").mkdir()
-    found = find_spec("fanout._speed")
+    found = find_spec(f"fanout.{name}")
     assert found is not None
     assert found.origin is not None
     part = Path(found.origin)
@@ -73,21 +81,22 @@ def copy_with(folder: Path, change: tuple[bytes, bytes]) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("value", "hidden", "expected"),
+    ("value", "hidden", "is_wanted"),
     [
-        (None, False, IS_BUILT),
-        ("", False, IS_BUILT),
-        ("0", False, IS_BUILT),
+        (None, False, True),
+        ("", False, True),
+        ("0", False, True),
         ("1", False, False),
         (None, True, False),
     ],
 )
-def test_it_is_used_if_it_is_there_and_wanted(
-    value: str | None, hidden: bool, expected: bool
+def test_each_is_used_if_it_is_there_and_wanted(
+    value: str | None, hidden: bool, is_wanted: bool
 ) -> None:
     done = run(ASK.format(hidden=hidden), FANOUT_PURE=value)
 
-    assert done.stdout.split() == [str(expected)] * 2
+    expected = [is_wanted and IS_BUILT] * 2 + [is_wanted and ARE_BOXES_BUILT] * 2
+    assert done.stdout.split() == list(map(str, expected))
 
 
 def test_the_sources_that_are_expected_are_those_that_are_there() -> None:
@@ -97,6 +106,9 @@ def test_the_sources_that_are_expected_are_those_that_are_there() -> None:
 
     assert digest.startswith(SOURCES), f'write SOURCES = "{digest[:16]}", and build it again'
     assert len(SOURCES) == 16
+    boxes = sha256((folder / "_boxes.c").read_bytes()).hexdigest()
+    assert boxes.startswith(BOXES_SOURCES), f'write BOXES_SOURCES = "{boxes[:16]}", and build it'
+    assert len(BOXES_SOURCES) == 16
 
 
 @needs_compiled
@@ -138,3 +150,25 @@ def test_a_copy_of_the_right_one_is_used(tmp_path: Path) -> None:
     done = run(PUBLISH, tmp_path, FANOUT_PURE=None)
 
     assert (done.stdout.split()[1:], done.stderr) == (["True", "1"], "")
+
+
+@needs_boxes
+def test_what_seals_is_left_unused_if_it_is_of_other_sources(tmp_path: Path) -> None:
+    """And that is said once, to who has boxes alone: the rest is as it was."""
+    part = copy_with(tmp_path, (BOXES_SOURCES.encode(), b"f" * len(BOXES_SOURCES)), "_boxes")
+
+    done, other = run(SEAL, tmp_path, FANOUT_PURE=None), run(PUBLISH, tmp_path, FANOUT_PURE=None)
+
+    assert done.stdout.split() == [str(tmp_path / "fanout" / "__init__.py"), "False", "False"]
+    assert done.stderr.count("RuntimeWarning") == 1
+    assert f"({part}) is left unused, since it was built from other sources" in done.stderr
+    assert "CURVE takes up to twice as much" in done.stderr
+    assert (other.stdout.split()[1:], other.stderr) == ([str(IS_BUILT), "1"], "")
+
+
+@needs_boxes
+@pytest.mark.parametrize(("value", "expected"), [(None, "True"), ("1", "False")])
+def test_what_seals_is_used_if_it_is_wanted(value: str | None, expected: str) -> None:
+    done = run(SEAL, FANOUT_PURE=value)
+
+    assert (done.stdout.split()[1:], done.stderr) == ([expected] * 2, "")

@@ -27,7 +27,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "figures": ("fanout.statistics",),
     "reporting": ("fanout.reporting",),
     "options": ("fanout.options",),
-    "compiled": ("fanout._speed", "fanout.compiled"),
+    "compiled": ("fanout._boxes", "fanout._speed", "fanout.compiled"),
     "zmtp": ("fanout.zmtp",),
     "security": ("fanout.security",),
     "auth": ("fanout.auth",),
@@ -76,7 +76,7 @@ WORDS = {"basics", "figures", "layout", "options", "reporting", "terms", "words"
 MAY_IMPORT: dict[str, set[str]] = {
     "compiled": set(),
     "zmtp": set(),
-    "security": WORDS | {"zmtp"},
+    "security": WORDS | {"compiled", "zmtp"},
     "auth": {"security"},
     "layout": set(),
     "basics": set(),

@@ -22,81 +22,24 @@ connection for blocked, so that nothing is left here that nobody asks for.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from fanout.workers.connections.boxing import SEAL_BYTES, Boxing
 from fanout.zmtp.frames import LONG_HEADER_BYTES
-from fanout.zmtp.layout import frame_at, lay_out
+from fanout.zmtp.layout import frame_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fanout.workers.connections.boxing import Boxes
     from fanout.workers.stream.member import Send
-    from fanout.zmtp.batches import LaidOut, SealingBatch
     from fanout.zmtp.sealer import Sealer
 
-SEAL_BYTES = 64 * 1024  # for one send(2), or one frame
-SEAL_FRAMES = 256  # as well: a small one takes a microsecond, and a new message waits for them all
-KEPT_BYTES = 16 * 1024  # of boxes that may wait for each who is full; of others the work is lost
-SHARED_BYTES = 2 * SEAL_BYTES  # of plain frames: to cut what is longer costs nothing beside sealing
-LAYOUTS_KEPT = 8  # members in step need one; some are a little behind others
 TURN_BYTES = 64 * 1024  # for one in a turn: some 2 ms of CPU for small messages; then come others
 
 
 def _never() -> bool:
     return False
-
-
-def _is_enough(layout: LaidOut) -> bool:
-    """Whether it is as much as is sealed for one send, however much there was."""
-    return layout.box_ends[-1] >= SEAL_BYTES or len(layout.ends) >= SEAL_FRAMES
-
-
-class Layouts:
-    """What was cut lately, for all who are sent the same. Its mutable state: that."""
-
-    __slots__ = ("_kept",)
-
-    def __init__(self) -> None:
-        self._kept: deque[SealingBatch] = deque(maxlen=LAYOUTS_KEPT)
-
-    def of(self, data: memoryview, sealer: Sealer) -> SealingBatch | None:
-        """The frames that it begins with, for one send; None: there is no whole one."""
-        longest = max([len(batch.layout.plain) for batch in self._kept], default=0)
-        window = bytes(data[:longest])
-        for batch in self._kept:
-            layout = batch.layout
-            if (_is_enough(layout) or len(layout.plain) == len(data)) and window.startswith(
-                layout.plain
-            ):
-                return batch
-        cut = lay_out(data, SEAL_BYTES, SEAL_FRAMES)
-        if cut is None:
-            return None
-        batch = sealer.batch(cut)
-        if len(cut.plain) <= SHARED_BYTES:
-            self._kept.appendleft(batch)
-        return batch
-
-
-class _Boxes(NamedTuple):
-    """Boxes in a row, at least one."""
-
-    plain: bytes  # the frames that they are of
-    ends: list[int]  # of each in that
-    box_ends: list[int]  # of each in `wire`
-    wire: bytes | memoryview
-
-    def behind(self, index: int) -> _Boxes | None:
-        """Those from here on that may wait, in memory of their own; at least one if there is."""
-        if index == len(self.ends):
-            return None
-        at, box_at = (self.ends[index - 1], self.box_ends[index - 1]) if index else (0, 0)
-        until = max(index + 1, bisect_right(self.box_ends, box_at + KEPT_BYTES))
-        ends = [end - at for end in self.ends[index:until]]
-        box_ends = [end - box_at for end in self.box_ends[index:until]]
-        plain = self.plain[at : at + ends[-1]]
-        return _Boxes(plain, ends, box_ends, bytes(self.wire[box_at : box_at + box_ends[-1]]))
 
 
 class KeptBoxes(NamedTuple):
@@ -123,7 +66,7 @@ class SealedSend:
         send: of the socket.
         sealer: of this connection.
         rest: where it begins: behind a handshake, or where another worker has left it.
-        layouts: of all who may be sent the same; None = it shares none.
+        boxing: of all who may be sent the same; None = it shares nothing.
         is_over: is asked after each send: whether others wait for their turn.
 
     Attributes:
@@ -132,7 +75,7 @@ class SealedSend:
         kept_from: see `Sealed`; of what is kept here, the cursor is in the middle.
     """
 
-    __slots__ = ("_is_over", "_layouts", "_left", "_owed", "_partial", "_pending", "_raw",
+    __slots__ = ("_boxing", "_is_over", "_left", "_owed", "_partial", "_pending", "_raw",
                  "_sealer", "_send", "_skip", "_waiting", "kept_from", "more",
                  "wire_bytes")  # fmt: skip
 
@@ -141,7 +84,7 @@ class SealedSend:
         send: Send,
         sealer: Sealer,
         rest: KeptBoxes = NOTHING_KEPT,
-        layouts: Layouts | None = None,
+        boxing: Boxing | None = None,
         is_over: Callable[[], bool] = _never,
     ) -> None:
         self._send = send
@@ -152,8 +95,8 @@ class SealedSend:
         self._owed = rest.owed
         self._skip = rest.skip
         self._partial = bytearray(rest.partial)
-        self._waiting: _Boxes | None = None
-        self._layouts = Layouts() if layouts is None else layouts
+        self._waiting: Boxes | None = None
+        self._boxing = Boxing() if boxing is None else boxing
         self._left = 0
         self.more = False
         self.wire_bytes = rest.wire_bytes
@@ -264,7 +207,7 @@ class SealedSend:
         self._owed -= reported
         return reported
 
-    def _next(self, rest: memoryview) -> _Boxes | None:
+    def _next(self, rest: memoryview) -> Boxes | None:
         """The boxes of the frames that come next: those that wait, if it is them, or new ones.
 
         Returns:
@@ -276,11 +219,7 @@ class SealedSend:
             return None
         if waiting is not None and bytes(data[: len(waiting.plain)]) == waiting.plain:
             return waiting
-        batch = self._layouts.of(data, self._sealer)
-        if batch is None:
-            return None
-        layout = batch.layout
-        return _Boxes(layout.plain, layout.ends, layout.box_ends, self._sealer.seal_all(batch))
+        return self._boxing.of(data, self._sealer)
 
     def _joined(self, rest: memoryview) -> memoryview | None:
         """The frame that has begun, and some that follow it; None: it is not whole yet."""
@@ -291,7 +230,7 @@ class SealedSend:
             return None
         return memoryview(bytes(partial) + bytes(rest[: place[2] + SEAL_BYTES]))
 
-    def _account(self, boxes: _Boxes, taken: int) -> int:
+    def _account(self, boxes: Boxes, taken: int) -> int:
         """The socket has taken so much of these; what it has not begun waits.
 
         Returns:
@@ -304,15 +243,16 @@ class SealedSend:
         self._partial.clear()  # it was the begin of the first of them
         if taken == len(boxes.wire):
             return len(boxes.plain) - reported
-        whole = bisect_right(boxes.box_ends, taken)
-        done = boxes.ends[whole - 1] - reported if whole else 0
-        if whole and boxes.box_ends[whole - 1] == taken:
+        ends, box_ends = boxes.ends()
+        whole = bisect_right(box_ends, taken)
+        done = ends[whole - 1] - reported if whole else 0
+        if whole and box_ends[whole - 1] == taken:
             self._waiting = boxes.behind(whole)
             return done
-        self._pending = bytes(boxes.wire[taken : boxes.box_ends[whole]])
-        self._owed = boxes.ends[whole] - (boxes.ends[whole - 1] if whole else reported)
+        self._pending = bytes(boxes.wire[taken : box_ends[whole]])
+        self._owed = ends[whole] - (ends[whole - 1] if whole else reported)
         self._waiting = boxes.behind(whole + 1)
-        begun = taken - (boxes.box_ends[whole - 1] if whole else 0)
+        begun = taken - (box_ends[whole - 1] if whole else 0)
         return done + self._report(begun, self._owed)
 
 
@@ -324,12 +264,12 @@ class Sealing:
     """
 
     def __init__(self, is_over: Callable[[], bool] = _never) -> None:
-        self._layouts = Layouts()
+        self._boxing = Boxing()
         self._is_over = is_over
 
     def under(self, sealer: Sealer, rest: KeptBoxes) -> Callable[[Send], SealedSend]:
         """What is to be put before the `send` of a socket; see `SealedSend`."""
-        return lambda send: SealedSend(send, sealer, rest, self._layouts, self._is_over)
+        return lambda send: SealedSend(send, sealer, rest, self._boxing, self._is_over)
 
 
 def _refuse(_data: bytes | memoryview) -> int:

@@ -17,6 +17,7 @@ from fanout.zmtp.curve_client import CurveClient
 from fanout.zmtp.errors import RemoteProtocolError
 from fanout.zmtp.layout import OneByOne
 from fanout.zmtp.session import Session
+from tests.helpers.boxes import InStretches
 from tests.simulation.takeovers.speaking import GREETING_BYTES
 from tests.simulation.takeovers.subscriber import Subscriber
 from tests.simulation.violated import Violated, require
@@ -24,7 +25,7 @@ from tests.simulation.violated import Violated, require
 if TYPE_CHECKING:
     from random import Random
 
-    from fanout.zmtp.batches import LaidOut
+    from fanout.zmtp.batches import LaidOut, StretchSealing
     from fanout.zmtp.session import SessionLimits
 
 PROTOCOL = "zmtp+curve#1"
@@ -36,6 +37,12 @@ class Boxes:
 
     def __init__(self) -> None:
         self._sealed: dict[tuple[bytes, bytes], bytes] = {}  # by key and nonce
+        self._in_stretches = InStretches(self.seal)
+
+    @property
+    def stretches(self) -> StretchSealing | None:
+        """One way and the other, in one connection: what is sealed is the same."""
+        return self._in_stretches if len(self._sealed) % 2 else None
 
     def public_of(self, secret: bytes) -> bytes:
         return secret

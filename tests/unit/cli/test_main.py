@@ -88,8 +88,14 @@ def test_the_version_is_that_of_the_distribution(
 ) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     version = importlib.metadata.version(project["name"])
-    for is_compiled, words in ((True, "compiled"), (False, "pure Python")):
+    for is_compiled, are_boxes, words in (
+        (True, True, "compiled"),
+        (False, False, "pure Python"),
+        (True, False, "compiled, but for CURVE"),
+        (False, True, "pure Python, but for CURVE"),
+    ):
         monkeypatch.setattr("fanout.cli.main.is_compiled", partial(bool, is_compiled))
+        monkeypatch.setattr("fanout.cli.main.are_boxes_compiled", partial(bool, are_boxes))
         with pytest.raises(SystemExit):
             main(["--version"])
         assert capsys.readouterr().out == f"fanout {version} ({words})\n"

@@ -19,7 +19,7 @@ def count_nonces_from_the_first_one_again(original: Any, self: SealedSend) -> tu
 def forget_the_nonces_of_what_waits(original: Any, self: SealedSend) -> tuple[bytes, int]:
     waiting = self._waiting
     key, count = original(self)
-    return key, count - (0 if waiting is None else len(waiting.ends))
+    return key, count - (0 if waiting is None else len(waiting.ends()[0]))
 
 
 def _without(original: Any, boxes: Any, read: Any, **less: Any) -> Any:

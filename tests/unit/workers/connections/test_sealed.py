@@ -8,11 +8,9 @@ from unittest import mock
 import pytest
 
 from fanout.security.sodium import Sodium
+from fanout.workers.connections.boxing import KEPT_BYTES, SEAL_BYTES, SEAL_FRAMES
 from fanout.workers.connections.sealed import (
-    KEPT_BYTES,
     NOTHING_KEPT,
-    SEAL_BYTES,
-    SEAL_FRAMES,
     TURN_BYTES,
     KeptBoxes,
     SealedSend,
@@ -24,11 +22,18 @@ from fanout.zmtp.errors import LocalProtocolError
 from fanout.zmtp.layout import lay_out
 from fanout.zmtp.opener import Opener
 from fanout.zmtp.sealer import Sealer
-from tests.helpers.boxes import Kernel
+from tests.helpers.boxes import Kernel, NoBoxes
 
+pytestmark = pytest.mark.usefixtures("either_way")
 MESSAGE = encode_message([b"topic", b"payload"])
 FIRST, SECOND = MESSAGE[:7], MESSAGE[7:]
 BOX = 2 + MESSAGE_OVERHEAD + len(b"topic")  # of the first frame
+
+
+@pytest.fixture(params=[False, True], ids=["one by one", "in stretches"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boxes are made by a call for each of them, and by one for many."""
+    monkeypatch.setattr(NoBoxes, "IN_STRETCHES", request.param)
 
 
 class Let(SealedSend):
@@ -101,11 +106,13 @@ def test_what_waits_behind_a_cut_box_goes_out_after_it() -> None:
 
 
 def test_who_are_sent_the_same_have_it_cut_once() -> None:
+    """But where many are sealed by one call, which cuts them."""
     sealing, sodium = Sealing(), Sodium()
+    sodium.stretches = None
     wire = b"".join([encode_message([b"t", b"%d" % number * 30]) for number in range(200)])
     keys = [bytes((number,)) * 32 for number in range(3)]
     calls = []
-    with mock.patch("fanout.workers.connections.sealed.lay_out", wraps=lay_out) as cut:
+    with mock.patch("fanout.workers.connections.boxing.lay_out", wraps=lay_out) as cut:
         for key in keys:
             came: list[bytes] = []
             sealer = Sealer(sodium, key, SERVER_TEXT, 1)
