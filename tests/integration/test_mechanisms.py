@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from fanout import Event
 
-SECURITIES = {
+SECURITIES: dict[str, Callable[[], auth.Null | auth.Plain | auth.Curve]] = {
     "NULL": auth.Null,
-    "PLAIN": lambda: auth.Plain(lambda _request: None),
-    "CURVE": lambda: auth.Curve(bytes(range(32)), lambda _request: None),
+    "PLAIN": lambda: auth.Plain(lambda _request: False),
+    "CURVE": lambda: auth.Curve(bytes(range(32)), lambda _request: False),
 }
 INSIDE: dict[str, Callable[[Publisher], str]] = {
     "producer": lambda publisher: publisher.ingest("tcp://127.0.0.1:*"),
