@@ -95,8 +95,9 @@ class Options:
 
     send_timeout: float = number(5.0, 0.001, 86_400)
     """A subscriber that takes nothing for so long is evicted if it is in the way: about to lose
-    messages, or under "block" half of the log behind. After half of it it is reported as stalled.
-    5 s outlasts a Wi-Fi roam, and bounds what `publish()` waits for one that is dead."""
+    messages, or under "block" over a limit or half of the log behind. After half of it it is
+    reported as stalled. 5 s outlasts a Wi-Fi roam, and bounds what `publish()` waits for one that
+    is dead."""
 
     stall_timeout: float = number(30.0, 0.001, 86_400)
     """A subscriber that takes nothing for so long is evicted even if the log holds all it wants.

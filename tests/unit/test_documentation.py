@@ -6,6 +6,7 @@ Examples, links and tables of names are held by `tests/integration/test_document
 from __future__ import annotations
 
 import ast
+import logging
 import re
 from functools import cache
 from pathlib import Path
@@ -13,8 +14,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout import Reason
-from tests.helpers.pages import CODE, PAGES, REFERENCE, ROOT, blocks, cells, prose, section
+from fanout import Event, EventKind, Reason
+from fanout.coordinator.announcer import Announcer
+from fanout.coordinator.thinning import is_thinned
+from tests.helpers.pages import CODE, PAGES, REFERENCE, ROOT, blocks, cells, prose, rows, section
+from tests.helpers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -235,6 +239,34 @@ def test_reasons_are_in_the_reference() -> None:
     text = section(read(REFERENCE / "events.md"), "Causes")
     shown = [cells(line) for line in text.splitlines() if line.startswith("| `")]
     assert shown[1:] == [[f"`{each.label}`", each.text, each.fault.value] for each in Reason]
+
+
+def test_events_are_logged_as_the_reference_says(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "fanout.levels")
+    announcer = Announcer(None, logging.getLogger("fanout.levels"))
+    for kind in EventKind:
+        announcer.tell(Event(kind, f"this is {kind.name}"))
+    announcer.close(1.0)
+    wait_until(lambda: len(caplog.records) >= len(EventKind), "all are logged")
+    logged = {record.getMessage(): record.levelname.lower() for record in caplog.records}
+    table = rows(REFERENCE / "events.md")
+    for kind in EventKind:
+        (level,) = (name for text, name in logged.items() if f"this is {kind.name}'" in text)
+        assert table[kind.name][2].partition(";")[0] == level, kind.name
+
+
+def test_the_reference_says_of_which_events_a_summary_stands_for_many() -> None:
+    lines = read(REFERENCE / "events.md").splitlines()
+    (row,) = (cells(line) for line in lines if line.startswith("| `CLOCK_SET`, "))
+    kinds, _, causes = row[0].partition(", and `SUBSCRIBER_EVICTED` for what the peer said")
+    thinned = {kind for kind in EventKind if is_thinned(Event(kind))}
+    assert set(CODE.findall(kinds)) == {kind.name for kind in thinned} - {"CHOICE_DECLINED"}
+    by_word = {
+        cause.label
+        for cause in Reason
+        if is_thinned(Event(EventKind.SUBSCRIBER_EVICTED, cause=cause))
+    }
+    assert set(CODE.findall(causes)) == by_word
 
 
 def _require_named(rows: list[str], pattern: str) -> None:

@@ -5,6 +5,10 @@ What is beside this list in the table are parts of other limits, or no numbers.
 
 from __future__ import annotations
 
+import ast
+import sys
+from pathlib import Path
+
 import pytest
 
 from fanout.basics import grace
@@ -33,7 +37,7 @@ from fanout.send import lock, wire
 from fanout.shm import layout
 from fanout.terms import peer_budget, reserved, slow_options
 from fanout.transport import accepting
-from fanout.workers import naps
+from fanout.workers import naps, tuning
 from fanout.workers.connections import (
     budgets,
     deadlines,
@@ -45,7 +49,7 @@ from fanout.workers.connections import (
 from fanout.workers.connections import reserved as said
 from fanout.workers.stream import cohorts, members, wanted
 from fanout.workers.tuning import TUNING
-from tests.helpers.pages import REFERENCE, cells, section
+from tests.helpers.pages import CODE, REFERENCE, ROOT, cells, section
 
 NS = 1_000_000_000
 
@@ -199,6 +203,30 @@ def test_what_is_said_is_so(beginning: str) -> None:
 def test_each_limit_is_looked_at() -> None:
     known = [row_of(beginning)[0] for beginning in (*LIMITS, *NO_NUMBERS)]
     assert sorted(known) == sorted(row[0] for row in rows())
+
+
+def modules_of(beginning: str) -> set[str]:
+    """The files whose constants stand in a row, by what is looked up for it above."""
+    tree = ast.parse(Path(__file__).read_text("utf-8"))
+    (table,) = (node.value for node in tree.body if isinstance(node, ast.AnnAssign))
+    assert isinstance(table, ast.Dict)
+    (looked_up,) = (
+        value
+        for key, value in zip(table.keys, table.values, strict=True)
+        if isinstance(key, ast.Constant) and key.value == beginning
+    )
+    here = vars(sys.modules[__name__])
+    names = {node.id for node in ast.walk(looked_up) if isinstance(node, ast.Name)}
+    modules = {here[name] for name in names if name in here and name not in ("times", "size", "NS")}
+    files = {tuning.__file__ if module is TUNING else module.__file__ for module in modules}
+    # Workers are named as their folder in the repository is, which the package has inside.
+    return {Path(file).relative_to(ROOT).as_posix().replace("fanout/w", "w") for file in files}
+
+
+@pytest.mark.parametrize("beginning", LIMITS)
+def test_it_is_where_it_is_said_to_be(beginning: str) -> None:
+    *_what, where = row_of(beginning)
+    assert modules_of(beginning) - set(CODE.findall(where)) == set(), where
 
 
 @pytest.mark.parametrize(
