@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import warnings
+import weakref
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn, Unpack
 
 from fanout.basics.loop_executor import begin, in_thread, outlast
@@ -25,7 +27,7 @@ from fanout.reporting.event_iterators import AwaitedEvents
 from fanout.reporting.loop_callback import LoopCallback
 from fanout.send.awaited_batch import Batch
 from fanout.send.awaited_publishing import AwaitedPublishing
-from fanout.send.making import make_batch, with_awaited_verbs
+from fanout.send.making import batch_type, with_awaited_verbs
 from fanout.send.own_batches import OwnBatches
 from fanout.send.queue import SendQueue
 from fanout.terms.arguments import as_timeout, check_callback
@@ -66,7 +68,7 @@ class Publisher(
 
     __slots__ = (
         *("__weakref__", "_endpoint", "_is_started", "_keywords", "_on_event"),
-        *("_options", "_own", "_path", "_queue", "_security", "_sends"),
+        *("_options", "_own", "_path", "_queue", "_security"),
     )
 
     def __init__(
@@ -81,9 +83,8 @@ class Publisher(
     ) -> None:
         self._engine: Engine | None = None
         self._queue: SendQueue | None = None
-        self._own: OwnBatches | None = None
-        self._sends: SendQueue | OwnBatches | None = None  # the former, unless a batch is open
-        self._path: SendPath | None = None  # for compiled verbs; None = by `_sends`
+        self._own: OwnBatches[Batch] | None = None
+        self._path: SendPath | SendQueue | OwnBatches[Batch] | None = None  # what it sends by
         self._endpoint = endpoint
         self._on_event = on_event
         self._options = options
@@ -136,10 +137,10 @@ class Publisher(
         """A batch for an `async with` block, committed when the block ends."""
         if timeout is not None:
             as_timeout(timeout)  # before anything is added to it
-        engine, queue = self._running(), self._started()
-        assert self._own is not None, "it is made with the engine"
-        engine.gate.check()
-        return make_batch(Batch, engine.batches, self._own, queue.send, timeout)
+        self._running().gate.check()
+        own = self._own
+        assert own is not None, "it is made with the engine"
+        return own.kind(own, timeout)
 
     # Queries.
 
@@ -231,15 +232,17 @@ class Publisher(
                     self._endpoint, on_event, self._keywords, self._options, *self._security
                 ),
                 undo=lambda engine: engine.close(0.0),
-            )
+            ),
+            asyncio.get_running_loop(),
         )
 
-    def _use(self, engine: Engine) -> None:
-        self._engine, self._path = engine, engine.path
-        self._sends = self._queue = queue = SendQueue(engine.path, engine.in_the_way, self._wait)
-        self._own = OwnBatches(
-            lambda body, subject: queue.append(body, subject), _task, self._switch
-        )
+    def _use(self, engine: Engine, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self._engine, path = engine, engine.path
+        self._queue = queue = SendQueue(path, engine.in_the_way, self._wait)
+        who = partial(asyncio.current_task, loop)  # to find the loop is a system call until 3.12
+        kind = batch_type(Batch, path)
+        self._own = OwnBatches(weakref.ref(self), path, who, kind, engine.batches, queue.send)
+        self._path = path
 
     def _started(self) -> SendQueue:
         self._running()
@@ -252,24 +255,10 @@ class Publisher(
     def _values_path(self) -> SendPath:
         return self._running().path
 
-    def _switch(self, is_open: bool) -> None:
-        """Send by the open batches while there are some."""
-        # Not by `=`, as below: that has a look at what users set.
-        object.__setattr__(self, "_sends", self._own if is_open else self._queue)
-        self._wait(is_open or self._queue is None or self._queue.waits)
-
     def _wait(self, is_waiting: bool) -> None:
-        """Append nothing at once while tasks wait, or batches are open, but as `_sends` does."""
-        is_usual = not is_waiting and self._sends is self._queue
-        object.__setattr__(self, "_path", self._running().path if is_usual else None)
-
-
-def _task() -> object:
-    """The task that runs now; None = whoever drives a coroutine without a loop."""
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        return None
+        """Send by the tasks that wait while there are some: none goes before them."""
+        assert self._own is not None, "it is made with the engine"
+        self._own.send_by(self._started() if is_waiting else self._running().path)
 
 
 if not TYPE_CHECKING:  # type checkers are to find misspelt names

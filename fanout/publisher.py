@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
+import weakref
 from typing import TYPE_CHECKING, NoReturn, Unpack
 
 from fanout.engine.engine import start
@@ -12,7 +13,7 @@ from fanout.faces.audience import Audience
 from fanout.faces.binding import Binding
 from fanout.faces.intake import Intake
 from fanout.send.batch import Batch
-from fanout.send.making import make_batch, with_compiled_verbs
+from fanout.send.making import batch_type, with_compiled_verbs
 from fanout.send.own_batches import OwnBatches
 from fanout.send.publishing import Publishing
 from fanout.send.waiting import Waiter
@@ -76,9 +77,11 @@ class Publisher(Publishing, Binding, Audience, Intake, Answering):
         **keywords: Unpack[OptionArguments],
     ) -> None:
         self._engine = engine = start(endpoint, on_event, keywords, options, security, tls)
-        self._path: SendPath | OwnBatches = engine.path
+        self._path: SendPath | OwnBatches[Batch] = engine.path
         self._waiter = Waiter(engine.path, engine.in_the_way)
-        self._own = OwnBatches(engine.path.append, threading.get_ident, self._switch)
+        kind, who = batch_type(Batch, engine.path), threading.get_ident
+        given = engine.batches, self._waiter.send
+        self._own: OwnBatches[Batch] = OwnBatches(weakref.ref(self), engine.path, who, kind, *given)
 
     def __repr__(self) -> str:
         return f"<fanout.Publisher {self._engine.condition}>"
@@ -101,9 +104,9 @@ class Publisher(Publishing, Binding, Audience, Intake, Answering):
         """
         if timeout is not None:
             as_timeout(timeout)  # before anything is added to it
-        engine, own = self._engine, self._own
-        engine.gate.check()
-        return make_batch(Batch, engine.batches, own, self._waiter.send, timeout)
+        self._engine.gate.check()
+        own = self._own
+        return own.kind(own, timeout)
 
     # Queries.
 
@@ -244,9 +247,3 @@ class Publisher(Publishing, Binding, Audience, Intake, Answering):
 
     def _values_path(self) -> SendPath:
         return self._engine.path
-
-    def _switch(self, is_open: bool) -> None:
-        """Send by the open batches while there are some."""
-        path = self._own if is_open else self._engine.path
-        # Not by `=`, which has a look at what users set: it was a tenth of what a batch costs.
-        object.__setattr__(self, "_path", path)

@@ -31,9 +31,9 @@ from fanout.ingress.ingress import Ingress
 from fanout.ingress.terms import Terms
 from fanout.observe.reader import Reader
 from fanout.options import make_options
-from fanout.send.batch import BatchRules
 from fanout.send.gate import BROKEN
 from fanout.send.making import make_path
+from fanout.send.own_batches import BatchRules
 from fanout.send.wire import Encoder
 from fanout.shm.bells import Bells, ring_all
 from fanout.shm.doorbell import Doorbell

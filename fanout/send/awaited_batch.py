@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Self
 
+from fanout.send.attempt import NO_SPACE
 from fanout.send.batch import Messages
 
 if TYPE_CHECKING:
@@ -19,9 +20,8 @@ class Batch(Messages):
 
     __slots__ = ()
 
-    async def __aenter__(self) -> Batch:
-        self._begin()
-        return self
+    async def __aenter__(self) -> Self:
+        return self._begin()
 
     async def __aexit__(
         self,
@@ -30,8 +30,14 @@ class Batch(Messages):
         traceback: TracebackType | None,
     ) -> None:
         attempt = self._leave(kind)
-        if attempt is not None:
-            self.sequence = await self._commit(attempt, self._timeout)
+        if attempt is None:
+            return
+        own = self._own
+        # While tasks wait, none goes before them.
+        sequence = attempt.append() if own.usual is own.rules.path else NO_SPACE
+        if sequence == NO_SPACE:
+            sequence = await own.commit(attempt, self._timeout)
+        self.sequence = sequence
 
     if not TYPE_CHECKING:  # type checkers refuse it by themselves
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fanout.send.own_batches import OwnBatches
+    from fanout.send.path import SendPath
     from fanout.send.queue import SendQueue
     from fanout.send.topics import Topic
     from fanout.send.wire import Wire
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
 
 
 class AwaitedPublishing(AwaitedLastVerbs, Verbs[Coroutine[Any, Any, int]]):
-    """Appends by `_sends`, which are the tasks that wait, or the open batches; None = not yet."""
+    """Appends by `_path`, or by tasks that wait, or open batches, in its place; None = not yet."""
 
     __slots__ = ()
-    _sends: SendQueue | OwnBatches | None
-    _own: OwnBatches | None
+    _path: SendPath | SendQueue | OwnBatches[Any] | None
+    _own: OwnBatches[Any] | None
 
     async def publish(
         self,
@@ -38,15 +39,15 @@ class AwaitedPublishing(AwaitedLastVerbs, Verbs[Coroutine[Any, Any, int]]):
         timeout: float | None = None,
     ) -> int:
         """Publish a message of two frames, topic and payload; see `fanout.Publisher.publish()`."""
-        queue = self._sends
+        path = self._path
         if (
             type(topic) is bytes
             and type(payload) is bytes
             and not keyframe
-            and queue is not None
+            and path is not None
             and (timeout is None or (type(timeout) in SECONDS and timeout >= 0))
         ):
-            sequence = queue.append(payload, topic)
+            sequence = path.append(payload, topic)
             if sequence != NO_SPACE:
                 return sequence
         elif type(topic) is str:
@@ -63,17 +64,17 @@ class AwaitedPublishing(AwaitedLastVerbs, Verbs[Coroutine[Any, Any, int]]):
         timeout: float | None = None,
     ) -> int:
         """Publish a message of one frame, which subscribers match by prefix; see `publish()`."""
-        queue = self._sends
+        path = self._path
         if (
             type(frame) is bytes
             and frame >= ORDINARY  # else it may be on a reserved topic
             and flags is None
             and copy is None
             and track is None
-            and queue is not None
+            and path is not None
             and (timeout is None or (type(timeout) in SECONDS and timeout >= 0))
         ):
-            sequence = queue.append(frame, None)
+            sequence = path.append(frame, None)
             if sequence != NO_SPACE:
                 return sequence
         return await Verbs.send(self, frame, flags, copy, track, timeout=timeout)
@@ -113,7 +114,7 @@ class AwaitedPublishing(AwaitedLastVerbs, Verbs[Coroutine[Any, Any, int]]):
     async def _send(self, message: tuple[Wire, Topic], timeout: float | None) -> int:
         wire, topic = message
         queue = self._started()
-        if self._sends is self._own is not None:
+        if self._path is self._own is not None:
             self._own.warn()
         if timeout is None and type(wire) is bytes:  # the usual case, without an attempt
             sequence = queue.append(wire, topic)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from fanout.errors import MessageTooLarge
 from fanout.send.attempt import Attempt, attempt_pairs
@@ -13,24 +13,15 @@ from fanout.terms.refusals import NotAPublisher, name_as, refuse_arguments, refu
 from fanout.terms.reserved import refuse_reserved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from types import TracebackType
 
     from fanout.send.own_batches import OwnBatches
-    from fanout.send.path import Collected, SendPath
+    from fanout.send.path import Collected
     from fanout.send.topics import Subject, Topic
-    from fanout.send.wire import Encoder, Wire
+    from fanout.send.wire import Wire
     from fanout.terms.arguments import Bytes, TopicLike
     from fanout.terms.refusals import NotHere
-
-
-class BatchRules(NamedTuple):
-    """How the batches of a publisher are encoded and committed."""
-
-    path: SendPath
-    encoder: Encoder  # without a limit for each message, and each in one piece
-    limit: int  # bytes on the wire, in all
-    count_limit: int  # messages
 
 
 class _Shut(list["Wire | Subject"]):
@@ -64,33 +55,25 @@ class Messages(NotAPublisher):
     """
 
     __slots__ = (
-        *("__weakref__", "_began", "_commit", "_count", "_messages"),
-        *("_own", "_rules", "_timeout", "sequence"),
+        *("__weakref__", "_began", "_count", "_messages"),
+        *("_own", "_timeout", "sequence"),
     )
 
-    def __init__(
-        self,
-        rules: BatchRules,
-        own: OwnBatches,
-        commit: Callable[[Attempt, float | None], Any],
-        timeout: float | None,
-    ) -> None:
-        self._rules = rules
+    def __init__(self, own: OwnBatches[Self], timeout: float | None) -> None:
         self._own = own
-        self._commit = commit  # takes the timeout; returns the sequence, or an awaitable of it
         self._timeout = timeout
         # Body and subject of each, in turn: one call adds both, or neither.
         self._messages: Collected = _BEFORE
-        self._count = 0  # messages it had when its block ended
         self._began: object = None  # the thread or task
         self.sequence: int | None = None
 
     def __len__(self) -> int:
         """Messages that were added to it, whether or not they were published then."""
-        return len(self._messages) // 2 or self._count
+        messages = self._messages
+        return self._count if messages is _AFTER else len(messages) // 2
 
-    def _begin(self) -> None:
-        """Take messages from now on.
+    def _begin(self) -> Self:
+        """Take messages from now on; returns itself.
 
         Raises:
             RuntimeError: its block has begun before, and may be over.
@@ -98,9 +81,11 @@ class Messages(NotAPublisher):
         if self._messages is not _BEFORE:
             when = "is over" if self._messages is _AFTER else "has begun already"
             raise RuntimeError(_Shut(when).refusal)
-        messages = self._rules.path.collect()
-        self._began = self._own.begin(self)  # which may warn, and that raise
+        own = self._own
+        messages = own.rules.path.collect()
+        self._began = own.begin(self)  # which may warn, and that raise
         self._messages = messages
+        return self
 
     def _leave(self, kind: type[BaseException] | None) -> Attempt | None:
         """Its block ends, by this kind of exception or by none; returns what to commit.
@@ -110,17 +95,18 @@ class Messages(NotAPublisher):
             ConfigError: a topic is a reserved one; nothing is published.
         """
         messages, self._messages = self._messages, _AFTER
-        began, self._began = self._began, None  # it is not to keep a task that is over
-        self._own.end(self, began)
-        self._count = len(messages) // 2
-        if kind is not None or not messages:
+        own = self._own
+        own.end(self, self._began)
+        self._began = None  # it is not to keep a task that is over
+        self._count = count = len(messages) // 2  # the messages that it had
+        if kind is not None or not count:
             return None
-        path, encoder, limit, count_limit = self._rules
-        if self._count > count_limit:
-            raise MessageTooLarge(self._count, count_limit, "messages")
-        attempt = attempt_pairs(path, encoder, messages)
-        if attempt.size > limit:
-            raise MessageTooLarge(attempt.size, limit)
+        rules = own.rules
+        if count > rules.count_limit:
+            raise MessageTooLarge(count, rules.count_limit, "messages")
+        attempt = attempt_pairs(rules.path, rules.encoder, messages)
+        if attempt.size > rules.limit:
+            raise MessageTooLarge(attempt.size, rules.limit)
         return attempt
 
     def publish(
@@ -180,12 +166,12 @@ class Messages(NotAPublisher):
                 if type(frame) is bytes and frame >= ORDINARY:
                     self._messages += frame, None
                     return
-        self._messages += self._rules.encoder.frames(frames)
+        self._messages += self._own.rules.encoder.frames(frames)
 
     def _keyframe(self, frames: Iterable[Bytes]) -> tuple[Wire, Topic]:
-        path, encoder, *_limits = self._rules
-        wire, topic = encoder.frames(frames)
-        return wire, as_keyframe(path, topic)
+        rules = self._own.rules
+        wire, topic = rules.encoder.frames(frames)
+        return wire, as_keyframe(rules.path, topic)
 
     def send(
         self,
@@ -225,9 +211,7 @@ class Batch(Messages):
 
     __slots__ = ()
 
-    def __enter__(self) -> Batch:
-        self._begin()
-        return self
+    __enter__ = Messages._begin  # itself: one call less
 
     def __exit__(
         self,
@@ -237,7 +221,7 @@ class Batch(Messages):
     ) -> None:
         attempt = self._leave(kind)
         if attempt is not None:
-            self.sequence = self._commit(attempt, self._timeout)
+            self.sequence = self._own.commit(attempt, self._timeout)
 
     if not TYPE_CHECKING:  # type checkers refuse it by themselves
 

@@ -9,11 +9,9 @@ from fanout.send.numbered_path import NumberedPath
 from fanout.send.path import SendPath
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from fanout.send.attempt import Attempt
-    from fanout.send.batch import BatchRules, Messages
-    from fanout.send.own_batches import OwnBatches
+    from fanout.send.batch import Messages
     from fanout.send.path import Demand
     from fanout.shm.bells import Bell
     from fanout.shm.doorbell import Doorbell
@@ -62,21 +60,9 @@ def make_path(
     return (NumberedPath if numbered else SendPath)(*given)
 
 
-def make_batch(
-    kind: type[M],
-    rules: BatchRules,
-    own: OwnBatches,
-    commit: Callable[[Attempt, float | None], object],
-    timeout: float | None,
-) -> M:
-    """A batch of this kind, for this path: where that is compiled, so is adding to the batch.
-
-    Args:
-        rules, own, commit, timeout: what it is made with.
-    """
-    if rules.path.is_compiled:
-        kind = _compiled_types.get(kind) or _compile(kind)
-    return kind(rules, own, commit, timeout)
+def batch_type(kind: type[M], path: SendPath) -> type[M]:
+    """Of batches for this path: where that is compiled, so is adding to a batch."""
+    return _compiled_types.get(kind) or _compile(kind) if path.is_compiled else kind
 
 
 def _compile(kind: type[M]) -> type[M]:

@@ -1,17 +1,25 @@
-"""Batches that are open, and who publishes, or begins one, beside his own: that goes out first."""
+"""Batches of a publisher: how each is made, which are open, and who sends beside his own.
+
+Whoever publishes, or begins one, inside of the block of his own: that goes out first.
+"""
 
 from __future__ import annotations
 
 import sys
 import warnings
 import weakref
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import MethodType
 
+    from fanout.send.attempt import Attempt
+    from fanout.send.path import SendPath
     from fanout.send.topics import Subject
+    from fanout.send.wire import Encoder
+
+B = TypeVar("B")
 
 _BESIDE = (
     "published on the publisher inside of the block of a batch: it goes out at once, before the "
@@ -33,33 +41,63 @@ class _Outer:
         self.who = who
 
 
-class OwnBatches:
-    """The open batches of one publisher, by the thread or task that has opened each.
+@dataclass(slots=True)  # not frozen, as `Prepared`
+class BatchRules:
+    """How the batches of a publisher are encoded and committed."""
+
+    path: SendPath
+    encoder: Encoder  # without a limit for each message, and each in one piece
+    limit: int  # bytes on the wire, in all
+    count_limit: int  # messages
+
+
+class Sends(Protocol):
+    """What messages are sent by: a `SendPath`, a `SendQueue`."""
+
+    def append(self, body: bytes, subject: Subject, /) -> int:
+        """As `SendPath.append`."""
+
+
+class OwnBatches(Generic[B]):
+    """The batches of one publisher; open ones by the thread or task that has opened each.
 
     A publisher sends by this only while a batch is open, so that otherwise it costs nothing. It is
     a warning, not an error: a block that was interrupted before its end could be noted leaves a
     batch that looks open, which must not keep anybody from publishing.
 
     Args:
-        append: appends a message to the log; returns its sequence.
-        who: the thread, or the task, that runs now.
-        switch: a method of the publisher's, which is told whether any batch is open, when that may
-            have changed; it is referred to weakly, for the publisher refers to this.
+        publisher: sends by what it has as `_path`, in its `__slots__`, which is changed here; a
+            weak reference, for it refers to this.
+        usual: see below.
+        who: returns the thread, or the task, that runs now; raises RuntimeError if there is none.
+        kind, rules, commit: see below.
+
+    Attributes:
+        usual: what the publisher sends by while no batch is open.
+        kind: makes a batch of this and of a timeout.
+        rules: how batches are encoded, and how large they may be.
+        commit: takes an `Attempt` and the timeout; returns the sequence, or an awaitable of it.
     """
 
-    __slots__ = ("_append", "_open", "_publisher", "_switch", "_who")
+    __slots__ = ("_open", "_publisher", "_switch", "_who", "commit", "kind", "rules", "usual")
 
     def __init__(
         self,
-        append: Callable[[bytes, Subject], int],
+        publisher: Callable[[], Any],
+        usual: Sends,
         who: Callable[[], object],
-        switch: Callable[[bool], None],
+        kind: Callable[[OwnBatches[B], float | None], B],
+        rules: BatchRules,
+        commit: Callable[[Attempt, float | None], Any],
     ) -> None:
-        self._append = append
+        self.usual = usual
+        self.kind = kind
+        self.rules = rules
+        self.commit = commit
         self._who = who
-        # Not a `WeakMethod`, whose look-up is Python: it was a tenth of what a small batch costs.
-        method = cast("MethodType", switch)
-        self._publisher, self._switch = weakref.ref(method.__self__), method.__func__
+        self._publisher = publisher
+        # Not by `=`, which has a look at what users set, and takes twice as long.
+        self._switch: Callable[[object, object], None] = type(publisher())._path.__set__
         self._open: dict[object, weakref.ref[object]] = {}
 
     def begin(self, batch: object) -> object:
@@ -67,32 +105,55 @@ class OwnBatches:
 
         Warns, with nothing changed yet, who has another one open.
         """
-        who = self._who()
-        before = self._open.get(who)
-        if before is not None and before() is not None:
-            _warn(_NESTED)
-            self._open[_Outer(who)] = before
+        try:
+            who = self._who()
+        except RuntimeError:  # as `_now`, which would be a call more
+            who = None
+        if self._open:
+            self._begin_inside(who)
         self._open[who] = weakref.ref(batch)
         publisher = self._publisher()
         if publisher is not None:
-            self._switch(publisher, True)
+            self._switch(publisher, self)
         return who
 
     def end(self, batch: object, began: object) -> None:
         """It ends, wherever; it began in this thread or task, or in None if that is not known."""
-        one = self._open.get(began)
-        if one is not None and one() is batch and len(self._open) == 1:
-            self._open.pop(began, None)  # the usual case, in a third of the time
-        else:
+        one = self._open.pop(began, None)
+        if one is None or self._open or one() is not batch:
+            if one is not None:
+                self._open[began] = one  # as it was: whose it is, is seen below
             self._take_out(batch)
+            self._settle()
+            return
+        publisher = self._publisher()
+        if publisher is not None:
+            self._switch(publisher, self.usual)
+            if self._open:  # another thread has begun one since the look
+                self._settle()
+
+    def send_by(self, usual: Sends) -> None:
+        """Have the publisher send by this from now on, or from when no batch is open any more."""
+        self.usual = usual
+        self._settle()
+
+    def _settle(self) -> None:
+        """Have the publisher send by the open batches, or as usual, whichever threads run."""
         publisher = self._publisher()
         if publisher is None:
             return
         while True:  # another thread may begin one after the look, and be switched off by us
             is_open = bool(self._open)
-            self._switch(publisher, is_open)
+            self._switch(publisher, self if is_open else self.usual)
             if bool(self._open) == is_open:
                 return
+
+    def _begin_inside(self, who: object) -> None:
+        """Some are open: if one is of this thread or task, warn, and note that it is around."""
+        before = self._open.get(who)
+        if before is not None and before() is not None:
+            _warn(_NESTED)
+            self._open[_Outer(who)] = before
 
     def _take_out(self, batch: object) -> None:
         """This one and those that are gone without an end; the block around it is his again."""
@@ -106,13 +167,20 @@ class OwnBatches:
     def append(self, body: bytes, subject: Subject) -> int:
         """Append to the log, and warn if that is beside a batch of the same thread or task."""
         self.warn()
-        return self._append(body, subject)
+        return self.usual.append(body, subject)
+
+    def _now(self) -> object:
+        """Who runs now; None = whoever drives a coroutine without a loop."""
+        try:
+            return self._who()
+        except RuntimeError:
+            return None
 
     def warn(self) -> None:
         """Warn who has a batch open, at his own line."""
         if not self._open:
             return
-        one = self._open.get(self._who())
+        one = self._open.get(self._now())
         if one is None or one() is None:
             return
         _warn(_BESIDE)

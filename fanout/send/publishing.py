@@ -5,7 +5,7 @@ The usual message is appended at once; only what is not so simple takes the long
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fanout.send.attempt import NO_SPACE, attempt_message
 from fanout.send.last_verbs import LastVerbs
@@ -28,8 +28,8 @@ class Publishing(LastVerbs, Verbs[int]):
     """Appends by `_path`, which is that of the publisher, or of its open batches."""
 
     __slots__ = ()
-    _path: SendPath | OwnBatches
-    _own: OwnBatches
+    _path: SendPath | OwnBatches[Any]
+    _own: OwnBatches[Any]
     _waiter: Waiter
 
     def publish(

@@ -55,7 +55,6 @@ WITHOUT_UNIT_TEST = (
     "fanout/terms/refusals.py",
     "fanout/terms/reserved.py",
     "fanout/security/tls_error.py",
-    "fanout/send/awaited_batch.py",
     "fanout/send/awaited_publishing.py",
     "fanout/send/compiled_kept_path.py",
     "fanout/send/kept_path.py",

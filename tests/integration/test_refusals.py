@@ -112,7 +112,7 @@ def test_nothing_is_changed_by_an_attribute(publisher: Any, name: str) -> None:
             setattr(owner, name, 0)
     assert publisher.options is before
     asynchronous: Any = fanout.asyncio.Batch
-    for batch in (publisher.batch(), asynchronous(None, None, None, None)):
+    for batch in (publisher.batch(), asynchronous(None, None)):
         with pytest.raises(AttributeError):
             setattr(batch, name, 0)
 

@@ -201,9 +201,9 @@ def test_nobody_is_handed_a_whole(whole: str) -> None:
     assert {name for name, others in arrows().items() if whole in others} == MADE_BY[whole]
 
 
-# `warnings.warn` prints where its `source` was made, the last is what `=` does to what has no
-# `__setattr__` of its own.
-KEEP_NOTHING = {"hasattr", "warnings.warn", "object.__setattr__"}
+# `warnings.warn` prints where its `source` was made, a weak reference keeps nothing by what it is,
+# the last is what `=` does to what has no `__setattr__` of its own.
+KEEP_NOTHING = {"hasattr", "warnings.warn", "weakref.ref", "object.__setattr__"}
 
 
 def has_self(node: ast.AST) -> bool:

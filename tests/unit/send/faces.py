@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, cast
 
 import fanout.asyncio
 from fanout import Publisher
-from fanout.send.batch import BatchRules
-from fanout.send.own_batches import OwnBatches
+from fanout.send.batch import Batch
+from fanout.send.making import batch_type
+from fanout.send.own_batches import BatchRules, OwnBatches
 from fanout.send.waiting import Waiter
 from fanout.send.wire import Encoder
 
@@ -53,7 +55,8 @@ def blocking_face(engine: LineEngine) -> Publisher:
     face._engine = cast("Engine", engine)
     face._path = engine.path
     face._waiter = Hasty(engine.path, engine.in_the_way)
-    face._own = OwnBatches(engine.path.append, get_ident, face._switch)
+    given = batch_type(Batch, engine.path), engine.batches, face._waiter.send
+    face._own = OwnBatches(weakref.ref(face), engine.path, get_ident, *given)
     return face
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import pickle
+import weakref
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fanout.errors import ConfigError, MessageTooLarge
-from fanout.send.batch import Batch, BatchRules
-from fanout.send.making import make_batch
-from fanout.send.own_batches import OwnBatches
+from fanout.send.batch import Batch
+from fanout.send.making import batch_type
+from fanout.send.own_batches import BatchRules, OwnBatches
 from fanout.send.topics import UNKNOWN
 from fanout.send.wire import Encoder
 from fanout.zmtp.frames import encode_message
@@ -29,19 +30,20 @@ LIMIT, COUNT_LIMIT = 100, 4
 class Sender:
     """Makes batches for a line, and keeps what they wanted to have committed."""
 
+    __slots__ = ("__weakref__", "_own", "_path", "attempts", "line")
+
     def __init__(self, line: Line) -> None:
         self.line = line
         self.attempts: list[Attempt] = []
         path = line.path
         encoder = Encoder(path.topics, path.intern, None, in_pieces=False)
-        self._rules = BatchRules(path, encoder, LIMIT, COUNT_LIMIT)
-        self._own = OwnBatches(path.append, get_ident, self._switch)
+        rules = BatchRules(path, encoder, LIMIT, COUNT_LIMIT)
+        self._path: object = path
+        given = batch_type(Batch, path), rules, self._commit
+        self._own = OwnBatches(weakref.ref(self), path, get_ident, *given)
 
     def batch(self) -> Batch:
-        return make_batch(Batch, self._rules, self._own, self._commit, None)
-
-    def _switch(self, _is_open: bool) -> None:
-        """It is no publisher, and sends by nothing else."""
+        return self._own.kind(self._own, None)
 
     def _commit(self, attempt: Attempt, _timeout: float | None) -> int:
         self.attempts.append(attempt)

@@ -340,7 +340,7 @@ def test_it_waits_for_room_as_ever_and_nobody_goes_before_it(
             await asyncio.sleep(0)
             assert awaited._queue is not None
             assert awaited._queue.waits
-            assert path_of(awaited) is None
+            assert path_of(awaited) is awaited._queue
             line.read_up_to(NO_TAIL)
             line.path.make_room(1, 1)  # there is room, and somebody waits
             last = await awaited.publish(b"t", b"last")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import warnings
+import weakref
+from typing import Any
 
 import pytest
 
@@ -14,26 +16,46 @@ class Block:
     """Stands for a batch, of which only its being there matters."""
 
 
+class Path:
+    """What a publisher sends by while no batch is open."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def append(self, body: bytes, _subject: object) -> int:
+        self.sent.append(body)
+        return len(self.sent) - 1
+
+
+def make_batch(_own: OwnBatches[Block], _timeout: float | None) -> Block:
+    return Block()
+
+
+def commit(_attempt: object, _timeout: float | None) -> int:
+    raise AssertionError("nothing is committed here")
+
+
 class World:
-    """One publisher's open batches, with whoever runs now."""
+    """A publisher with its open batches, and whoever runs now."""
+
+    __slots__ = ("__weakref__", "_path", "own", "path", "who")
 
     def __init__(self) -> None:
         self.who = "first"
-        self.switched: list[bool] = []
-        self.sent: list[bytes] = []
-        self.own = OwnBatches(self._append, lambda: self.who, self._switch)
+        self.path = Path()
+        self._path: object = self.path
+        rules: Any = None
+        self.own = OwnBatches(
+            weakref.ref(self), self.path, lambda: self.who, make_batch, rules, commit
+        )
 
-    def _switch(self, is_open: bool) -> None:
-        self.switched.append(is_open)
-
-    def _append(self, body: bytes, _subject: object) -> int:
-        self.sent.append(body)
-        return len(self.sent) - 1
+    def sends_by(self, what: object) -> bool:
+        return self._path is what
 
     def is_warned(self) -> bool:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            assert self.own.append(b"x", None) == len(self.sent) - 1
+            assert self.own.append(b"x", None) == len(self.path.sent) - 1
         return bool(caught)
 
 
@@ -41,14 +63,15 @@ def test_who_has_a_batch_open_is_warned_and_the_message_is_sent() -> None:
     world, block = World(), Block()
     assert not world.is_warned()
     assert world.own.begin(block) == "first"
+    assert world.sends_by(world.own)
     assert world.is_warned()
     world.who = "second"
     assert not world.is_warned()
     world.own.end(block, "first")  # by whomever
     world.who = "first"
     assert not world.is_warned()
-    assert world.switched == [True, False]
-    assert len(world.sent) == 4
+    assert world.sends_by(world.path)
+    assert len(world.path.sent) == 4
 
 
 def test_it_stays_switched_while_another_batch_is_open() -> None:
@@ -57,10 +80,10 @@ def test_it_stays_switched_while_another_batch_is_open() -> None:
     world.who = "second"
     world.own.begin(second)
     world.own.end(first, "first")
-    assert world.switched[-1]
+    assert world.sends_by(world.own)
     assert world.is_warned()
     world.own.end(second, "second")
-    assert not world.switched[-1]
+    assert world.sends_by(world.path)
 
 
 def test_a_batch_that_is_gone_without_its_end_is_not_open() -> None:
@@ -72,7 +95,7 @@ def test_a_batch_that_is_gone_without_its_end_is_not_open() -> None:
     other = Block()
     world.own.begin(other)
     world.own.end(other, "first")
-    assert world.switched[-1] is False
+    assert world.sends_by(world.path)
 
 
 @pytest.mark.parametrize("began", [None, "second", "first"])
@@ -85,7 +108,7 @@ def test_an_end_takes_out_its_own_batch_whatever_is_known_of_its_beginning(began
     assert world.is_warned(), "the inner one is open"
     world.own.end(inner, began)
     assert not world.is_warned()
-    assert not world.switched[-1]
+    assert world.sends_by(world.path)
 
 
 def test_the_warning_points_at_the_line_of_the_user() -> None:
@@ -110,10 +133,10 @@ def test_a_batch_in_the_block_of_another_is_warned_of_and_the_outer_one_is_not_f
     world.who = "first"
     for ends in (innermost, inner, outer):
         assert world.is_warned()
-        assert world.switched[-1]
+        assert world.sends_by(world.own)
         world.own.end(ends, "first")
     assert not world.is_warned()
-    assert not world.switched[-1]
+    assert world.sends_by(world.path)
 
 
 def test_a_warning_that_raises_leaves_the_inner_one_unbegun() -> None:
@@ -125,25 +148,61 @@ def test_a_warning_that_raises_leaves_the_inner_one_unbegun() -> None:
     assert not world.is_warned()
 
 
-class Crossing(World):
-    """Another thread begins a batch after the first has looked, and before it has switched off."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.other: Block | None = None
-
-    def _switch(self, is_open: bool) -> None:
-        if not is_open and self.other is None:
-            self.other = Block()
-            self.who = "second"
-            self.own.begin(self.other)
-        super()._switch(is_open)
-
-
 def test_who_begins_while_another_ends_is_switched_on() -> None:
-    world, block = Crossing(), Block()
+    """In another thread, after the first has looked, and before it has switched off."""
+    world, block, others = World(), Block(), [Block()]
     world.own.begin(block)
+    switch = world.own._switch
+
+    def cross(publisher: object, sends: object) -> None:
+        if sends is world.path and others:
+            world.who = "second"
+            kept.append(others.pop())
+            world.own.begin(kept[0])
+        switch(publisher, sends)
+
+    kept: list[Block] = []
+    world.own._switch = cross
     world.own.end(block, "first")
-    assert world.switched[-1]
-    world.own.end(world.other, "second")
-    assert not world.switched[-1]
+    assert world.sends_by(world.own)
+    world.own.end(kept[0], "second")
+    assert world.sends_by(world.path)
+
+
+def test_what_is_sent_by_changes_at_once_or_after_the_last_batch() -> None:
+    world, block, other = World(), Block(), Path()
+    world.own.send_by(other)
+    assert world.sends_by(other)
+    world.own.begin(block)
+    world.own.send_by(world.path)
+    assert world.sends_by(world.own)
+    assert world.is_warned()
+    assert (world.path.sent, other.sent) == ([b"x"], [])
+    world.own.end(block, "first")
+    assert world.sends_by(world.path)
+
+
+def test_without_a_loop_nobody_is_somebody_too() -> None:
+    """A coroutine may be driven by hand."""
+    world, block = World(), Block()
+
+    def nobody() -> str:
+        raise RuntimeError("no running event loop")
+
+    world.own._who = nobody
+    assert world.own.begin(block) is None
+    assert world.is_warned()
+    world.own.end(block, None)
+    assert not world.is_warned()
+
+
+def test_it_keeps_no_publisher() -> None:
+    world = World()
+    own, gone = world.own, weakref.ref(world)
+    block = Block()
+    own.begin(block)
+    own._who = lambda: "first"  # that of the world refers to it
+    del world
+    assert gone() is None
+    own.end(block, "first")
+    own.send_by(Path())
