@@ -54,11 +54,16 @@ class Producer(Verbs[Coroutine[Any, Any, None]]):
         self,
         topic: TopicLike,
         payload: Bytes,
+        flags: NotHere | None = None,
+        copy: NotHere | None = None,
+        track: NotHere | None = None,
         *,
         keyframe: bool = False,
         timeout: float | None = None,
     ) -> None:
         """Have a message of two frames published; see `fanout.Producer.publish()`."""
+        if flags is not None or copy is not None or track is not None:
+            refuse_arguments("publish", flags, copy, track)
         refuse_keyframe(keyframe)
         await self._hand_over(two_frames(topic, payload), timeout)
 

@@ -144,6 +144,9 @@ class Producer(Verbs[None]):
         self,
         topic: TopicLike,
         payload: Bytes,
+        flags: NotHere | None = None,
+        copy: NotHere | None = None,
+        track: NotHere | None = None,
         *,
         keyframe: bool = False,
         timeout: float | None = None,
@@ -160,6 +163,8 @@ class Producer(Verbs[None]):
                 does not keep up; nothing was sent.
             ClosedError, ForkedError: nothing was sent.
         """
+        if flags is not None or copy is not None or track is not None:
+            refuse_arguments("publish", flags, copy, track)
         refuse_keyframe(keyframe)
         self._hand_over(two_frames(topic, payload), timeout)
 

@@ -34,6 +34,9 @@ class AwaitedPublishing(AwaitedLastVerbs, Verbs[Coroutine[Any, Any, int]]):
         self,
         topic: TopicLike,
         payload: Bytes,
+        flags: NotHere | None = None,
+        copy: NotHere | None = None,
+        track: NotHere | None = None,
         *,
         keyframe: bool = False,
         timeout: float | None = None,
@@ -45,11 +48,16 @@ class AwaitedPublishing(AwaitedLastVerbs, Verbs[Coroutine[Any, Any, int]]):
             and type(payload) is bytes
             and not keyframe
             and path is not None
+            and flags is None
+            and copy is None
+            and track is None
             and (timeout is None or (type(timeout) in SECONDS and timeout >= 0))
         ):
             sequence = path.append(payload, topic)
             if sequence != NO_SPACE:
                 return sequence
+        elif flags is not None or copy is not None or track is not None:
+            refuse_arguments("publish", flags, copy, track)
         elif type(topic) is str:
             return await self.publish(topic.encode(), payload, keyframe=keyframe, timeout=timeout)
         return await Verbs.publish(self, topic, payload, keyframe=keyframe, timeout=timeout)

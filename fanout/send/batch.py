@@ -113,6 +113,9 @@ class Messages(NotAPublisher):
         self,
         topic: TopicLike,
         payload: Bytes,
+        flags: NotHere | None = None,
+        copy: NotHere | None = None,
+        track: NotHere | None = None,
         *,
         keyframe: bool = False,
         timeout: NotHere | None = None,
@@ -124,6 +127,8 @@ class Messages(NotAPublisher):
             ConfigError: the topic has no keyframes; the batch is as it was.
             RuntimeError: it is not in its `with` block.
         """
+        if flags is not None or copy is not None or track is not None:
+            refuse_arguments("publish", flags, copy, track)
         if type(topic) is bytes and type(payload) is bytes and timeout is None and not keyframe:
             self._messages += payload, topic
             return

@@ -12,7 +12,7 @@ from fanout.send.last_verbs import LastVerbs
 from fanout.send.verbs import SECONDS, Verbs
 from fanout.send.wire import ORDINARY
 from fanout.terms.arguments import as_timeout
-from fanout.terms.refusals import name_as
+from fanout.terms.refusals import name_as, refuse_arguments
 
 if TYPE_CHECKING:
     from fanout.send.own_batches import OwnBatches
@@ -36,6 +36,9 @@ class Publishing(LastVerbs, Verbs[int]):
         self,
         topic: TopicLike,
         payload: Bytes,
+        flags: NotHere | None = None,
+        copy: NotHere | None = None,
+        track: NotHere | None = None,
         *,
         keyframe: bool = False,
         timeout: float | None = None,
@@ -67,11 +70,16 @@ class Publishing(LastVerbs, Verbs[int]):
             type(topic) is bytes
             and type(payload) is bytes
             and not keyframe
+            and flags is None
+            and copy is None
+            and track is None
             and (timeout is None or (type(timeout) in SECONDS and timeout >= 0))
         ):
             sequence = self._path.append(payload, topic)  # a method that is kept costs 2 % more
             if sequence != NO_SPACE:
                 return sequence
+        elif flags is not None or copy is not None or track is not None:
+            refuse_arguments("publish", flags, copy, track)
         elif type(topic) is str:
             return self.publish(topic.encode(), payload, keyframe=keyframe, timeout=timeout)
         # Not super(): a function that has it in it is dearer to call.

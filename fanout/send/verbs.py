@@ -43,11 +43,16 @@ class Verbs(NotASocket, Generic[R]):
         self,
         topic: TopicLike,
         payload: Bytes,
+        flags: NotHere | None = None,
+        copy: NotHere | None = None,
+        track: NotHere | None = None,
         *,
         keyframe: bool = False,
         timeout: float | None = None,
     ) -> R:
         """Publish a message of two frames, topic and payload; see `fanout.Publisher.publish()`."""
+        if flags is not None or copy is not None or track is not None:
+            refuse_arguments("publish", flags, copy, track)
         message = self._encoding().two_frames(topic, payload)
         return self._send(self._keyframe(*message) if keyframe else message, timeout)
 

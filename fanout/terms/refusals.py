@@ -277,6 +277,11 @@ def refuse_arguments(call: str, flags: object, copy: object, track: object) -> N
         TypeError: there is one; the text says what to do. Nothing was sent.
     """
     if flags is not None and not isinstance(flags, int):
+        if call == "publish":
+            raise TypeError(
+                "publish() takes no third argument but by name, where pyzmq's verbs have flags: "
+                "timeout=... or keyframe=..., and send_multipart() takes all frames"
+            )
         raise TypeError(
             f"{call}() takes no second argument but by name, where pyzmq has flags: what goes to a "
             "topic is sent by publish(topic, payload), or with `topic=` if the verb has it"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import contextlib
 import copy
 import ctypes
 import functools
@@ -38,6 +39,7 @@ def publisher() -> Iterator[Any]:
 
 
 CALLS: dict[str, Callable[..., Any]] = {
+    "publish": lambda p, *more, **keywords: p.publish(b"t", b"x", *more, **keywords),
     "send": lambda p, *more, **keywords: p.send(b"x", *more, **keywords),
     "send_multipart": lambda p, *more, **keywords: p.send_multipart([b"x"], *more, **keywords),
     "send_string": lambda p, *more, **keywords: p.send_string("x", *more, **keywords),
@@ -53,7 +55,8 @@ def refuses_arguments_of_pyzmq(sender: Any, calls: list[str]) -> None:
             TypeError, match=rf"{name}\(\) has no flags: .*_multipart\(\) takes all"
         ):
             call(sender, zmq.SNDMORE)
-        with pytest.raises(TypeError, match=rf"{name}\(\) takes no second .* publish\(topic, payl"):
+        other = r"third .* timeout=" if name == "publish" else r"second .* publish\(topic, payl"
+        with pytest.raises(TypeError, match=rf"{name}\(\) takes no {other}"):
             call(sender, {"price": 1})
         with pytest.raises(TypeError, match=rf"{name}\(\) has no flags"):
             call(sender, 0, False, True)
@@ -71,9 +74,44 @@ def test_arguments_of_pyzmq(publisher: Any) -> None:
     before = publisher.statistics().published
     refuses_arguments_of_pyzmq(publisher, list(CALLS))
     with publisher.batch() as batch:
-        refuses_arguments_of_pyzmq(batch, ["send", "send_multipart"])
+        refuses_arguments_of_pyzmq(batch, ["publish", "send", "send_multipart"])
         assert len(batch) == 0
     assert publisher.statistics().published == before
+    with fanout.Producer("tcp://127.0.0.1:1") as producer:
+        refuses_arguments_of_pyzmq(producer, ["publish", "send", "send_multipart"])
+
+
+def test_arguments_of_pyzmq_in_asyncio() -> None:
+    async def main() -> None:
+        async with (
+            fanout.asyncio.Publisher(**SMALL) as made,
+            fanout.asyncio.Producer("tcp://127.0.0.1:1") as producer,
+            made.batch() as batch,
+        ):
+            refuses_arguments_of_pyzmq(Awaited(made), list(CALLS))
+            refuses_arguments_of_pyzmq(Awaited(producer), ["publish", "send", "send_multipart"])
+            refuses_arguments_of_pyzmq(batch, ["publish", "send", "send_multipart"])
+            assert len(batch) == 0
+            assert (await made.statistics()).published == 0
+
+    asyncio.run(main())
+
+
+class Awaited:
+    """Calls that of which nothing has to be waited for end at once, as those that block."""
+
+    def __init__(self, sender: Any) -> None:
+        self._sender = sender
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        verb = getattr(self._sender, name)
+
+        def call(*arguments: object, **keywords: object) -> None:
+            made = verb(*arguments, **keywords)
+            with contextlib.closing(made), contextlib.suppress(StopIteration):
+                made.send(None)
+
+        return call
 
 
 @pytest.mark.parametrize("name", PYZMQ_ATTRIBUTES)
@@ -188,7 +226,6 @@ def test_with_where_something_is_awaited() -> None:
 
 
 AWAITED: dict[str, tuple[Callable[..., Any], str]] = {
-    "publish": (lambda p: p.publish(b"t", b"x"), "int"),
     **{name: (call, "int") for name, call in CALLS.items()},
     "drain": (lambda p: p.drain(DEADLINE_S), "tuple"),
     "subscribers": (lambda p: p.subscribers(), "tuple"),
