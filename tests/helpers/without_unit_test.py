@@ -119,7 +119,6 @@ WITHOUT_UNIT_TEST = (
     "workers/stream/newest.py",
     "workers/stream/recording.py",
     "workers/stream/replay.py",
-    "workers/stream/restoring.py",
     "workers/stream/round_sends.py",
     "workers/stream/sealed.py",
     "workers/stream/topic_names.py",

@@ -241,10 +241,10 @@ class Restoring(Replaying):
             while swallower.left and step is not Step.DONE:
                 step = self.backlog.step(member, self.front)
                 self._part.is_over()  # the sign of life
-        finally:
+        finally:  # whatever a step finds that does not fit, what it was sent before that counts
             self.backlog.turned = turned
-        member.send = real
-        self.totals.sent_bytes += member.sent_bytes - before
+            member.send = real
+            self.totals.sent_bytes += member.sent_bytes - before
         if swallower.left:
             raise MismatchError(f"it got {swallower.left:,} bytes more than there was")
         return step is Step.PASSED
