@@ -78,6 +78,7 @@ class HandingOn:
         self._now = now
         self._copies = Copies(state, now, duplicate, close)
         self._is_held = False
+        self._left: set[int] = set()  # workers that were left to themselves, and have not ended
 
     @property
     def may_wait(self) -> float:
@@ -99,7 +100,9 @@ class HandingOn:
         """
         state, now = self._state, self._now()
         slot = WorkerSlot(self._segment, worker)
-        state.ledger.past_inexact += slot.past
+        if worker not in self._left:  # else what it counts since then is of nobody
+            state.ledger.past_inexact += slot.past
+        self._left.discard(worker)
         if self.is_ending:
             return self._wrecks.add(worker, told)
         found = self._takeovers.sort(
@@ -144,6 +147,7 @@ class HandingOn:
                     why[connection.subscriber] = MAY_SEND
         self._state.ledger.not_resumed += len(why)
         self._state.ledger.past_inexact += WorkerSlot(self._segment, worker).past
+        self._left.add(worker)
         return self._wrecks.add(worker, told, why=why)
 
     def ask_for(self, connection: Accepted, target: int) -> list[Action]:
