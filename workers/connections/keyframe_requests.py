@@ -1,7 +1,9 @@
 """Keyframe requests: the publisher is asked for keyframes that are not there any more. Shell.
 
 Whoever subscribes can bring that about, as often as it likes. So a topic is asked for once a second
-at most, and no more topics than some in that time; who comes later asks again.
+at most, and no more topics than some in that time; who comes later asks again. While the publisher
+does not read, none is asked for once so many messages wait: what waits is to be bounded by whom a
+worker serves, not by how long that takes.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ class KeyframeRequests:
         now, asked = self._now(), self._asked
         while asked and now - asked[first := next(iter(asked))] >= EACH_NS:
             del asked[first]
-        if topic in asked or len(asked) >= TOPICS_MAX:
+        if topic in asked or max(len(asked), self._channel.pending) >= TOPICS_MAX:
             return
         asked[topic] = now
         self._channel.post(KeyframeWanted([topic]))

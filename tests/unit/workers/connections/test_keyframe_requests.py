@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.workers.connections import keyframe_requests
-from fanout.workers.connections.keyframe_requests import EACH_NS, KeyframeRequests
+from fanout.workers.connections.keyframe_requests import EACH_NS, TOPICS_MAX, KeyframeRequests
 
 if TYPE_CHECKING:
     import pytest
@@ -18,6 +18,7 @@ class Channel:
 
     def __init__(self) -> None:
         self.topics: list[bytes] = []
+        self.pending = 0  # that wait for the publisher to read
 
     def post(self, message: KeyframeWanted) -> None:
         self.topics += message.topics
@@ -37,3 +38,16 @@ def test_each_topic_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     requests.ask(b"d")
     requests.ask(b"a")
     assert channel.topics == [b"a", b"b", b"c", b"d", b"a"]
+
+
+def test_none_is_asked_for_while_too_much_waits_for_the_publisher() -> None:
+    channel, now = Channel(), [5]
+    requests = KeyframeRequests(channel, lambda: now[0])  # type: ignore[arg-type]
+    channel.pending = TOPICS_MAX - 1
+    requests.ask(b"a")
+    channel.pending = TOPICS_MAX
+    requests.ask(b"b")
+    assert channel.topics == [b"a"]
+    channel.pending = 0
+    requests.ask(b"b")
+    assert channel.topics == [b"a", b"b"], "it was not noted as asked for"
