@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fanout.basics.exits import describe_exit
-from fanout.basics.system_calls import explain_unwatched
+from fanout.basics.system_calls import explain, explain_unwatched
 from fanout.control.channel import ChannelFull
 from fanout.control.messages import Adopt, ControlError, Evict
 from fanout.control.takeover import Released, Resumed
@@ -131,9 +131,12 @@ class Pool:
             link.start(self._options, self._start_process)
             self._watch(link)
         except Exception as error:
+            describe = explain
             if link.process is not None:  # it runs, and nobody would notice its end
-                self._abandon(link)
-            why = explain_unwatched(error) if isinstance(error, OSError) else error
+                self._try_to_kill(link)
+                self._forget(link)
+                describe = explain_unwatched
+            why = describe(error) if isinstance(error, OSError) else error
             return self._ended(link, f"could not be started: {why}")
         return self._state.supervision.started(worker)
 
@@ -273,10 +276,6 @@ class Pool:
         if link.process is not None:
             self._unwatch(link.process.sentinel)
         return link.reap()
-
-    def _abandon(self, link: WorkerLink) -> None:
-        self._try_to_kill(link)
-        self._forget(link)
 
     def _reap(self, link: WorkerLink, until: float) -> None:
         link.reap(max(0.0, until - self._now()))

@@ -86,6 +86,7 @@ def test_one_that_may_not_be_killed_is_left_and_its_end_still_noticed() -> None:
         process = bench.processes[worker]
         process.may_be_killed = process.beats = False
         process.slot.tail = 3
+        process.slot.past = 1
         bench.pass_time(bench.coordinator.options.worker_timeout + 5)
 
         lost = only(bench.of(EventKind.WORKER_LOST))
@@ -98,8 +99,11 @@ def test_one_that_may_not_be_killed_is_left_and_its_end_still_noticed() -> None:
         assert process.slot.tail == NO_TAIL
         assert process.channel.receive() == [] or process.channel.closed
         assert len(bench.processes) == 2, "two processes share one slot"
+        assert bench.state.ledger.past_inexact == 1
+        process.slot.past = 1  # it runs, and goes on to write
         process.exit(0)
         bench.pass_time(1)
+        assert bench.state.ledger.past_inexact == 1, "one worker was lost once"
         assert len(bench.processes) == 3
         assert len(bench.of(EventKind.WORKER_LOST)) == 1
         assert process.closed
@@ -123,6 +127,18 @@ def test_what_cannot_be_watched_is_a_worker_that_did_not_start() -> None:
             bench.worker.exit(1)
             bench.pass_time(1.2)
         assert all(process.closed for process in bench.processes)
-        assert "could not be started" in bench.of(EventKind.WORKER_LOST)[1].reason
+        why = bench.of(EventKind.WORKER_LOST)[1].reason
+        assert "could not be started: this user may watch no more sockets" in why
         bench.pass_time(5)
         assert bench.worker.exitcode is None
+
+
+def test_what_cannot_be_started_for_want_of_space_is_told_as_it_is() -> None:
+    """As in too deep a namespace of processes: that has nothing to do with what is watched."""
+    with Bench() as bench:
+        link = bench.coordinator.links[0]
+        with mock.patch.object(link, "start", side_effect=OSError(28, "No space left on device")):
+            bench.worker.exit(1)
+            bench.pass_time(1.2)
+        why = bench.of(EventKind.WORKER_LOST)[1].reason
+        assert "could not be started: No space left on device" in why
