@@ -15,6 +15,7 @@ from contextlib import suppress
 from io import FileIO
 from typing import TYPE_CHECKING
 
+from fanout.basics.descriptors import standard_taken
 from fanout.basics.system_calls import needed
 
 if TYPE_CHECKING:
@@ -34,11 +35,12 @@ class Poller:
     """
 
     def __init__(self, room: Doorbell) -> None:
-        with needed("epoll_create1", "waits for producers"):
-            self._all = select.epoll()
-            self._producers = select.epoll()
-        # As files, which are closed once however often that is tried, and with the last reference.
-        self._bell = FileIO(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
+        with standard_taken():
+            with needed("epoll_create1", "waits for producers"):
+                self._all = select.epoll()
+                self._producers = select.epoll()
+            # As files: closed once however often that is tried, and with the last reference.
+            self._bell = FileIO(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
         self._room = room
         self._room_copy: FileIO | None = None  # of its descriptor, while we wait for it
         self.is_paused = False  # producers are left alone

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any
 
+from fanout.basics.descriptors import standard_taken
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Coroutine, Iterator
@@ -80,10 +82,13 @@ def found_by(
     import asyncio  # seldom needed
 
     try:
-        with asyncio.Runner() as runner:
+        runner = asyncio.Runner()
+        with standard_taken():
+            loop = runner.get_loop()
+        with runner:
             # What it leaves running is cancelled. What that raises would be logged, with a text in
             # which a password may be.
-            runner.get_loop().set_exception_handler(_tell_nobody)
+            loop.set_exception_handler(_tell_nobody)
             return runner.run(_in_time(found, seconds, ending or ChecksEnd()))
     finally:
         found.close()  # it has not begun if the system gives no loop

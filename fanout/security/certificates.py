@@ -12,6 +12,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from fanout.basics.descriptors import standard_taken
 from fanout.errors import ConfigError
 from fanout.security.curve import raw_key, sodium
 from fanout.security.z85 import z85_encode
@@ -151,7 +152,8 @@ def read_directory(directory: str | os.PathLike[str]) -> list[Certificate]:
 
 def _write(path: str, text: str, mode: int) -> None:
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with standard_taken():
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     try:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from fanout.basics.descriptors import standard_taken
 from fanout.basics.system_calls import needed
 from fanout.errors import ConfigError
 
@@ -275,7 +276,10 @@ def content_of(
 @contextmanager
 def _file_of(data: bytes) -> Iterator[str]:
     """The path of a file with this, which is on no disk; OpenSSL reads certificates from files."""
-    with needed("memfd_create", "has a private key for OpenSSL, which is on no disk"):
+    with (
+        standard_taken(),
+        needed("memfd_create", "has a private key for OpenSSL, which is on no disk"),
+    ):
         descriptor = os.memfd_create("fanout", os.MFD_CLOEXEC)
     with open(descriptor, "wb", buffering=0) as file:
         file.write(data)

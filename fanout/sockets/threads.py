@@ -16,6 +16,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
+from fanout.basics.descriptors import standard_taken
 from fanout.sockets.actor import Actor
 from fanout.sockets.errors import NotNowError
 from fanout.subscriber.changes import Change
@@ -100,7 +101,8 @@ class ThreadActor(Actor):
         self._plugs: dict[int, Plug] = {}  # by their descriptors
         self._is_asleep = False
         self._turns = 0
-        self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        with standard_taken():
+            self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._poll.register(self._wake_fd, select.POLLIN)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()

@@ -10,6 +10,7 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
+from fanout.basics.descriptors import standard_taken
 from fanout.basics.system_calls import RefusedError, explain
 from fanout.sockets.dial import DialState
 from fanout.sockets.parting import has_parted, part_with
@@ -131,8 +132,9 @@ class Wiring:
         if text := crowded(plug.listener):
             self._core.role.crowded(text)
         try:
-            for sock, address in waiting_at(plug.sock):
-                self._adopt(sock, address, now)
+            with standard_taken():
+                for sock, address in waiting_at(plug.sock):
+                    self._adopt(sock, address, now)
         except ExhaustedError as error:
             self._core.refused(plug.name, f"cannot accept: {explain(error)}")
             self._watcher.watch(plug, read=False, write=False)

@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from fanout.basics.descriptors import standard_taken
 from fanout.subscriber.connections import Connections, addresses_of
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class Polling:
         self._core = core
         self._poll = select.poll()
         self._numbers: dict[int, int] = {}  # of lines, by the descriptors of their sockets
-        self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        with standard_taken():
+            self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._poll.register(self._wake_fd, select.POLLIN)
         self.connections = Connections(
             *(core, endpoints, self),

@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 
+from fanout.basics.descriptors import standard_taken
 from fanout.basics.system_calls import dispensable, needed
 
 
@@ -19,7 +20,8 @@ def connected_to(family: int, address: object) -> socket.socket:
         OSError: it cannot; nothing is left open.
         RefusedError: the system does not let us.
     """
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    with standard_taken():
+        sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         with needed("ioctl", "makes sockets that never block"):
             sock.setblocking(False)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 import termios
 from contextlib import suppress
 from typing import NamedTuple
 
+from fanout.basics.descriptors import duplicate
 from fanout.basics.system_calls import is_refused, needed
 from fanout.transport.socket_queues import KERNEL, SocketQueues, unsent_in_kernel
 
@@ -38,7 +38,7 @@ def cut_off(descriptor: int) -> None:
     nowhere = bytes(16)  # a sockaddr of the family AF_UNSPEC
     ctypes.CDLL(None).connect(descriptor, nowhere, len(nowhere))
     with suppress(OSError):  # it is, if that was done
-        shared = socket.socket(fileno=os.dup(descriptor))
+        shared = socket.socket(fileno=duplicate(descriptor))
         try:
             shared.shutdown(socket.SHUT_RDWR)
         finally:

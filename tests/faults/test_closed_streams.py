@@ -112,3 +112,19 @@ os._exit(0 if len(started) == 9 and 1 not in open_ones else 1)
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_nor_has_who_receives_sends_asks_or_is_checked(tmp_path: Path) -> None:
+    """Else what a library writes there goes to whom they are connected to."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.closed_guests"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=2 * DEADLINE_S,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
