@@ -17,7 +17,7 @@ from bisect import insort
 from collections import deque
 from contextlib import ExitStack, suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.basics.descriptors import duplicate, standard_taken
 from fanout.control.judging import Secure
@@ -27,7 +27,6 @@ from fanout.coordinator.asked import EndpointTerms
 from fanout.coordinator.crowding import queue_full
 from fanout.coordinator.exposure import exposed_by
 from fanout.coordinator.listening import Listening
-from fanout.coordinator.moment import Moment, allowed_descriptors
 from fanout.errors import ConfigError
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
@@ -37,6 +36,7 @@ from fanout.transport.kernel import prepare_listener
 from fanout.transport.kernel_queues import KernelQueues, memory_for_tcp
 from fanout.transport.listener import Listener, peer_name
 from fanout.transport.opening import open_listener
+from fanout.transport.reserve import allowed_descriptors, leave_reserve
 
 if TYPE_CHECKING:
     import selectors
@@ -55,6 +55,15 @@ HELD_MAX = 1_024  # connections that are held before their end; the oldest make 
 REFUSED_HELD = 1.0  # seconds that who is refused for its address is held: libzmq is back in 0.1 s
 _MORE_FILES = " (raise the limit of open files: ulimit -n, LimitNOFILE=)"
 _OF_ADDRESS = {Reason.ADDRESS_FULL, Reason.ADDRESS_HALF_OPEN, Reason.ADDRESS_RATE}
+
+
+class Moment(NamedTuple):
+    """What is the same for all who are accepted in one turn."""
+
+    now: float
+    ready: list[int]  # the workers that serve
+    loads: Sequence[int]
+    allowed: int  # open files of this process
 
 
 class Reception:
@@ -266,7 +275,7 @@ class Reception:
             except OSError:
                 peer = "unknown"  # it has left already; its worker will notice
             try:
-                moment.leave_reserve(sock.fileno())
+                leave_reserve(sock.fileno(), moment.allowed)
             except OSError as full:
                 refusal = AddressRefusal(Reason.NO_RESOURCES, f"{full.strerror}{_MORE_FILES}")
                 return [self._refuse(peer, refusal), *self._exhausted(full)]
@@ -293,7 +302,7 @@ class Reception:
         try:
             ours = duplicate(sock.fileno())
             try:  # its number may be much higher: those who were handed over have left theirs
-                moment.leave_reserve(ours)
+                leave_reserve(ours, moment.allowed)
             except OSError:
                 os.close(ours)
                 raise

@@ -19,7 +19,7 @@ from fanout.ingress.poller import HANGUP
 from fanout.ingress.sources import Connection
 from fanout.reasons import Reason
 from fanout.transport.accept_queue import crowded
-from fanout.transport.accepting import ExhaustedError, waiting_at
+from fanout.transport.accepting import ExhaustedError, sparing
 from fanout.transport.listener import never_block, peer_name
 from fanout.zmtp import Ready
 from fanout.zmtp.errors import NoHandshakeError, OverLimitError, Refusal
@@ -118,7 +118,7 @@ class Door:
             source.accept_queue_full += 1
             self._tell(Event(EventKind.ACCEPT_QUEUE_FULL, f"producers: {text}"))
         try:
-            for sock, address in waiting_at(source.listener.socket):
+            for sock, address in sparing(source.listener.socket):
                 self._welcome(source, sock, peer_name(sock, address), now)
         except ExhaustedError as error:
             self._pause(source, error, now)

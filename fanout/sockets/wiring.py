@@ -17,7 +17,7 @@ from fanout.sockets.parting import has_parted, part_with
 from fanout.sockets.peer import earliest
 from fanout.sockets.plug import Plug, hurry
 from fanout.transport.accept_queue import crowded
-from fanout.transport.accepting import ExhaustedError, waiting_at
+from fanout.transport.accepting import ExhaustedError, sparing
 from fanout.transport.connecting import connected_to
 from fanout.transport.endpoints import IpcEndpoint
 from fanout.transport.hosts import is_host_there
@@ -133,7 +133,7 @@ class Wiring:
             self._core.role.crowded(text)
         try:
             with standard_taken():
-                for sock, address in waiting_at(plug.sock):
+                for sock, address in sparing(plug.sock):
                     self._adopt(sock, address, now)
         except ExhaustedError as error:
             self._core.refused(plug.name, f"cannot accept: {explain(error)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.basics.system_calls import is_exhausted
+from fanout.transport.reserve import allowed_descriptors, leave_reserve
 
 if TYPE_CHECKING:
     import socket
@@ -33,3 +34,20 @@ def waiting_at(listening: socket.socket) -> Iterator[tuple[socket.socket, object
                 raise ExhaustedError(error.errno, error.strerror) from error
             continue  # it has left already
         yield came
+
+
+def sparing(listening: socket.socket) -> Iterator[tuple[socket.socket, object]]:
+    """As `waiting_at`, but the last descriptors are left to the program.
+
+    Raises:
+        ExhaustedError: as there; or only those are left, and the last who came was closed.
+    """
+    allowed = allowed_descriptors()
+    for sock, address in waiting_at(listening):
+        try:
+            leave_reserve(sock.fileno(), allowed)
+        except OSError as error:
+            sock.close()
+            text = f"{error.strerror}; raise the limit (`ulimit -n`)"
+            raise ExhaustedError(error.errno, text) from None
+        yield sock, address

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from tests.helpers.programs import ROOT
 from tests.helpers.waiting import DEADLINE_S
 
@@ -46,3 +48,54 @@ def test_each_limit_that_is_too_low_says_what_to_do() -> None:
     assert last == "none"
     assert len(failures) >= 10
     assert [text for text in failures if "raise the limit (`ulimit -n`)" not in text] == []
+
+
+LEFT = """
+import os, resource, socket, sys
+from fanout import Publisher
+from fanout.sockets import Pull
+from tests.helpers.waiting import wait_until
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+with Publisher("tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20) as publisher, Pull() as pull:
+    binds, has_met_it = {
+        "bind": (publisher.bind, lambda: publisher.statistics().accept_pauses),
+        "ingest": (publisher.ingest, lambda: publisher.ingest_statistics()[0].accept_pauses),
+        "answer": (publisher.answer, lambda: publisher.answer_statistics()[0].accept_pauses),
+        "pull": (pull.bind, lambda: pull.errors()),
+    }[sys.argv[1]]
+    host, port = binds("tcp://127.0.0.1:*").removeprefix("tcp://").split(":")
+    has_ended, tell = os.pipe()
+    if not os.fork():
+        os.close(tell)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(1_024, hard), hard))
+        strangers = [socket.create_connection((host, int(port))) for _ in range(300)]
+        os.read(has_ended, 1)
+        os._exit(0)
+    wait_until(has_met_it, "no more are accepted")
+    left = []
+    try:
+        while True:
+            left.append(os.dup(0))
+    except OSError:
+        for descriptor in left:
+            os.close(descriptor)
+    print(len(left))
+    os.close(tell)
+    os.wait()
+"""
+
+
+@pytest.mark.parametrize("whose", ["bind", "ingest", "answer", "pull"])
+def test_strangers_leave_the_program_the_last_ones(whose: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", LEFT, whose],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=2 * DEADLINE_S,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 256 // 8 - 1

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-from fanout.coordinator.moment import KEPT_PART
+from fanout.transport.reserve import KEPT_PART
 
 
 def is_open(sock: socket.socket) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import socket
 from typing import Any
 
 import pytest
 
 from fanout.basics.system_calls import EXHAUSTED
-from fanout.transport.accepting import ACCEPTS_PER_TURN, ExhaustedError, waiting_at
+from fanout.transport import accepting
+from fanout.transport.accepting import ACCEPTS_PER_TURN, ExhaustedError, sparing, waiting_at
+from tests.helpers.waiting import DEADLINE_S
 
 
 class Listening:
@@ -45,3 +48,24 @@ def test_what_the_system_lacks_is_told(number: int) -> None:
     with pytest.raises(ExhaustedError, match="it has none") as told:
         next(coming)
     assert (told.value.errno, told.value.strerror) == (number, "it has none")
+
+
+def test_the_last_descriptors_are_left_to_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        with socket.create_connection(listening.getsockname()) as first:
+            ((served, _address),) = sparing_once(listening)
+            allowed = served.fileno()
+            served.close()
+            first.recv(1)
+        monkeypatch.setattr(accepting, "allowed_descriptors", lambda: allowed)
+        with socket.create_connection(listening.getsockname()) as second:
+            with pytest.raises(ExhaustedError, match="kept for the program; raise the limit"):
+                sparing_once(listening)
+            assert second.recv(1) == b"", "it is left open"
+
+
+def sparing_once(listening: socket.socket) -> list[tuple[socket.socket, object]]:
+    """Who waits, of whom there is one."""
+    listening.setblocking(True)
+    listening.settimeout(DEADLINE_S)
+    return [next(sparing(listening))]

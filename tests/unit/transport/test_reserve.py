@@ -11,16 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanout.coordinator.moment import KEPT_DESCRIPTORS, Moment, allowed_descriptors
-
-
-def moment(allowed: int) -> Moment:
-    return Moment(0.0, [0], [0], allowed)
+from fanout.transport.reserve import KEPT_DESCRIPTORS, allowed_descriptors, leave_reserve
 
 
 def is_refused(descriptor: int, allowed: int) -> bool:
     try:
-        moment(allowed).leave_reserve(descriptor)
+        leave_reserve(descriptor, allowed)
     except OSError as error:
         return error.errno == errno.EMFILE and "kept for the program" in str(error)
     return False
