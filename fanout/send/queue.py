@@ -120,9 +120,8 @@ class SendQueue:
         timer = loop.call_later(ROOM_POLL, wake)
         descriptor = -1  # one of our own: the publisher may close the doorbell meanwhile
         try:
-            with suppress(OSError):  # none left: then the timer alone
+            with suppress(OSError):  # none left, or no place for it: then the timer alone
                 descriptor = room.duplicate()
-            if descriptor >= 0:
                 loop.add_reader(descriptor, wake)
             await woken
         finally:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fanout.sockets.inbox import Inbox
     from fanout.sockets.limits import Limits
     from fanout.sockets.role import Role
-    from fanout.sockets.wiring import PlugWatcher
+    from fanout.sockets.watching import PlugWatcher
     from fanout.subscriber.changes import Change
 
 LINGER_S = 5.0  # how long `close()` sends what waits, if it is not told: a program wants to end

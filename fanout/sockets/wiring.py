@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from fanout.basics.descriptors import standard_taken
 from fanout.basics.system_calls import RefusedError, explain
@@ -16,6 +16,7 @@ from fanout.sockets.dial import DialState
 from fanout.sockets.parting import has_parted, part_with
 from fanout.sockets.peer import earliest
 from fanout.sockets.plug import Plug, hurry
+from fanout.sockets.watching import refusal
 from fanout.transport.accept_queue import crowded
 from fanout.transport.accepting import ExhaustedError, sparing
 from fanout.transport.connecting import connected_to
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from fanout.sockets.core import Core
     from fanout.sockets.dial import Dial
     from fanout.sockets.peer import Peer
+    from fanout.sockets.watching import PlugWatcher
     from fanout.subscriber.plug import Address
     from fanout.transport.listener import Listener
 
@@ -37,19 +39,6 @@ WRITES_MAX = 8  # to one peer in a turn
 LOOK_EACH_S = 1.0  # at all peers: a PING may say that its sender is to be given up after a second
 LOOK_LEAST_S = 0.01
 CLOSED, CLOSED_BY_PEER = "closed", "the peer has closed the connection"
-
-
-class PlugWatcher(Protocol):
-    """Waits for sockets."""
-
-    def watch(self, plug: Plug, *, read: bool, write: bool) -> None:
-        """Wait for this from now on, in place of what was waited for; neither: for nothing."""
-
-    def forget(self, plug: Plug) -> None:
-        """Wait for nothing of it any more: it is about to be closed."""
-
-    def resolve(self, dial: Dial, host: str, port: int) -> None:
-        """Look the addresses of a host up, and call `connect` or `failed` with them."""
 
 
 class Wiring:
@@ -110,7 +99,8 @@ class Wiring:
         for plug, until in list(self._pausing.items()):
             if now >= until:
                 del self._pausing[plug]
-                self._watcher.watch(plug, read=True, write=False)
+                if text := refusal(self._watcher, plug, read=True, write=False):
+                    self._pause_accepting(plug, text, now)
         times = [now + LOOK_EACH_S, *self._pausing.values()]
         if (due := core.next_at()) is not None:
             times.append(due)
@@ -124,8 +114,13 @@ class Wiring:
 
     def listen(self, listener: Listener) -> None:
         """Accept those who connect there."""
-        plug = self._listening[listener] = Plug(listener.socket, listener=listener)
-        self._watcher.watch(plug, read=True, write=False)
+        self._listening[listener] = plug = Plug(listener.socket, listener=listener)
+        self._pausing[plug] = 0.0
+        self._is_changed = True
+
+    def _pause_accepting(self, plug: Plug, text: str, now: float) -> None:
+        self._core.refused(plug.name, f"cannot accept: {text}")
+        self._pausing[plug] = now + ACCEPT_PAUSE_S
 
     def _accept(self, plug: Plug, now: float) -> None:
         assert plug.listener is not None, "nobody connects to another one"
@@ -136,9 +131,8 @@ class Wiring:
                 for sock, address in sparing(plug.sock):
                     self._adopt(sock, address, now)
         except ExhaustedError as error:
-            self._core.refused(plug.name, f"cannot accept: {explain(error)}")
             self._watcher.watch(plug, read=False, write=False)
-            self._pausing[plug] = now + ACCEPT_PAUSE_S
+            self._pause_accepting(plug, explain(error), now)
 
     def _adopt(self, sock: socket.socket, address: object, now: float) -> None:
         try:
@@ -167,8 +161,7 @@ class Wiring:
         """Connect to the first of these that can be connected to."""
         if dial.state is not DialState.CONNECTING or dial in self._connecting:
             return  # it took too long
-        problem = "the host has no address"
-        rest = list(addresses)
+        problem, rest = "the host has no address", list(addresses)
         while rest:
             family, address = rest.pop(0)
             try:
@@ -178,8 +171,12 @@ class Wiring:
             except OSError as error:
                 problem = error.strerror or str(error)
                 continue
-            plug = self._connecting[dial] = Plug(sock, dial=dial, others=rest)
-            self._watcher.watch(plug, read=False, write=True)
+            plug = Plug(sock, dial=dial, others=rest)
+            if text := refusal(self._watcher, plug, read=False, write=True):
+                self._unplug(plug)
+                problem = text
+                continue
+            self._connecting[dial] = plug
             return
         self.failed(dial, problem, now)
 
@@ -216,7 +213,7 @@ class Wiring:
     def _open(self, plug: Plug, now: float) -> None:
         assert plug.peer is not None, "it has just been made"
         self._plugs[plug.peer] = plug
-        self._watcher.watch(plug, read=True, write=False)
+        self._watch(plug, now, read=True, write=False)
         self.flush(plug, now)
 
     def ready(self, plug: Plug, now: float, *, read: bool, write: bool) -> None:
@@ -283,22 +280,27 @@ class Wiring:
         wants = is_full or peer.has_unsent
         if wants != plug.wants_write:
             plug.wants_write = wants
-            self._watcher.watch(plug, read=self._reads(peer), write=wants)
+            self._watch(plug, now, read=self._reads(peer), write=wants)
+
+    def _watch(self, plug: Plug, now: float, *, read: bool, write: bool) -> None:
+        """Wait for this of a connection, which is lost if the system does not let us."""
+        if text := refusal(self._watcher, plug, read=read, write=write):
+            self._lose(plug, text, now)
 
     def _pause(self, is_paused: bool, now: float) -> None:
         """Read nothing, or read again."""
         self._is_paused = is_paused
-        for peer, plug in self._plugs.items():
+        for peer, plug in list(self._plugs.items()):
             if peer.is_ready:
                 peer.paused(now)
-            self._watcher.watch(plug, read=self._reads(peer), write=plug.wants_write)
+            self._watch(plug, now, read=self._reads(peer), write=plug.wants_write)
 
     def _turn_to(self, peer: Peer, now: float) -> None:
         """Read it, or do not any more."""
         plug = self._plugs.get(peer)
         if plug is not None:
             peer.paused(now)
-            self._watcher.watch(plug, read=self._reads(peer), write=plug.wants_write)
+            self._watch(plug, now, read=self._reads(peer), write=plug.wants_write)
 
     def _reads(self, peer: Peer) -> bool:
         """Whether it is read: who is not there yet is, so that messages can go to it."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 from itertools import repeat
 from typing import TYPE_CHECKING, Protocol
 
-from fanout.basics.system_calls import RefusedError
+from fanout.basics.system_calls import RefusedError, explain_unwatched
 from fanout.subscriber.blame import CUT_SHORT_TEXT, why_no_tls
 from fanout.subscriber.events import ReceiverEvent, ReceiverEventKind
 from fanout.subscriber.line import LineState
@@ -36,12 +36,18 @@ ANSWERS_BYTES_MAX = 64 * 1024
 """Of PONGs that a publisher has asked for and does not read: three thousand of them and more.
 Subscriptions that it does not read are not counted: these are of our own making."""
 
+UNWATCHED = "its socket cannot be watched: {}"
+
 
 class SocketWatcher(Protocol):
     """Waits for sockets."""
 
     def watch(self, sock: socket.socket, number: int, *, read: bool, write: bool) -> None:
-        """Wait for this from now on, in place of what was waited for; neither: for nothing."""
+        """Wait for this from now on, in place of what was waited for; neither: for nothing.
+
+        Raises:
+            OSError: the system has no memory for that, or no place; nothing is waited for.
+        """
 
     def forget(self, sock: socket.socket) -> None:
         """Wait for nothing of it any more: it is about to be closed."""
@@ -131,7 +137,7 @@ class Connections:
                 problem = error.strerror or str(error)
                 continue
             plug.others = rest
-            self._watcher.watch(plug.sock, number, read=False, write=True)
+            self._watch(number, plug.sock, now, read=False, write=True)
             return
         self.failed(number, problem, now)
 
@@ -154,7 +160,7 @@ class Connections:
             return
         line.connected(now)
         plug.begin()
-        self._watcher.watch(plug.sock, number, read=not self.paused, write=False)
+        self._watch(number, plug.sock, now, read=not self.paused, write=False)
         self.flush(number, now)
 
     def readable(self, number: int, now: float) -> list[Message]:
@@ -237,7 +243,17 @@ class Connections:
         if not plug.has_unsent():
             plug.answers = 0
         if was_unsent or plug.has_unsent():
-            self._watcher.watch(plug.sock, number, read=not self.paused, write=plug.has_unsent())
+            write = plug.has_unsent()
+            self._watch(number, plug.sock, now, read=not self.paused, write=write)
+
+    def _watch(
+        self, number: int, sock: socket.socket, now: float, *, read: bool, write: bool
+    ) -> None:
+        """Wait for this; if the system does not let us, the line is lost, and comes back."""
+        try:
+            self._watcher.watch(sock, number, read=read, write=write)
+        except OSError as error:
+            self._lose(number, UNWATCHED.format(explain_unwatched(error)), now)
 
     def _cut_off(
         self, number: int, plug: Plug, sock: socket.socket, error: OSError, now: float
@@ -261,7 +277,7 @@ class Connections:
         for number, plug in enumerate(self._plugs):
             line = self._core.lines[number]
             if plug.sock is not None and line.state is not LineState.CONNECTING:
-                self._watcher.watch(plug.sock, number, read=not paused, write=plug.has_unsent())
+                self._watch(number, plug.sock, now, read=not paused, write=plug.has_unsent())
 
     def give_up(self, reason: str, now: float) -> None:
         """Lose all connections, for a reason of our own."""

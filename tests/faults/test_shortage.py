@@ -252,3 +252,60 @@ def test_who_cannot_be_watched_is_asked_for_elsewhere_and_nobody_else_feels_it()
         assert newcomer_again.read_message() == [b"B", b"again"]
         program.say()
         program.finish()
+
+
+UNWATCHED_ASYNCIO = f"""
+import asyncio, os, sys, fanout.asyncio
+from fanout.sockets.asyncio import Pull, Push
+from tests.helpers.seccomp import refuse_to_watch
+from tests.helpers.waiting import DEADLINE_S
+try:
+    refuse_to_watch({WATCHED}, int(sys.argv[2]))
+except OSError:
+    print("no filter", flush=True)
+    sys.exit({NO_FILTER})
+failed = []
+def refused(socket):
+    return any("cannot be watched" in one.text for one in socket.errors())
+async def until(is_so):
+    while not is_so():
+        await asyncio.sleep(0.01)
+async def main():
+    taken = []
+    subscriber = fanout.asyncio.Subscriber(sys.argv[1], on_event=failed.append)
+    async with asyncio.timeout(DEADLINE_S), Pull() as pull, Push() as push:
+        endpoint = await pull.bind("ipc://*")
+        while not taken or taken[-1] < {WATCHED}:
+            taken.append(os.dup(0))
+        push.connect(endpoint)
+        await subscriber.__aenter__()
+        await until(lambda: len(failed) > 1)
+        await until(lambda: refused(push))
+        await until(lambda: refused(pull))
+        assert all("cannot be watched" in event.text for event in failed), failed
+        for descriptor in taken:
+            os.close(descriptor)
+        print((await subscriber.recv()).payload.decode(), flush=True)
+        await push.send(b"pushed")
+        print((await pull.recv())[0].decode(), flush=True)
+        await subscriber.close()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.ENOMEM])
+def test_an_event_loop_that_can_watch_no_more_ends_no_subscriber_and_no_socket(
+    number: int,
+) -> None:
+    """It is a failed attempt: told, and made again."""
+    with ExitStack() as ends:
+        publisher = ends.enter_context(Publisher("ipc://*", workers=1, log_bytes=1 << 20))
+        arguments = ["-W", "error", "-c", UNWATCHED_ASYNCIO, publisher.endpoints[0], str(number)]
+        program = ends.enter_context(Program(arguments, ROOT))
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        publisher.publish(b"A", b"published")
+        line = program.line()
+        if line == "no filter":
+            pytest.skip("no filter of system calls is permitted here")
+        assert (line, program.line()) == ("published", "pushed")
+        program.finish()

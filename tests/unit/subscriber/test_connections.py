@@ -1,7 +1,9 @@
-"""The sockets of a subscriber, by TLS: what ends a connection, by the clock of the test."""
+"""The sockets of a subscriber: what ends a connection, by the clock of the test."""
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from typing import TYPE_CHECKING
 from unittest import mock
@@ -18,6 +20,7 @@ from fanout.subscriber.connections import Connections
 from fanout.subscriber.core import Core
 from fanout.subscriber.heartbeat import LOST_AFTER_S, PING_EACH_S
 from fanout.subscriber.line import CONNECT_TIMEOUT_S, SILENT
+from fanout.transport.connecting import connected_to
 from fanout.transport.endpoints import TcpEndpoint
 from fanout.zmtp import encode_message
 from tests.helpers.certificates import AUTHORITY, SERVER, SERVER_KEY
@@ -165,3 +168,85 @@ def test_who_is_slow_within_a_record_is_not_silent(connected: Callable[..., Both
     both.subscriber.turn(both.now)
     [event] = both.told.of(ReceiverEventKind.LOST)
     assert event.text == SILENT
+
+
+class Refusing:
+    """Waits for sockets as an event loop does, which may have no place for one more.
+
+    Attributes:
+        watched: by socket, whether it is read and written to.
+        is_full: whether there is none.
+    """
+
+    def __init__(self) -> None:
+        self.watched: dict[socket.socket, tuple[bool, bool]] = {}
+        self.is_full = False
+
+    def watch(self, sock: socket.socket, number: int, *, read: bool, write: bool) -> None:
+        del number
+        if not (read or write):
+            self.watched.pop(sock, None)
+        elif self.is_full and sock not in self.watched:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        else:
+            self.watched[sock] = read, write
+
+    def forget(self, sock: socket.socket) -> None:
+        self.watched.pop(sock, None)
+
+    def resolve(self, number: int, host: str, port: int) -> None:
+        raise AssertionError("the test connects")
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_who_cannot_be_watched_is_tried_again(port: int) -> None:
+    """Each address of a host, and all of them after a while; what is open is closed."""
+    told, watcher = Told(), Refusing()
+    watcher.is_full = True
+    core = Core([BackOff(lambda: 0.5)], [b""])
+    here = TcpEndpoint("127.0.0.1", port)
+    subscriber = Connections(core, [here], watcher, on_event=told, read_bytes=65536)
+    core.due(0.0)
+    address = socket.AF_INET, ("127.0.0.1", port)
+    with mock.patch.object(connections, "connected_to", wraps=connected_to) as tried:
+        subscriber.connect(0, [address, address], 0.0)
+    assert tried.call_count == 2
+    (event,) = told.events
+    assert event.kind is FAILED
+    assert event.text == (
+        "its socket cannot be watched: "
+        "this user may watch no more sockets; raise fs.epoll.max_user_watches"
+    )
+    watcher.is_full = False
+    assert core.due(0.0) == []
+    assert core.due(CONNECT_TIMEOUT_S) == [0]
+    subscriber.connect(0, [address], 0.0)
+    (sock,) = watcher.watched
+    assert watcher.watched[sock] == (False, True)
+    subscriber.close()
+
+
+def test_who_cannot_be_read_any_more_connects_again(port: int) -> None:
+    """Reading had been paused, and nothing else was waited for."""
+    told, watcher = Told(), Refusing()
+    core = Core([BackOff(lambda: 0.5)], [b""])
+    here = TcpEndpoint("127.0.0.1", port)
+    subscriber = Connections(core, [here], watcher, on_event=told, read_bytes=65536)
+    core.due(0.0)
+    subscriber.connect(0, [(socket.AF_INET, ("127.0.0.1", port))], 0.0)
+    (sock,) = watcher.watched
+    subscriber.writable(0, 0.0)
+    assert watcher.watched[sock] == (True, False)
+    subscriber.pause(True, 0.0)
+    assert watcher.watched == {}
+    watcher.is_full = True
+    subscriber.pause(False, 0.0)
+    assert [event.kind for event in told.events] == [FAILED]
+    assert sock.fileno() == -1, "it is closed"
+    assert core.due(CONNECT_TIMEOUT_S) == [0]
+    subscriber.close()
