@@ -37,6 +37,8 @@ static PyMethodDef path_methods[] = {
 
 static PyMemberDef path_members[] = {
     {"_ask_each", T_BOOL, offsetof(Path, ask_each), 0, NULL},
+    {"_batch_bytes", T_ULONGLONG, offsetof(Path, batch_bytes), 0, NULL},
+    {"_batch_count", T_PYSSIZET, offsetof(Path, batch_count), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 

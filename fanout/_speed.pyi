@@ -45,6 +45,8 @@ class Log:
 
 class Path:
     _ask_each: bool
+    _batch_bytes: int
+    _batch_count: int
     def append(self, body: bytes, subject: object, /) -> int: ...
     def collect(self) -> Coded: ...
     def share(

@@ -34,7 +34,7 @@ class Batch(Messages):
             return
         own = self._own
         # While tasks wait, none goes before them.
-        sequence = attempt.append() if own.usual is own.rules.path else NO_SPACE
+        sequence = attempt.append() if own.is_usual else NO_SPACE
         if sequence == NO_SPACE:
             sequence = await own.commit(attempt, self._timeout)
         self.sequence = sequence

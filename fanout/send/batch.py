@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from fanout.errors import MessageTooLarge
-from fanout.send.attempt import Attempt, attempt_pairs
+from fanout.send.attempt import NO_SPACE, Attempt, attempt_pairs
 from fanout.send.keyframes import as_keyframe
 from fanout.send.wire import ORDINARY, SEQUENCES
 from fanout.terms.arguments import as_bytes, as_topic
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from fanout.send.own_batches import OwnBatches
-    from fanout.send.path import Collected
+    from fanout.send.path import Coded, Collected
     from fanout.send.topics import Subject, Topic
     from fanout.send.wire import Wire
     from fanout.terms.arguments import Bytes, TopicLike
@@ -94,7 +94,8 @@ class Messages(NotAPublisher):
             MessageTooLarge: all of it together; nothing is published.
             ConfigError: a topic is a reserved one; nothing is published.
         """
-        messages, self._messages = self._messages, _AFTER
+        messages: Any = self._messages
+        self._messages = _AFTER
         own = self._own
         own.end(self, self._began)
         self._began = None  # it is not to keep a task that is over
@@ -102,6 +103,10 @@ class Messages(NotAPublisher):
         if kind is not None or not count:
             return None
         rules = own.rules
+        if type(messages) is not list:
+            coded: Coded = messages
+            if coded.young is rules.path.topics.young:
+                return coded  # the usual case, which has no more than it may
         if count > rules.count_limit:
             raise MessageTooLarge(count, rules.count_limit, "messages")
         attempt = attempt_pairs(rules.path, rules.encoder, messages)
@@ -226,7 +231,9 @@ class Batch(Messages):
     ) -> None:
         attempt = self._leave(kind)
         if attempt is not None:
-            self.sequence = self._own.commit(attempt, self._timeout)
+            own = self._own
+            sequence = attempt.append() if own.is_usual else NO_SPACE
+            self.sequence = sequence if sequence != NO_SPACE else own.commit(attempt, self._timeout)
 
     if not TYPE_CHECKING:  # type checkers refuse it by themselves
 

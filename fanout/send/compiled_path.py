@@ -80,6 +80,9 @@ class CompiledPath(_speed.Path, SendPath):
         """Of frames in the middle of a message; asked for by who publishes such messages."""
         return more_headers()
 
+    def limit_batches(self, size: int, count: int) -> None:
+        self._batch_bytes, self._batch_count = size, count
+
     def append_coded_plainly(self, coded: _speed.Coded) -> int:
         """What `Coded.append` does, where that is not free to do it."""
         return self._append_with(lambda: self.log.append_coded(coded), coded.topics)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 import warnings
-import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from weakref import ref
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +50,9 @@ class BatchRules:
     limit: int  # bytes on the wire, in all
     count_limit: int  # messages
 
+    def __post_init__(self) -> None:
+        self.path.limit_batches(self.limit, self.count_limit)
+
 
 class Sends(Protocol):
     """What messages are sent by: a `SendPath`, a `SendQueue`."""
@@ -74,12 +77,16 @@ class OwnBatches(Generic[B]):
 
     Attributes:
         usual: what the publisher sends by while no batch is open.
+        is_usual: whether that is the path: nobody waits, and what is ready is appended at once.
         kind: makes a batch of this and of a timeout.
         rules: how batches are encoded, and how large they may be.
         commit: takes an `Attempt` and the timeout; returns the sequence, or an awaitable of it.
     """
 
-    __slots__ = ("_open", "_publisher", "_switch", "_who", "commit", "kind", "rules", "usual")
+    __slots__ = (
+        *("_open", "_publisher", "_switch", "_who"),
+        *("commit", "is_usual", "kind", "rules", "usual"),
+    )
 
     def __init__(
         self,
@@ -91,6 +98,7 @@ class OwnBatches(Generic[B]):
         commit: Callable[[Attempt, float | None], Any],
     ) -> None:
         self.usual = usual
+        self.is_usual = usual is rules.path
         self.kind = kind
         self.rules = rules
         self.commit = commit
@@ -98,7 +106,7 @@ class OwnBatches(Generic[B]):
         self._publisher = publisher
         # Not by `=`, which has a look at what users set, and takes twice as long.
         self._switch: Callable[[object, object], None] = type(publisher())._path.__set__
-        self._open: dict[object, weakref.ref[object]] = {}
+        self._open: dict[object, ref[object]] = {}
 
     def begin(self, batch: object) -> object:
         """The block of this batch begins, in the present thread or task; returns which that is.
@@ -111,7 +119,7 @@ class OwnBatches(Generic[B]):
             who = None
         if self._open:
             self._begin_inside(who)
-        self._open[who] = weakref.ref(batch)
+        self._open[who] = ref(batch)
         publisher = self._publisher()
         if publisher is not None:
             self._switch(publisher, self)
@@ -135,6 +143,7 @@ class OwnBatches(Generic[B]):
     def send_by(self, usual: Sends) -> None:
         """Have the publisher send by this from now on, or from when no batch is open any more."""
         self.usual = usual
+        self.is_usual = usual is self.rules.path
         self._settle()
 
     def _settle(self) -> None:

@@ -170,6 +170,9 @@ class SendPath:
         """Takes the messages of a batch: a list here, which is the fastest in Python."""
         return []
 
+    def limit_batches(self, size: int, count: int) -> None:
+        """What `collect` returns becomes a list when it has more bytes or messages."""
+
     def append_parts(self, parts: Sequence[bytes], topic: Topic) -> int:
         """As `append`, for a message in pieces that are joined nowhere but in the log."""
         return self._append_with(lambda: self.log.append_parts(parts, topic.id), (topic,))

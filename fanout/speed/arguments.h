@@ -79,19 +79,3 @@ static int add_to(const Verb *verb, PyObject *self, const Frames *frames) {
     int done = encode(path, frames->subject, frames->all, frames->count, &message);
     return done > 0 ? add_message((Coded *)coded, &message) : done;
 }
-
-/* Calls something as a verb was called. */
-static PyObject *call_as(PyObject *call, PyObject *const *args, Py_ssize_t count, PyObject *keys) {
-    Py_ssize_t named = keys == NULL ? 0 : PyTuple_Size(keys);
-    PyObject *result = NULL;
-    PyObject *positional = PyTuple_New(count), *keywords = named ? PyDict_New() : NULL;
-    int failed = positional == NULL || (named && keywords == NULL);
-    for (Py_ssize_t i = 0; !failed && i < count; i++)
-        failed = PyTuple_SetItem(positional, i, Py_NewRef(args[i])) < 0;
-    for (Py_ssize_t i = 0; !failed && i < named; i++)
-        failed = PyDict_SetItem(keywords, PyTuple_GetItem(keys, i), args[count + i]) < 0;
-    if (!failed) result = PyObject_Call(call, positional, keywords);
-    Py_XDECREF(keywords);
-    Py_XDECREF(positional);
-    return result;
-}

@@ -74,15 +74,19 @@ static int grow(Coded *self, size_t needed) {
     return 0;
 }
 
-/* Adds a message, or nothing. Returns 1, or -1 if an error is set. Twin: `_messages += body, subject`. */
+/* Adds a message, or nothing. Returns 1; 0: all are more than may be, which a list takes until it
+   is looked at; -1: an error is set. Twin: `_messages += body, subject`. */
 static int add_message(Coded *self, const Message *message) {
-    size_t needed = self->size + message->size + (size_t)(self->count + 1) * sizeof(Entry);
+    size_t size = self->size + message->size;
+    size_t needed = size + (size_t)(self->count + 1) * sizeof(Entry);
+    const Path *path = (const Path *)self->path;
+    if (size > path->batch_bytes || self->count >= path->batch_count) return 0;
     if (needed > self->room && grow(self, needed) < 0) return -1;
     char *place = self->memory + self->size;
     for (int i = 0; i < message->count; place += message->pieces[i++].size)
         memcpy(place, message->pieces[i].bytes, message->pieces[i].size);
     *entry_of(self, self->count) = (Entry){Py_NewRef(message->topic), message->size};
-    self->size += message->size, self->count++;
+    self->size = size, self->count++;
     return 1;
 }
 
@@ -121,13 +125,15 @@ static PyObject *coded_extend(PyObject *object, PyObject *pair) {
 /* Commits messages, all or none, with the ids that their topics have now. Returns as `commit`.
    Twin: `LogWriter._append_many`. */
 static int commit_all(const Log *log, const Coded *coded, uint64_t *first) {
-    uint64_t end;
+    uint64_t end, id = 0;
+    const PyObject *last = NULL; /* of messages in a row, many are on one topic */
     if (!begin(log, coded->size, (uint64_t)coded->count, first, &end)) return 0;
     write_bytes(log, end % log->size, coded->memory, coded->size);
     for (Py_ssize_t i = 0; i < coded->count; i++) {
         const Entry *entry = entry_of(coded, i);
         end += entry->size;
-        write_entry(log, *first + (uint64_t)i, end, get_id(entry->topic));
+        if (entry->topic != last) id = get_id(entry->topic), last = entry->topic;
+        write_entry(log, *first + (uint64_t)i, end, id);
     }
     store_head(log, *first + (uint64_t)coded->count);
     return 1;

@@ -10,6 +10,9 @@
 #include <stdint.h>
 #include <string.h>
 
+/* It is in the stable ABI since 3.12, and the same before. */
+PyAPI_FUNC(PyObject *) PyObject_Vectorcall(PyObject *, PyObject *const *, size_t, PyObject *);
+
 #define CALL(function) ((PyCFunction)(void (*)(void))(function))
 
 /* What a type of the module is made of: objects of this struct, which names it, and its slots. */

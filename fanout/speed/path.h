@@ -15,6 +15,8 @@ typedef struct {
     Py_buffer gate, held;
     uint64_t open; /* what the gate says when it is open */
     char ask_each; /* there are more workers than the word of the sleepers has bytes */
+    unsigned long long batch_bytes; /* that a batch may have, */
+    Py_ssize_t batch_count;         /* and messages */
 } Path;
 
 static PyObject *log_type, *path_type;
@@ -31,7 +33,7 @@ static PyObject *path_share(PyObject *object, PyObject *args) {
     if (((Log *)log)->size == 0) return mistake("log must be one that shares memory");
     if (share_words(gate, &self->gate) < 0 || share_words(held, &self->held) < 0) return NULL;
     put(&self->log, log), put(&self->table, table), put(&self->headers, headers);
-    put(&self->end, end);
+    put(&self->end, end), self->batch_bytes = UINT64_MAX, self->batch_count = PY_SSIZE_T_MAX;
     bytes_begin = PyBytes_AsString(end) - (const char *)end;
     self->open = open, self->young = place_of((PyObject *)Py_TYPE(table), "young");
     note_topics(usual, placed);

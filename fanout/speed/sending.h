@@ -63,7 +63,8 @@ static void sending_dealloc(PyObject *object) {
 /* Begins: with the coroutine of the twin, for all that is left; NULL: an error is set. */
 static PyObject *call_twin(Sending *self) {
     self->has_begun = 1;
-    return self->twin = call_as(self->verb->twin, self->given, self->verb->count, NULL);
+    size_t count = (size_t)self->verb->count;
+    return self->twin = PyObject_Vectorcall(self->verb->twin, self->given, count, NULL);
 }
 
 /* The same, or what has begun; borrowed. */

@@ -25,7 +25,7 @@ static PyObject *verb_fast(PyObject *object, PyObject *const *args, size_t flagg
     if (done) done = get_frames(verb->kind, args + 1, &frames);
     if (done && verb->mode == NOW) done = append_by(verb, args[0], &frames, &sequence);
     if (done && verb->mode == TO_BATCH) done = add_to(verb, args[0], &frames);
-    if (done == 0) return call_as(verb->twin, args, count, keys);
+    if (done == 0) return PyObject_Vectorcall(verb->twin, args, (size_t)count, keys);
     if (done < 0) return NULL;
     return verb->mode == NOW ? PyLong_FromUnsignedLongLong(sequence) : Py_NewRef(Py_None);
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fanout.errors import ConfigError, MessageTooLarge
+from fanout.send.attempt import NO_SPACE
 from fanout.send.batch import Batch
 from fanout.send.making import batch_type
 from fanout.send.own_batches import BatchRules, OwnBatches
@@ -23,8 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from fanout.send.attempt import Attempt
+    from fanout.send.topics import Subject
 
 LIMIT, COUNT_LIMIT = 100, 4
+
+
+class Others:
+    """Who waits for room, so that nothing is appended at once."""
+
+    def append(self, _body: bytes, _subject: Subject) -> int:
+        return NO_SPACE
 
 
 class Sender:
@@ -39,8 +48,9 @@ class Sender:
         encoder = Encoder(path.topics, path.intern, None, in_pieces=False)
         rules = BatchRules(path, encoder, LIMIT, COUNT_LIMIT)
         self._path: object = path
+        others = Others()
         given = batch_type(Batch, path), rules, self._commit
-        self._own = OwnBatches(weakref.ref(self), path, get_ident, *given)
+        self._own = OwnBatches(weakref.ref(self), others, get_ident, *given)
 
     def batch(self) -> Batch:
         return self._own.kind(self._own, None)

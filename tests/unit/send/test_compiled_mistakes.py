@@ -90,6 +90,28 @@ def test_a_batch_can_be_handed_nothing_wrong(line: Line) -> None:
     assert line.written() == [encode_message([b"t", b"body"]), encode_message([b"single"])]
 
 
+@pytest.mark.parametrize("limits", [(22, 100), (1 << 20, 2)], ids=["bytes", "messages"])
+def test_a_batch_that_is_too_large_becomes_a_list(line: Line, limits: tuple[int, int]) -> None:
+    """It is refused at its end, by who looks at lists."""
+    line.path.limit_batches(*limits)
+    pairs: list[tuple[bytes, Any]] = [(b"12345", b"t"), (b"1234567", b"t"), (b"9", None)]
+
+    assert type(collected(line.path, *pairs[:2])).__name__ == "Coded"
+    messages = collected(line.path, *pairs)
+
+    topic = line.path.intern(b"t")
+    wires = [encode_message([b"t", body]) for body, _ in pairs[:2]]
+    assert messages == [wires[0], topic, wires[1], topic, b"9", None]
+
+
+def test_messages_of_a_batch_have_the_ids_of_their_own_topics(line: Line) -> None:
+    names = [b"t", b"u", b"t", b"t", b"u", b"u"]
+    ids = {name: line.path.intern(name).id for name in (b"t", b"u")}
+    collected(line.path, *((b"body", name) for name in names)).append()
+
+    assert line.reader.topic_ids(0, len(names)) == [ids[name] for name in names]
+
+
 def test_a_topic_whose_id_is_no_number_is_looked_at_in_the_message(line: Line) -> None:
     topic: Any = line.path.intern(b"t")
     for wrong in ("1", None, 1.0):

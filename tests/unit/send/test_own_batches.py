@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import warnings
 import weakref
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -44,7 +45,7 @@ class World:
         self.who = "first"
         self.path = Path()
         self._path: object = self.path
-        rules: Any = None
+        rules: Any = SimpleNamespace(path=self.path)
         self.own = OwnBatches(
             weakref.ref(self), self.path, lambda: self.who, make_batch, rules, commit
         )
@@ -172,14 +173,14 @@ def test_who_begins_while_another_ends_is_switched_on() -> None:
 def test_what_is_sent_by_changes_at_once_or_after_the_last_batch() -> None:
     world, block, other = World(), Block(), Path()
     world.own.send_by(other)
-    assert world.sends_by(other)
+    assert (world.sends_by(other), world.own.is_usual) == (True, False)
     world.own.begin(block)
     world.own.send_by(world.path)
     assert world.sends_by(world.own)
     assert world.is_warned()
     assert (world.path.sent, other.sent) == ([b"x"], [])
     world.own.end(block, "first")
-    assert world.sends_by(world.path)
+    assert (world.sends_by(world.path), world.own.is_usual) == (True, True)
 
 
 def test_without_a_loop_nobody_is_somebody_too() -> None:
