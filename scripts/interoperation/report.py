@@ -27,9 +27,10 @@ class Row:
         """One word for the table."""
         if self.left_out or scenario not in self.failures:
             return LEFT
-        if not self.failures[scenario]:
+        failure = self.failures[scenario]
+        if not failure:
             return PASSED
-        return KNOWN if scenario in ENGINES[self.engine].known else FAILED
+        return KNOWN if ENGINES[self.engine].known_failure(scenario, failure) else FAILED
 
     @property
     def has_failed(self) -> bool:
@@ -60,6 +61,6 @@ def table(rows: Sequence[Row]) -> str:
             lines.append(f"left out: {row.engine} {scenario}: {text}")
         for scenario, text in row.failures.items():
             if text:
-                known = ENGINES[row.engine].known.get(scenario)
+                known = ENGINES[row.engine].known_failure(scenario, text)
                 lines.append(f"{row.verdict(scenario)}: {row.engine} {scenario}: {known or text}")
     return "\n".join(lines)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pytest
 
-from interoperation.registry import ENGINES
+from interoperation.registry import ENGINES, Engine, Known
 from interoperation.report import Row, missing_of, table
 from interoperation.scenarios import SCENARIOS
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def test_what_ran_what_failed_and_what_was_left_out() -> None:
@@ -42,7 +39,27 @@ def test_who_is_required_must_not_be_left_out() -> None:
 
 
 def test_what_is_known_of_an_engine_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ENGINES["go"].known, "restart", "it does not come back")
-    row = Row("go", failures={"restart": "not within 30 s"})
+    known = Known("it does not come back", r"\w+ did not come about within \d+ s")
+    monkeypatch.setitem(ENGINES["go"].known, "restart", known)
+    row = Row("go", failures={"restart": "coming did not come about within 30 s"})
     assert not row.has_failed
     assert "known: go restart: it does not come back" in table([row])
+
+
+def test_what_else_fails_where_something_is_known_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENGINES["go"].known, "restart", Known("it does not come back", "not in"))
+    row = Row("go", failures={"restart": "it is served, though not in time"})
+    assert row.has_failed
+    assert "FAILED: go restart: it is served, though not in time" in table([row])
+
+
+@pytest.mark.parametrize(
+    ("engine", "scenario"),
+    [(engine, scenario) for engine in ENGINES.values() for scenario in engine.known],
+    ids=lambda one: getattr(one, "name", one),
+)
+def test_who_is_known_to_come_back_is_not_known_to_be_served(engine: Engine, scenario: str) -> None:
+    came = "it came 3 times in 30 s and less: 3 connections; it has no monitor"
+    assert engine.known_failure(scenario, came)
+    for failure in ("it is served", "being refused did not come about within 30 s"):
+        assert engine.known_failure(scenario, failure) == ""
