@@ -205,9 +205,9 @@ def chosen_on(base: SlowPolicy, settings: Settings, most: SlowPolicy) -> SlowPol
     `block` it may choose only if the action of `most` is that; else its action stays.
     """
     fields = base.as_dict()
+    if settings.get("action") == "block" and most.action != "block":  # as if it were not said
+        settings = {name: value for name, value in settings.items() if name != "action"}
     for name, value in settings.items():
-        if name == "action" and value == "block" and most.action != "block":
-            continue
         bound = getattr(most, name) if name in _BOUNDED else 0
         fields[name] = min(value or bound, bound) if bound else value
     if "action" in settings or "min_interval" in settings:  # more often is what is more

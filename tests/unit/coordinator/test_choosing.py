@@ -215,6 +215,8 @@ def test_what_a_subscriber_chooses_stands_on_what_it_has_and_is_cut_to_what_it_m
         (SlowPolicy(), {"action": "conflate", "min_interval": 2.0}, 2.0),
         (SlowPolicy("conflate"), {"min_interval": 0.0}, 0.5),
         (SlowPolicy("conflate"), {"limit_messages": 7}, 0.0),  # it has said nothing of that
+        (SlowPolicy("conflate"), {"action": "block"}, 0.0),  # nor has it here: that is declined
+        (SlowPolicy("conflate"), {"action": "block", "min_interval": 0.1}, 0.5),
         (SlowPolicy("conflate"), {"action": "drop_newest"}, 0.0),
         (SlowPolicy(), {"min_interval": 0.1}, 0.0),  # it does not conflate
     ],
