@@ -113,3 +113,26 @@ def test_who_is_left_when_waiting_fails_is_not_taken_for_closed(
         with pytest.raises(OSError, match="no memory"):
             deliver(bench)
         assert not bench.state.ledger.closing
+
+
+def test_one_whose_process_has_ended_is_neither_told_nor_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Our thread may have failed when it was released, and before it was noted as lost."""
+    monkeypatch.setattr(last_orders, "LOOK", 0.001)
+    waits: list[list[int]] = []
+    wait = last_orders._wait
+    with Bench(2) as bench:
+
+        def wait_for_the_other(links: list[WorkerLink]) -> list[WorkerLink]:
+            waits.append([link.index for link in links])
+            bench.processes[1].exit(0)
+            return wait(links)
+
+        monkeypatch.setattr(last_orders, "_wait", wait_for_the_other)
+        pool = bench.coordinator._pool
+        bench.processes[0].exit(0)
+        pool._forget(pool.links[0])
+        assert bench.state.supervision.ready == [0, 1]
+        assert deliver(bench) == []
+    assert waits == [[1]]
