@@ -33,15 +33,21 @@ class Boxes:
 
     Attributes:
         plain: the frames that they are of.
+        frames: how many they are.
         wire: what is sent in their place; it may be overwritten by what is made next.
         ends: says where each of them ends, in `plain` and in `wire`: it is asked seldom.
     """
 
-    __slots__ = ("ends", "plain", "wire")
+    __slots__ = ("ends", "frames", "plain", "wire")
 
     def __init__(
-        self, plain: bytes | memoryview, wire: bytes | memoryview, ends: Callable[[], Ends]
+        self,
+        frames: int,
+        plain: bytes | memoryview,
+        wire: bytes | memoryview,
+        ends: Callable[[], Ends],
     ) -> None:
+        self.frames = frames
         self.plain = plain
         self.wire = wire
         self.ends = ends
@@ -56,7 +62,8 @@ class Boxes:
         kept = slice(index, until)
         left = [end - at for end in ends[kept]], [end - box_at for end in box_ends[kept]]
         plain = bytes(self.plain[at : ends[until - 1]])
-        return Boxes(plain, bytes(self.wire[box_at : box_ends[until - 1]]), lambda: left)
+        wire = bytes(self.wire[box_at : box_ends[until - 1]])
+        return Boxes(until - index, plain, wire, lambda: left)
 
 
 class Boxing:
@@ -80,7 +87,8 @@ class Boxing:
         if batch is None:
             return None
         layout = batch.layout
-        return Boxes(layout.plain, sealer.seal_all(batch), lambda: (layout.ends, layout.box_ends))
+        ends = layout.ends, layout.box_ends
+        return Boxes(len(layout.ends), layout.plain, sealer.seal_all(batch), lambda: ends)
 
     def _of_stretch(
         self, data: memoryview, sealer: Sealer, stretches: StretchSealing
@@ -95,7 +103,7 @@ class Boxing:
             if size <= SHARED_BYTES:
                 self._out = out
         wire = sealer.seal_stretch(stretches, plain, frames, out)
-        return Boxes(plain, wire, lambda: stretches.ends(plain))
+        return Boxes(frames, plain, wire, lambda: stretches.ends(plain))
 
     def _laid_out(self, data: memoryview, sealer: Sealer) -> SealingBatch | None:
         """The frames that it begins with, for one send; None: there is no whole one."""

@@ -10,6 +10,7 @@ import pytest
 from fanout.security.sodium import Sodium
 from fanout.workers.connections.boxing import KEPT_BYTES, SEAL_BYTES, SEAL_FRAMES
 from fanout.workers.connections.sealed import (
+    BOX_BYTES,
     NOTHING_KEPT,
     TURN_BYTES,
     KeptBoxes,
@@ -214,16 +215,23 @@ def test_frames_of_all_sizes(size: int) -> None:
 
 
 def test_a_turn_has_an_end_and_says_that_there_is_more() -> None:
-    wire = encode_message([b"x" * 1000]) * 100
+    wire = encode_message([b"x" * 1000]) * 300
     send, kernel = made(1 << 20)
     done = send(wire)
     assert 0 < done < len(wire)
     was_cut = [send.more]
-    assert TURN_BYTES <= send.wire_bytes <= TURN_BYTES + SEAL_BYTES + 1100
+    assert is_a_turn(send.wire_bytes, len(kernel.boxes.sealed))
     while done < len(wire):
         done += send(wire[done:])
     assert [*was_cut, send.more] == [True, False]
     assert kernel.received() == wire
+
+
+def is_a_turn(wire_bytes: int, frames: int, size: int = 1000) -> bool:
+    """Whether that is what one may have, and no more than a send beyond it."""
+    one = size + MESSAGE_OVERHEAD + 9 + BOX_BYTES
+    cost = wire_bytes + frames * BOX_BYTES
+    return TURN_BYTES <= cost <= TURN_BYTES + SEAL_BYTES + SEAL_FRAMES * BOX_BYTES + one
 
 
 def test_nothing_is_done_unless_it_is_let() -> None:
@@ -247,13 +255,24 @@ def test_what_one_may_in_a_turn_is_for_all_its_sends() -> None:
     kernel = Kernel(1 << 20)
     send = SealedSend(kernel.send, kernel.sealer)
     send.let()
-    sent = [send(wire) for _ in range(7)]
+    sent = [send(wire) for _ in range(17)]
     with pytest.raises(BlockingIOError):
         send(wire)
     done = sum(sent)
     assert send.more
-    assert TURN_BYTES <= send.wire_bytes <= TURN_BYTES + SEAL_BYTES + 1100
-    assert kernel.received() == (wire * 10)[:done]
+    assert is_a_turn(send.wire_bytes, len(kernel.boxes.sealed))
+    assert kernel.received() == (wire * 20)[:done]
+
+
+@pytest.mark.parametrize("size", [0, 100, 1000, 16_000, 300_000])
+def test_small_boxes_count_for_more_than_their_bytes(size: int) -> None:
+    """Some thousands of them would take as long as what one may have in ten turns."""
+    wire = encode_message([b"x" * size]) * (1 + (1 << 20) // (size + 2))
+    kernel = Kernel(1 << 24)
+    send = SealedSend(kernel.send, kernel.sealer)
+    send.let()
+    send(wire)
+    assert is_a_turn(send.wire_bytes, len(kernel.boxes.sealed), size)
 
 
 def test_little_is_thrown_away_when_little_is_taken() -> None:
