@@ -38,6 +38,7 @@ from fanout.sockets.loop import LoopActor
 from fanout.sockets.pipeline import Pull as PullRole
 from fanout.sockets.pipeline import Push as PushRole
 from fanout.sockets.pipeline import Sub as SubRole
+from fanout.sockets.refusals import refuse_flags
 from fanout.subscriber.settings import prefixes_of
 from fanout.terms.arguments import as_timeout
 from fanout.transport.opening import open_listener
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from fanout.sockets.role import Role
     from fanout.subscriber.parsing import Frames
     from fanout.terms.arguments import TopicLike
+    from fanout.terms.refusals import NotHere
 
 _AWAITED = "this socket is for asyncio: use it in `async with`, or one of fanout.sockets in `with`"
 
@@ -151,8 +153,17 @@ class Sending(SendingFace, Socket):
 
     __slots__ = ()
 
-    async def send(self, message: Sendable, timeout: float | None = None) -> None:
+    async def send(
+        self,
+        message: Sendable,
+        timeout: float | None = None,
+        flags: NotHere | None = None,
+        copy: NotHere | None = None,
+        track: NotHere | None = None,
+    ) -> None:
         """Hand a message over; waits for room. Cancelled or too late, it was not sent."""
+        if not (flags is copy is track is None):
+            refuse_flags("send", flags, copy, track)
         prepared = self._role.prepare(frames_of(message))
         actor, send = self._actor, self._role.try_send
         await actor.attempt(actor.room, lambda: send(prepared), as_timeout(timeout), NO_ROOM)
@@ -164,8 +175,16 @@ class Receiving(ReceivingFace, Socket):
 
     __slots__ = ()
 
-    async def recv(self, timeout: float | None = None) -> Frames:
+    async def recv(
+        self,
+        timeout: float | None = None,
+        flags: NotHere | None = None,
+        copy: NotHere | None = None,
+        track: NotHere | None = None,
+    ) -> Frames:
         """The next message; waits for it. Cancelled or too late, it stays for the next call."""
+        if not (flags is copy is track is None):
+            refuse_flags("recv", flags, copy, track)
         self._resume()
         return await self._actor.attempt(
             self._actor.items, self._role.try_recv, as_timeout(timeout), NOTHING

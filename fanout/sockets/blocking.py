@@ -30,6 +30,7 @@ from fanout.sockets.limits import Limits
 from fanout.sockets.pipeline import Pull as PullRole
 from fanout.sockets.pipeline import Push as PushRole
 from fanout.sockets.pipeline import Sub as SubRole
+from fanout.sockets.refusals import refuse_flags
 from fanout.sockets.threads import ThreadActor
 from fanout.subscriber.settings import prefixes_of
 from fanout.terms.arguments import as_timeout
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from fanout.sockets.role import Role
     from fanout.subscriber.parsing import Frames
     from fanout.terms.arguments import TopicLike
+    from fanout.terms.refusals import NotHere
 
 _BLOCKING = "this socket blocks: use it in `with`, or one of fanout.sockets.asyncio in `async with`"
 
@@ -158,7 +160,14 @@ class Sending(SendingFace, Socket):
 
     __slots__ = ()
 
-    def send(self, message: Sendable, timeout: float | None = None) -> None:
+    def send(
+        self,
+        message: Sendable,
+        timeout: float | None = None,
+        flags: NotHere | None = None,
+        copy: NotHere | None = None,
+        track: NotHere | None = None,
+    ) -> None:
         """Hand a message over to be sent; waits for room, and for somebody to send to.
 
         Args:
@@ -170,6 +179,8 @@ class Sending(SendingFace, Socket):
             ClosedError, ForkedError: it was not sent.
             TypeError, ValueError: an argument cannot work.
         """
+        if not (flags is copy is track is None):
+            refuse_flags("send", flags, copy, track)
         prepared = self._role.prepare(frames_of(message))
         actor, send = self._actor, self._role.try_send
         if timeout is not None:
@@ -185,7 +196,13 @@ class Receiving(ReceivingFace, Socket):
 
     __slots__ = ()
 
-    def recv(self, timeout: float | None = None) -> Frames:
+    def recv(
+        self,
+        timeout: float | None = None,
+        flags: NotHere | None = None,
+        copy: NotHere | None = None,
+        track: NotHere | None = None,
+    ) -> Frames:
         """The next message, all its frames; waits for it.
 
         Args:
@@ -195,6 +212,8 @@ class Receiving(ReceivingFace, Socket):
             TimeoutError: none has come in time.
             ClosedError, ForkedError: none can come any more.
         """
+        if not (flags is copy is track is None):
+            refuse_flags("recv", flags, copy, track)
         if timeout is not None:
             timeout = as_timeout(timeout)
         self._resume()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.sockets.errors import NotNowError
 from fanout.sockets.frames import frames_of
+from fanout.sockets.refusals import NotAZmqSocket
 from fanout.subscriber.changes import Change, check_room
 from fanout.subscriber.settings import endpoint_of
 from fanout.terms.arguments import as_topic
@@ -27,7 +28,7 @@ NO_PEERS = "not so many peers were there"
 NOT_SENT = "not all was sent"
 
 
-class Face:
+class Face(NotAZmqSocket):
     """All kinds of sockets, in both faces."""
 
     __slots__ = ("__weakref__", "_actor", "_role")

@@ -6,6 +6,7 @@ import inspect  # not its functions: a worker has use for none of them, and does
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from enum import Enum
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -196,9 +197,10 @@ def as_timeout(timeout: object, none: str = "for ever") -> float | None:
     """
     if timeout is None:
         return None
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+    if isinstance(timeout, bool | Enum) or not isinstance(timeout, int | float):
         kind = type(timeout).__name__
-        raise TypeError(f"timeout must be a number of seconds or None, not {kind}")
+        hint = ": NOBLOCK of pyzmq is timeout=0" if isinstance(timeout, Enum) else ""
+        raise TypeError(f"timeout must be a number of seconds or None, not {kind}{hint}")
     if timeout != timeout:
         raise ValueError("timeout must be a number of seconds or None, not NaN")
     if timeout < 0:
