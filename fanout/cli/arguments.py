@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -12,11 +13,13 @@ from fanout.errors import ConfigError
 from fanout.terms.arguments import read_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
 OK = 0
 FAILURE = 1  # the world: an address in use, no memory, a subscriber missing
 USAGE = 2  # yours: an argument or option that cannot work
+
+_SIGNED = re.compile(r"-[0-9]")
 
 
 class UsageError(Exception):
@@ -27,14 +30,39 @@ class ArgumentParser(argparse.ArgumentParser):
     """An `argparse.ArgumentParser` whose errors are one line, with where to read on.
 
     Options are written out: what is short for one today may be short for two tomorrow.
+
+    Attributes:
+        signed: options whose values may begin with a minus, as `-10s`.
     """
 
     def __init__(self, **keywords: Any) -> None:
         super().__init__(**keywords, allow_abbrev=False)
+        self.signed: set[str] = set()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As the original, which takes a value that begins with a minus for an option."""
+        return super().parse_known_args(
+            None if args is None else joined(args, self.signed), namespace
+        )
 
     def error(self, message: str) -> NoReturn:
         """Prints one line on standard error and exits with `USAGE`."""
         self.exit(USAGE, f"{self.prog}: {message} (see: {self.prog} --help)\n")
+
+
+def joined(arguments: Iterable[str], signed: Container[str]) -> list[str]:
+    """`--since -10s` as `--since=-10s`, of these options; up to a `--`."""
+    found: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        value = next(rest, None) if argument in signed else None
+        if value is not None and _SIGNED.match(value):
+            found.append(f"{argument}={value}")
+            continue
+        found += [argument] if value is None else [argument, value]
+        if argument == "--":
+            break
+    return [*found, *rest]
 
 
 @contextmanager

@@ -20,6 +20,8 @@ from fanout.subscriber.since import SINCE
 if TYPE_CHECKING:
     from fanout.subscriber.since import Position
 
+LOOKED_AT_MAX = 64  # of those that wait, for each that comes: a list is to cost its length
+
 
 @dataclass(slots=True)
 class Ask:
@@ -30,6 +32,8 @@ class Ask:
         covered: what was subscribed to when it was said: that does not come again.
         following: number of the next message that may come of it alone; 0 = none has come.
         is_again: it was asked for before, over another connection.
+        is_plain: it wants what is published from then on, and waits for an earlier one, of which
+            it would have cut off what was published before.
     """
 
     prefix: bytes
@@ -37,6 +41,7 @@ class Ask:
     covered: tuple[bytes, ...] = ()
     following: int = 0
     is_again: bool = False
+    is_plain: bool = False
 
     @property
     def said(self) -> bytes:
@@ -51,6 +56,11 @@ class Ask:
         if self.following and epoch is not None:
             self.start = epoch, self.following - 1
         self.following = 0
+
+
+def overlap(prefix: bytes, other: bytes) -> bool:
+    """Whether some messages match both."""
+    return prefix.startswith(other) or other.startswith(prefix)
 
 
 class Asks:
@@ -68,6 +78,21 @@ class Asks:
     def add(self, prefix: bytes, start: bytes | Position) -> None:
         """This is to be asked for, after those that wait."""
         self._waiting[prefix] = Ask(prefix, start)
+
+    def add_plain(self, prefix: bytes, start: bytes) -> None:
+        """This is to be said, after those that wait; it is as if it had been since `start`."""
+        self._waiting[prefix] = Ask(prefix, start, is_again=True, is_plain=True)
+
+    def begin(self, start: bytes) -> None:
+        """A connection begins, with what is wanted there: from here on, if not from before."""
+        for ask in self._waiting.values():
+            if ask.is_plain and not ask.start:
+                ask.start = start
+
+    def overlaps(self, prefix: bytes) -> bool:
+        """Whether one that waits wants some of the same; of many nobody looks, and one may."""
+        is_many = len(self._waiting) > LOOKED_AT_MAX
+        return is_many or any(overlap(prefix, other) for other in self._waiting)
 
     def put_back(self, ask: Ask) -> None:
         """It was interrupted: it is the next."""

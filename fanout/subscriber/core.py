@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
-from fanout.subscriber.asks import Asks
+from fanout.subscriber.asks import Asks, overlap
 from fanout.subscriber.blame import LostError
 from fanout.subscriber.changes import check_room
 from fanout.subscriber.line import Line, LineState
@@ -18,6 +18,7 @@ from fanout.subscriber.merger import Merger
 from fanout.subscriber.message import RECONNECTED, Gap
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
 from fanout.subscriber.past import StreamWithPast
+from fanout.subscriber.since import after
 from fanout.terms.reserved import RESERVED
 
 if TYPE_CHECKING:
@@ -169,12 +170,14 @@ class Core:
         line, stream = self.lines[number], self.streams[number]
         former = stream.epoch
         stream.begin(line.introduction, asked=bool(line.asked))
-        said = sorted(stream.wants) if _is_shown(line, b"") else ()  # as the line has said them
+        said = sorted(stream.wants) if line.is_shown(b"") else ()  # as the line has said them
         stream.expect_anew((one for one in said if not one.startswith(RESERVED)), line.asked)
         if self._merger is not None:
             if self._merger.begin(number, line.introduction, former, stream.known):
                 line.confirm()
             self._order(self._merger, number)
+        elif len(self._asks):
+            self._asks.begin(line.asked or self._from_here())
 
     def _order(self, merger: Merger, number: int) -> None:
         stream = self.streams[number]
@@ -244,18 +247,21 @@ class Core:
         """
         if self._is_there(prefix):
             return
+        merger, back = self._merger, self.streams[0].back
         if since:
             self._asks.add(prefix, since)
+        elif self._asks.overlaps(prefix) or (back is not None and overlap(back.prefix, prefix)):
+            self._asks.add_plain(prefix, self._from_here())
+        if prefix in self._asks:
             self._go_on_asking()
             return
-        merger = self._merger
         leads = set() if merger is None else merger.leads()
         for number, (line, stream) in enumerate(zip(self.lines, self.streams, strict=True)):
             if merger is not None:
                 line.show(self._last and number in leads)
             stream.want(prefix)
             line.subscribe(prefix)
-            if _is_shown(line, prefix):
+            if line.is_shown(prefix):
                 stream.expect(prefix, b"")
             if merger is not None:
                 self._order(merger, number)
@@ -263,6 +269,11 @@ class Core:
                     line.confirm()
         if merger is not None and not prefix:
             merger.change()
+
+    def _from_here(self) -> bytes:
+        """What asks for all behind what has come; b"" = nothing is known of that."""
+        known = self.streams[0].known
+        return b"" if known is None else after(*known)
 
     def unsubscribe(self, prefix: bytes) -> None:
         """Want them no more, but for another subscription; no effect if they were not wanted."""
@@ -281,8 +292,10 @@ class Core:
             ask = self._asks.take()
             if ask is None:
                 return
-            is_asked = bool(ask.start) and line.can_ask
-            if _is_shown(line, ask.prefix):
+            is_shown = line.is_shown(ask.prefix)
+            # Last values say more than what was published while it has waited.
+            is_asked = bool(ask.start) and line.can_ask and not (ask.is_plain and is_shown)
+            if is_shown:
                 stream.expect(ask.prefix, b"")
             if is_asked:
                 stream.go_further_back(ask)
@@ -290,7 +303,8 @@ class Core:
                 continue
             stream.want(ask.prefix)
             line.subscribe(ask.prefix)
-            if isinstance(ask.start, tuple) or not ask.start:  # what is after that nobody sends
+            is_owed = isinstance(ask.start, tuple) or not ask.start
+            if is_owed and not ask.is_plain:  # what is after that nobody sends
                 stream.losses.add(Gap(RECONNECTED, epoch=stream.epoch))
 
     def silent(self, now: float) -> list[tuple[int, LostError]]:
@@ -332,10 +346,3 @@ class Core:
     def connections(self) -> int:
         """How many handshakes were completed, on all lines."""
         return sum(line.connections for line in self.lines)
-
-
-def _is_shown(line: Line, prefix: bytes) -> bool:
-    """Whether last values come over a line of what is subscribed to by this."""
-    said = line.introduction
-    has_any = line.is_up and line.shows and said is not None and said.last
-    return has_any and not prefix.startswith(RESERVED)

@@ -17,7 +17,7 @@ from fanout.subscriber.blame import CLOSED_TEXT, LostError, why_ended, why_refus
 from fanout.subscriber.boxing import Boxing
 from fanout.subscriber.feed import Feed
 from fanout.subscriber.heartbeat import Heartbeat
-from fanout.terms.reserved import GAP_TOPIC, SNAPSHOT_TOPIC, VALUES_OFF
+from fanout.terms.reserved import GAP_TOPIC, RESERVED, SNAPSHOT_TOPIC, VALUES_OFF
 from fanout.zmtp import PingReceived, PongReceived, Ready, Violation
 
 if TYPE_CHECKING:
@@ -223,6 +223,12 @@ class Line:
         """Have it say so, if it can."""
         if self.is_up and self._feed.speaks_pings:
             self._asking.confirm()
+
+    def is_shown(self, prefix: bytes) -> bool:
+        """Whether last values come of what is subscribed to by this."""
+        said = self.introduction
+        has_any = self.is_up and self.shows and said is not None and said.last
+        return has_any and not prefix.startswith(RESERVED)
 
     def show(self, is_wanted: bool) -> None:
         """Have it send last values of what is subscribed to from now on, or not any more."""

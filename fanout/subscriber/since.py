@@ -15,13 +15,15 @@ from fanout.terms.reserved import RESERVED
 SINCE = RESERVED + b"since="
 Position: TypeAlias = tuple[int, int]  # epoch, and the sequence number of the last message
 
-_RELATIVE = re.compile(r"-([0-9]{1,9}(\.[0-9]{1,9})?s|[0-9]{1,15})", re.ASCII)
+_RELATIVE = re.compile(r"-?([0-9]{1,9}(?:\.[0-9]{1,9})?s|[0-9]{1,15})", re.ASCII)
 _POSITION = re.compile(r"([0-9a-f]{16}):([0-9]{1,19})", re.ASCII)
 NUMBERS_END = 1 << 63  # of epochs and sequence numbers
 
 
 def since_of(said: str | Position | None) -> bytes | Position:
     """What a user has said: a position, or what is asked for without one; b"" = nothing.
+
+    A time or a number goes back from now, with a sign or without one.
 
     Raises:
         TypeError: it is neither.
@@ -41,12 +43,13 @@ def since_of(said: str | Position | None) -> bytes | Position:
     position = _POSITION.fullmatch(said)
     if position is not None:
         return since_of((int(position[1], 16), int(position[2])))
-    if not _RELATIVE.fullmatch(said):
+    back = _RELATIVE.fullmatch(said)
+    if back is None:
         raise ConfigError(
             "since must be such as '-10s', '-1000' or 'EPOCH:SEQUENCE', of which the first has 16 "
             f"hex digits, not {shown(said)}"
         )
-    return SINCE + said.encode()
+    return SINCE + b"-" + back[1].encode()
 
 
 def later_since(said: str | Position | None, *, one_line: bool) -> bytes | Position:

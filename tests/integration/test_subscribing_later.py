@@ -153,7 +153,7 @@ def test_it_cannot_be_had_over_several_endpoints(feed: Publisher) -> None:
         with pytest.raises(ConfigError, match="one endpoint"):
             subscriber.subscribe("B", since="-1")
         with pytest.raises(ConfigError, match="since must be"):
-            subscriber.subscribe("B", since="10s")
+            subscriber.subscribe("B", since="10 s")
 
 
 def test_what_waits_to_be_asked_for_can_be_taken_back(feed: Publisher) -> None:

@@ -75,6 +75,7 @@ def add_parser(subparsers: _SubParsersAction[args.ArgumentParser]) -> None:
         help="prefix of the topics to subscribe to (default: everything)",
     )
     _add_looks(parser)
+    parser.signed.add("--since")
     add(
         "--since",
         metavar="SINCE",
@@ -294,14 +295,13 @@ def _render_of(
 
 
 def _since(said: str | None) -> bytes | Position:
-    """What `--since` says: without the sign, since what looks like an option is no value of one.
+    """What `--since` says.
 
     Raises:
         UsageError: it says nothing.
     """
-    is_whole = said is None or ":" in said or said.startswith("-")
     try:
-        return since_of(said if is_whole else f"-{said}")
+        return since_of(said)
     except ConfigError:
         raise args.UsageError(
             "--since takes 10s (seconds), 1000 (messages) or EPOCH:SEQUENCE, of which the first "

@@ -7,10 +7,27 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout.cli.arguments import byte_size, complain, count, positive_count, seconds
+from fanout.cli.arguments import byte_size, complain, count, joined, positive_count, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+@pytest.mark.parametrize(
+    ("line", "read"),
+    [
+        (["--since", "-10s", "a"], ["--since=-10s", "a"]),
+        (["a", "--since", "-1000"], ["a", "--since=-1000"]),
+        (["--since", "10s"], ["--since", "10s"]),
+        (["--since=-10s"], ["--since=-10s"]),
+        (["--since"], ["--since"]),
+        (["--since", "--last"], ["--since", "--last"]),
+        (["--count", "-1"], ["--count", "-1"]),
+        (["--", "--since", "-10s"], ["--", "--since", "-10s"]),
+    ],
+)
+def test_a_value_with_a_minus_is_no_option(line: list[str], read: list[str]) -> None:
+    assert joined(line, {"--since"}) == read
 
 
 @pytest.mark.parametrize(

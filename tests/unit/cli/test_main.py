@@ -60,6 +60,11 @@ def test_arguments_that_cannot_be_read_are_one_line_and_status_2(
         (["sub", "nonsense"], "must begin with tcp://, tls:// or ipc://"),
         (["sub", "tcp://*:5556"], "is for binding"),
         (["sub", "tcp://h:1", "--since", "bla"], "--since takes 10s (seconds), 1000 (messages)"),
+        (
+            ["sub", "tcp://h:1", "--since", "-10m"],
+            "of which the first has 16 hex digits, not '-10m'",
+        ),
+        (["sub", "tcp://*:1", "--since", "-10s"], "is for binding"),
         (["sub", "tcp://h:1", "--since", "1:2"], "of which the first has 16 hex digits, not '1:2'"),
     ],
 )

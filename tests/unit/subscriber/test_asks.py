@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from fanout.subscriber.asks import Ask, Asks
+from fanout.subscriber.asks import LOOKED_AT_MAX, Ask, Asks
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -46,6 +46,29 @@ def test_a_list_costs_its_length() -> None:
     finally:
         sys.setprofile(None)
     assert steps < 20_000
+
+
+def test_what_is_said_without_a_past_waits_for_who_would_be_cut_off_by_it() -> None:
+    asks = Asks()
+    asks.add(b"ab", (5, 7))
+    assert asks.overlaps(b"a")
+    assert asks.overlaps(b"abc")
+    assert asks.overlaps(b"")
+    assert not asks.overlaps(b"b")
+    for number in range(LOOKED_AT_MAX):
+        asks.add(b"c%d" % number, b"-1s")
+    assert asks.overlaps(b"b"), "nobody looks at so many"
+
+
+def test_where_what_waits_begins_is_where_it_was_said_or_the_first_connection() -> None:
+    asks = Asks()
+    asks.add(b"a", b"")
+    asks.add_plain(b"b", b"")
+    asks.add_plain(b"c", b"here")
+    asks.begin(b"there")
+    asks.begin(b"elsewhere")
+    found = [asks.take() for _ in range(3)]
+    assert [one.start for one in found if one is not None] == [b"", b"there", b"here"]
 
 
 def test_what_was_asked_again_begins_behind_what_has_come() -> None:

@@ -116,6 +116,30 @@ def test_what_a_later_subscription_has_got_is_not_asked_for_again() -> None:
         assert feed.core.doubles == 0
 
 
+@pytest.mark.parametrize("prefix", [b"A", b"AB"])
+@pytest.mark.parametrize("is_up", [False, True])
+def test_what_is_subscribed_to_behind_it_cuts_off_nothing_of_a_later_subscription(
+    prefix: bytes, is_up: bool
+) -> None:
+    """Whether the connection is lost, or is not there yet: it was said behind it."""
+    feed = Remembering({b"B"})
+    if is_up:
+        feed.connect([])
+    feed.publish([b"A", b"AB", b"B"])
+    feed.subscribe_since(b"A" if prefix == b"AB" else b"AB", 0)
+    feed.publish([b"A", b"AB", b"B"])
+    feed.subscribe(prefix)
+    feed.hang_up(0)
+    feed.finish()
+    on_ab = [message.sequence for message in feed.got if message.topic == b"AB"]
+    on_a = [message.sequence for message in feed.got if message.topic == b"A"]
+    assert on_ab == [1, 4, 6]
+    # Who subscribes to "A" without a past gets that from where it was, not what was before.
+    assert on_a == ([0, 3] if prefix == b"AB" else [0, 3] if is_up else [])
+    assert {message.gap for message in feed.got} == {None}
+    assert {*feed.owed} <= {(message.epoch, message.sequence) for message in feed.got}
+
+
 @pytest.mark.parametrize("is_another", [False, True])
 def test_what_was_lost_before_all_was_one_stream_is_told_over_the_next_connection(
     is_another: bool,

@@ -17,6 +17,9 @@ from fanout.subscriber.since import since_of
         ("-10s", b"\x00fanout.since=-10s"),
         ("-2.5s", b"\x00fanout.since=-2.5s"),
         ("-1000", b"\x00fanout.since=-1000"),
+        ("10s", b"\x00fanout.since=-10s"),
+        ("2.5s", b"\x00fanout.since=-2.5s"),
+        ("1000", b"\x00fanout.since=-1000"),
         ("00000000000000ff:7", (255, 7)),
         ((255, 7), (255, 7)),
     ],
@@ -26,7 +29,7 @@ def test_what_can_be_said(said: Any, is_meant: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["", "10s", "-s", "-10m", "ff:7", "-\uff11", (1, -1), (1 << 63, 1)]
+    "said", ["", "+10s", "--10s", "s", "-s", "-10m", "ff:7", "-\uff11", (1, -1), (1 << 63, 1)]
 )
 def test_what_says_nothing(said: Any) -> None:
     with pytest.raises(ConfigError, match="since"):
