@@ -6,17 +6,21 @@ Examples, links and tables of names are held by `tests/integration/test_document
 from __future__ import annotations
 
 import ast
+import inspect
 import logging
 import re
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout import Event, EventKind, Reason
+from fanout import Event, EventKind, Reason, auth
+from fanout.asyncio import Publisher
 from fanout.coordinator.announcer import Announcer
 from fanout.coordinator.thinning import is_thinned
+from fanout.terms.question_terms import REPLYING_S
 from tests.helpers.pages import CODE, PAGES, REFERENCE, ROOT, blocks, cells, prose, rows, section
 from tests.helpers.waiting import wait_until
 
@@ -267,6 +271,24 @@ def test_the_reference_says_of_which_events_a_summary_stands_for_many() -> None:
         if is_thinned(Event(EventKind.SUBSCRIBER_EVICTED, cause=cause))
     }
     assert set(CODE.findall(causes)) == by_word
+
+
+def test_the_reference_says_what_is_awaited() -> None:
+    text = read(REFERENCE / "publisher.md")
+    (line,) = (line for line in text.splitlines() if line.startswith("| all that send, "))
+    awaited, not_awaited = (set(CODE.findall(cell)) for cell in cells(line))
+    names = {name for kind in Publisher.__mro__ for name in vars(kind) if hasattr(Publisher, name)}
+    names -= {name for name in names if name[0] == "_" or "send" in name} | {"publish", "start"}
+    found = {name for name in names if inspect.iscoroutinefunction(getattr(Publisher, name))}
+    assert found == awaited
+    assert names - found == not_awaited - {"async with", "async for"}
+    assert f"have {REPLYING_S:g} s" in text, "for answers on their way"
+
+
+def test_what_a_check_is_given_is_in_the_guide() -> None:
+    text = section(read(ROOT / "docs" / "howto" / "security.md"), "A check of your own")
+    listed = {name for line in text.splitlines()[:40] for name in CODE.findall(cells(line)[0])}
+    assert {field.name for field in fields(auth.Request)} <= listed
 
 
 def _require_named(rows: list[str], pattern: str) -> None:
