@@ -54,6 +54,7 @@ class Path:
         log: Log,
         table: object,
         headers: list[bytes],
+        most: int,
         end: bytes,
         gate: memoryview,
         held: memoryview,

@@ -16,8 +16,9 @@ from fanout.send.lock import OwnedLock, SendLock, make_lock
 from fanout.send.numbered_path import NumberedPath
 from fanout.send.path import SendPath
 from fanout.send.topics import Topic
-from fanout.send.wire import NUMBER_FRAME, PAYLOAD_HEADERS, more_headers
+from fanout.send.wire import COPY_ONCE_BYTES, NUMBER_FRAME, PAYLOAD_HEADERS, more_headers
 from fanout.shm.compiled_log import CompiledLog, CompiledNumberedLog
+from fanout.shm.layout import MESSAGE_PART
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from fanout.shm.bells import Bell
     from fanout.shm.doorbell import Doorbell
     from fanout.shm.segment import Segment
+
+
+# Of a usual message, at most, that are in no frame but its topic: that, headers, and its number.
+AROUND_BYTES = 1024
 
 
 class CompiledPath(_speed.Path, SendPath):
@@ -56,6 +61,7 @@ class CompiledPath(_speed.Path, SendPath):
             self.log,
             self.topics,
             more_headers() if self.is_numbered else PAYLOAD_HEADERS,
+            max(COPY_ONCE_BYTES, self._size // MESSAGE_PART - AROUND_BYTES),
             NUMBER_FRAME if self.is_numbered else b"",
             self.gate.word,
             self._held,

@@ -8,7 +8,8 @@
 #include "objects.h"
 
 enum { NUMBER = 16, PLACE_MASK = (1 << 21) - 1 }; /* bytes of `numbered_log.NUMBER`; of an id */
-enum { FRAMES_MAX = 16, PIECES_MAX = 2 * FRAMES_MAX };     /* of a usual message */
+/* Of a usual message; flags of a frame; bytes of the header of a long one. */
+enum { FRAMES_MAX = 16, PIECES_MAX = 2 * FRAMES_MAX, MORE = 1, LONG = 2, LONG_HEADER = 9 };
 
 enum { HEAD, POISON, SLEEPERS, ENDS, TOPICS, LAST, DATA, AREAS }; /* of a log, in words */
 
@@ -31,6 +32,7 @@ typedef struct {
         const char *bytes;
         size_t size;
     } pieces[PIECES_MAX];
+    char headers[FRAMES_MAX][LONG_HEADER]; /* of frames that are longer than those in the tables */
 } Message;
 
 static void add_piece(Message *message, const char *bytes, size_t size) {

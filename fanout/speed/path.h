@@ -11,6 +11,7 @@ typedef struct {
     PyObject *headers; /* of a last frame, by its size: a list of bytes */
     PyObject *more;    /* the same of others; NULL = nobody has needed it */
     PyObject *end;     /* bytes behind each body: none, or room for a number */
+    Py_ssize_t most;   /* bytes of frames that make no message that is too large */
     Py_ssize_t young;  /* the place of the younger generation in the table */
     Py_buffer gate, held;
     uint64_t open; /* what the gate says when it is open */
@@ -27,8 +28,9 @@ static PyObject *path_share(PyObject *object, PyObject *args) {
     Path *self = (Path *)object;
     PyObject *log, *table, *headers, *end, *gate, *held, *usual, *placed;
     unsigned long long open;
-    if (!PyArg_ParseTuple(args, "O!OO!SOOKO!O!", log_type, &log, &table, &PyList_Type, &headers,
-                          &end, &gate, &held, &open, &PyType_Type, &usual, &PyType_Type, &placed))
+    if (!PyArg_ParseTuple(args, "O!OO!nSOOKO!O!", log_type, &log, &table, &PyList_Type, &headers,
+                          &self->most, &end, &gate, &held, &open, &PyType_Type, &usual,
+                          &PyType_Type, &placed))
         return NULL;
     if (((Log *)log)->size == 0) return mistake("log must be one that shares memory");
     if (share_words(gate, &self->gate) < 0 || share_words(held, &self->held) < 0) return NULL;
@@ -65,9 +67,17 @@ static int add_bytes(Message *message, PyObject *bytes) {
     return 1;
 }
 
+/* Adds the header of a frame that is longer than those in the tables. Twin: `frame_header`. */
+static void add_header(Message *message, char *header, Py_ssize_t size, int more) {
+    header[0] = (char)(LONG | (more ? MORE : 0));
+    for (int i = LONG_HEADER - 1; i > 0; i--, size >>= 8) header[i] = (char)size;
+    add_piece(message, header, LONG_HEADER);
+}
+
 /* Adds frames behind a topic, with their headers. Returns as `encode`. */
 static int add_frames(Path *self, PyObject *const *frames, Py_ssize_t count, Message *message) {
     Py_ssize_t size = 0, limit = Py_SIZE(self->headers);
+    int is_numbered = Py_SIZE(self->end) > 0; /* then a frame follows the last one */
     PyObject *more = count > 1 ? self->more : self->headers;
     if (more == NULL) { /* Python runs, once: then this message is the twin's */
         self->more = PyObject_GetAttrString((PyObject *)self, "_more_headers");
@@ -76,11 +86,13 @@ static int add_frames(Path *self, PyObject *const *frames, Py_ssize_t count, Mes
     if (!PyList_CheckExact(more) || Py_SIZE(more) < limit) return 0;
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *frame = frames[i], *headers = i + 1 < count ? more : self->headers;
-        if (!PyBytes_CheckExact(frame) || (size += Py_SIZE(frame)) >= limit) return 0;
-        if (!add_bytes(message, PyList_GetItem(headers, Py_SIZE(frame)))) return 0;
+        if (!PyBytes_CheckExact(frame) || (size += Py_SIZE(frame)) >= self->most) return 0;
+        if (Py_SIZE(frame) >= limit)
+            add_header(message, message->headers[i], Py_SIZE(frame), i + 1 < count || is_numbered);
+        else if (!add_bytes(message, PyList_GetItem(headers, Py_SIZE(frame)))) return 0;
         add_bytes(message, frame);
     }
-    return Py_SIZE(self->end) == 0 || add_bytes(message, self->end);
+    return !is_numbered || add_bytes(message, self->end);
 }
 
 /* Puts a message together, of pieces that are borrowed: no Python code runs until it is committed.

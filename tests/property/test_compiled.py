@@ -40,6 +40,7 @@ names = st.sampled_from(NAMES)
 sizes = st.one_of(
     st.integers(0, 300),
     st.sampled_from([0, 1, 254, 255, 256, 257, 4000, COPY_ONCE_BYTES - 1, COPY_ONCE_BYTES]),
+    st.sampled_from([COPY_ONCE_BYTES + 1, 2 * COPY_ONCE_BYTES]),
 )
 subjects = st.one_of(names, st.none())
 
@@ -49,12 +50,13 @@ class Both:
 
     Args:
         numbered, kept: what their publisher was made with.
+        layout: of the segments.
     """
 
-    def __init__(self, *, numbered: bool, kept: bool) -> None:
+    def __init__(self, *, numbered: bool, kept: bool, layout: Layout) -> None:
         self.numbered, self.kept = numbered, kept
         self.lines = [
-            Line(KEPT if kept else LAYOUT, path_type(name, numbered=numbered, kept=kept))
+            Line(layout, path_type(name, numbered=numbered, kept=kept))
             for name in ("pure", "compiled")
         ]
         self.encoders = [
@@ -101,10 +103,11 @@ class PathMachine(RuleBasedStateMachine):
 
     numbered = False
     kept = False
+    layout = LAYOUT
 
     def __init__(self) -> None:
         super().__init__()
-        self.both = Both(numbered=self.numbered, kept=self.kept)
+        self.both = Both(numbered=self.numbered, kept=self.kept, layout=self.layout)
         self.count = 0
 
     def teardown(self) -> None:
@@ -209,6 +212,7 @@ class KeptMachine(CompiledMachine):
     """Of one with `last_values`."""
 
     kept = True
+    layout = KEPT
 
 
 class NumberedKeptMachine(KeptMachine):
@@ -256,7 +260,7 @@ def _send(number: int, line: Line) -> int:
 @pytest.mark.parametrize("numbered", [False, True])
 def test_both_write_around_the_end(numbered: bool, kept: bool) -> None:
     """Many laps of the log, in bytes and in messages, whatever hypothesis finds."""
-    both = Both(numbered=numbered, kept=kept)
+    both = Both(numbered=numbered, kept=kept, layout=KEPT if kept else LAYOUT)
     for number in range(3000):
         both.do(partial(_send, number))
     assert both.lines[0].path.log.head == 3000

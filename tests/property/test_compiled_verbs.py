@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from fanout.errors import FanoutError
+from fanout.shm.layout import PAGE, Layout
 from tests.helpers.built import needs_compiled
-from tests.property.test_compiled import SETTINGS, PathMachine, names, sizes
+from tests.property.test_compiled import KEPT, SETTINGS, PathMachine, names, sizes
 from tests.unit.send.faces import LineEngine, awaited_face, blocking_face, result_of
 
 if TYPE_CHECKING:
@@ -100,6 +101,19 @@ class KeptVerbsMachine(VerbsMachine):
     """Of one with `last_values`."""
 
     kept = True
+    layout = KEPT
+
+
+class LargeVerbsMachine(VerbsMachine):
+    """Of one with a log that holds frames whose headers are in no table, and not all of them."""
+
+    layout = Layout(16 * PAGE, 64, 1)
+
+
+class LargeNumberedVerbsMachine(LargeVerbsMachine):
+    """The same, of a publisher with `sequence_frame`."""
+
+    numbered = True
 
 
 @needs_compiled
@@ -114,4 +128,14 @@ class TestNumberedVerbs(NumberedVerbsMachine.TestCase):  # type: ignore[misc, va
 
 @needs_compiled
 class TestKeptVerbs(KeptVerbsMachine.TestCase):  # type: ignore[misc, valid-type]
+    settings = SETTINGS
+
+
+@needs_compiled
+class TestLargeVerbs(LargeVerbsMachine.TestCase):  # type: ignore[misc, valid-type]
+    settings = SETTINGS
+
+
+@needs_compiled
+class TestLargeNumberedVerbs(LargeNumberedVerbsMachine.TestCase):  # type: ignore[misc, valid-type]
     settings = SETTINGS

@@ -60,10 +60,10 @@ def test_it_can_be_handed_nothing_wrong(line: Line) -> None:
     log: Any = _speed.Log()
     path: Any = _speed.Path()
     words = line.segment.words
-    given: tuple[Any, ...] = (log, None, [], b"", words[:1], words[:1], 1, int, int)
+    given: tuple[Any, ...] = (log, None, [], 1, b"", words[:1], words[:1], 1, int, int)
     with pytest.raises(TypeError, match="shares memory"):
         path.share(*given)
-    for index in (0, 2, 3, 4, 5, 6, 7, 8):
+    for index in (0, 2, 3, 4, 5, 6, 7, 8, 9):
         with pytest.raises(TypeError):
             path.share(*given[:index], None, *given[index + 1 :])
     assert path.collect() == []

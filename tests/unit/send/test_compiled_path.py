@@ -21,8 +21,8 @@ from fanout.send.making import _compile, make_path
 from fanout.send.numbered_path import NumberedPath
 from fanout.send.path import SendPath
 from fanout.send.topics import UNKNOWN
-from fanout.send.wire import Encoder
-from fanout.shm.layout import H_POISON, PAGE, Layout
+from fanout.send.wire import COPY_ONCE_BYTES, Encoder
+from fanout.shm.layout import H_POISON, MESSAGE_PART, PAGE, Layout
 from fanout.shm.log import NO_SPACE
 from fanout.shm.value_layout import ValueTable
 from fanout.shm.worker_slot import sleeper_byte
@@ -72,6 +72,29 @@ def test_what_is_usual_takes_no_python(line: Line, monkeypatch: pytest.MonkeyPat
     line.path.append(b"body", b"not known")
 
     assert (sequences, usual, asked()) == ([0, 1, 2], 0, 1)
+
+
+@pytest.mark.parametrize("size", [COPY_ONCE_BYTES - 1, COPY_ONCE_BYTES, 70_000])
+def test_a_long_frame_takes_no_python(
+    size: int, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, body = is_plain(line, monkeypatch), bytes(size)
+    batch = collected(line.path, (body, b"t"), (body, None))
+
+    line.path.append(body, b"t")
+    line.path.append(body, None)
+    batch.append()
+
+    assert asked() == 0
+    assert line.written() == 2 * [encode_message([b"t", body]), encode_message([body])]
+
+
+def test_what_may_be_too_large_is_left_to_who_counts(line: Line) -> None:
+    """It is Python that says what the limit is: all of the message, headers too."""
+    from fanout.send.compiled_path import AROUND_BYTES
+
+    assert line.path.append(bytes(LARGE.data_bytes // MESSAGE_PART - AROUND_BYTES), b"t") < 0
+    assert line.path.append(bytes(LARGE.data_bytes // MESSAGE_PART - AROUND_BYTES - 1), b"t") == 0
 
 
 @holds_lock
