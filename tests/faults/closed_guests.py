@@ -86,7 +86,8 @@ def serve(publisher: Publisher) -> None:
         producer.publish(b"t", b"1")
         req.send(b'{"ask": "now"}', DEADLINE_S)
         push.send(b"work", DEADLINE_S)
-        for one in (*subscribers, req, pull):
+        waiting: list[Any] = [*subscribers, req, pull]
+        for one in waiting:
             one.recv(DEADLINE_S)
         look("all have got something")
     for subscriber in subscribers:

@@ -83,13 +83,13 @@ class Subject:
         self._markers += 1
         before = self.head
         try:
-            self.publisher.publish(*marker)
+            self.publisher.publish(marker[0], marker[1])
         except PoisonedError:
             assert self.publisher.poisoned
             assert self.head == before
             self.publisher.recover()
             self.mended += 1
-            self.publisher.publish(*marker)
+            self.publisher.publish(marker[0], marker[1])
         assert not self.publisher.poisoned
         assert self.head == before + 1
         self.expected.append(marker)

@@ -181,7 +181,7 @@ def test_a_send_inside_a_send_is_refused_or_whole(subject: Subject) -> None:
         nonlocal refused
         message = [b"inner", b"%d" % subject.head]
         try:
-            inner[subject.publisher.publish(*message)] = message
+            inner[subject.publisher.publish(message[0], message[1])] = message
         except NestedSendError:
             refused += 1
 
@@ -211,7 +211,7 @@ def test_a_signal_handler_may_publish_at_any_time(subject: Subject) -> None:
         nonlocal refused
         message = [b"signal", b"%d" % len(sent)]
         try:
-            sent[subject.publisher.publish(*message)] = message
+            sent[subject.publisher.publish(message[0], message[1])] = message
         except NestedSendError:
             refused += 1
 
@@ -221,7 +221,7 @@ def test_a_signal_handler_may_publish_at_any_time(subject: Subject) -> None:
         try:
             for number in range(STEPS_MAX):
                 message = [b"known", b"%d" % number]
-                sent[subject.publisher.publish(*message)] = message
+                sent[subject.publisher.publish(message[0], message[1])] = message
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
@@ -241,7 +241,7 @@ def test_a_finalizer_may_publish_at_any_time(subject: Subject) -> None:
         def __del__(self) -> None:
             message = [b"finalizer", b"%d" % len(sent)]
             with suppress(NestedSendError):
-                sent[subject.publisher.publish(*message)] = message
+                sent[subject.publisher.publish(message[0], message[1])] = message
 
     with untraced():
         thresholds = gc.get_threshold()

@@ -34,13 +34,13 @@ def test_eight_threads_publish_in_the_order_of_the_sequence_numbers() -> None:
             message = [b"t%d" % (thread % 3), b"%d:%d" % (thread, number)]
             if number % 10 == 9:
                 with publisher.batch() as batch:
-                    batch.publish(*message)
+                    batch.publish(message[0], message[1])
                 assert batch.sequence is not None
                 sent[batch.sequence] = message
             elif number % 10 == 8:
                 sent[publisher.send_multipart(message)] = message
             else:
-                sent[publisher.publish(*message)] = message
+                sent[publisher.publish(message[0], message[1])] = message
 
     with (
         Publisher("tcp://127.0.0.1:*", workers=2, slow_policy="block") as publisher,

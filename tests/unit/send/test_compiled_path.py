@@ -383,9 +383,9 @@ def test_what_is_derived_has_its_own_verbs() -> None:
     class Loud(Publisher):
         __slots__ = ()
 
-        def publish(self, topic: Any, payload: Any, **named: Any) -> int:
+        def publish(self, topic: Any, payload: Any, *more: Any, **named: Any) -> int:
             said.append(topic)
-            return super().publish(topic, payload, **named)
+            return super().publish(topic, payload, *more, **named)
 
     with Loud(workers=1, log_bytes="1M") as loud:
         sent = [loud.send_multipart([b"t", b"x"]), loud.publish(b"u", b"x"), loud.send(b"x")]

@@ -419,9 +419,9 @@ def test_what_is_derived_has_its_own_verbs(line: Line) -> None:
     class Loud(fanout.asyncio.Publisher):
         __slots__ = ()
 
-        async def publish(self, topic: Any, payload: Any, **named: Any) -> int:
+        async def publish(self, topic: Any, payload: Any, *more: Any, **named: Any) -> int:
             said.append(topic)
-            return await super().publish(topic, payload, **named)
+            return await super().publish(topic, payload, *more, **named)
 
     loud: Any = Loud()
     loud._use(LineEngine(line))
