@@ -21,6 +21,7 @@ from fanout.send.verbs import Verbs
 from fanout.sockets.asyncio import Push
 from fanout.sockets.face import last_problem_of
 from fanout.subscriber.settings import endpoint_of
+from fanout.terms.not_a_push_socket import NotAPushSocket
 from fanout.terms.refusals import refuse_arguments
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 _AWAITED = "this producer is for asyncio: use it in `async with`"
 
 
-class Producer(Verbs[Coroutine[Any, Any, None]]):
+class Producer(NotAPushSocket, Verbs[Coroutine[Any, Any, None]]):
     """As `fanout.Producer`; belongs to the event loop that starts it, by `async with`.
 
     Cancelled at any await, a message was handed over whole or not at all.

@@ -12,6 +12,7 @@ from fanout.send.wire import bodies_of
 from fanout.sockets import Limits, Push
 from fanout.sockets.face import last_problem_of
 from fanout.terms.arguments import as_bytes, as_topic, read_size, shown
+from fanout.terms.not_a_push_socket import NotAPushSocket
 from fanout.terms.refusals import refuse_arguments
 from fanout.terms.reserved import refuse_reserved
 
@@ -107,7 +108,7 @@ def warn_of_dropped(endpoint: str, count: int, problem: str) -> None:
         _logger.warning("%d messages for %s were not sent and are dropped%s", count, endpoint, why)
 
 
-class Producer(Verbs[None]):
+class Producer(NotAPushSocket, Verbs[None]):
     """Publishes through a publisher in another process, which has called `ingest()`.
 
     What it sends waits in a queue, also while nobody is connected, and goes out on a thread of its
