@@ -13,10 +13,11 @@ from contextlib import ExitStack
 
 import pytest
 
-from fanout import EventKind, Publisher, Reason, SlowPolicy
+from fanout import EventKind, Publisher, Reason, SlowPolicy, Subscriber, auth
 from fanout.observe.attach import attach
 from fanout.shm.worker_slot import WorkerSlot
 from tests.helpers.collecting import Collector
+from tests.helpers.curve import new_keys
 from tests.helpers.happenings import Happenings
 from tests.helpers.programs import ROOT, Program, paused
 from tests.helpers.raw import RawPeer, command
@@ -166,6 +167,36 @@ def test_a_worker_without_descriptors_is_told_of_and_somebody_goes_on() -> None:
         figures = publisher.statistics()
         assert figures.takeover_pauses >= 1
         assert (figures.resumed, figures.not_resumed) == (1, 0)
+
+
+def test_keys_that_come_to_a_worker_without_descriptors_do_not_end_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It cannot load what CURVE is made of then; it does when somebody comes by it later."""
+    monkeypatch.setenv("FANOUT_NURSERY", "off")  # as users have it: it was not loaded before
+    happenings = Happenings()
+    with ExitStack() as ends:
+        publisher = ends.enter_context(publisher_with(happenings, 1))
+        plain = ends.enter_context(Collector(publisher.endpoints[0], b""))
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        [worker] = publisher.statistics().workers
+        soft, hard = resource.prlimit(worker.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(worker.pid, resource.RLIMIT_NOFILE, (3, hard))
+        ours, theirs = new_keys(), new_keys()
+        security = auth.Curve(ours.secret, lambda _request: auth.Allow())
+        secured = publisher.bind("tcp://127.0.0.1:*", security=security)
+        with RawPeer(secured) as stranger:  # its worker has no number for it
+            stranger.read_to_end()
+        [failed] = happenings.wait_for(EventKind.HANDSHAKE_FAILED)
+        assert failed.cause is Reason.NO_DESCRIPTOR, failed
+        resource.prlimit(worker.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        client = auth.CurveClient(ours.public, theirs.secret)
+        with Subscriber(secured, [b""], security=client) as subscriber:
+            publisher.wait_for_subscribers(2, timeout=DEADLINE_S)
+            publisher.publish(b"A", b"to both")
+            assert subscriber.recv(DEADLINE_S).frames == (b"A", b"to both")
+        plain.expect([[b"A", b"to both"]])
+        assert happenings.of(EventKind.WORKER_LOST) == []
 
 
 WATCHED = 40  # descriptors that can be watched, in each process

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fanout.security.records import TlsRecords
     from fanout.workers.connections.sessions import Sessions
     from fanout.workers.surroundings import Surroundings
+    from fanout.zmtp import Session
 
 
 class NotAdoptedError(Exception):
@@ -26,11 +27,12 @@ class NotAdoptedError(Exception):
 
 def opened(
     message: Adopt, descriptors: list[int], around: Surroundings, sessions: Sessions
-) -> tuple[socket.socket, TlsRecords | None]:
-    """The socket of a connection, and what makes records of what it is sent; None = nothing does.
+) -> tuple[socket.socket, TlsRecords | None, Session]:
+    """The socket of a connection, what makes records of what it is sent, if so, and its session.
 
     Raises:
-        NotAdoptedError: it has not arrived, or has broken on the way, or TLS cannot begin.
+        NotAdoptedError: it has not arrived, or has broken on the way, or there is nothing to begin
+            TLS or a session by.
     """
     if not descriptors:  # the system drops what it finds no number for
         raise NotAdoptedError(Reason.NO_DESCRIPTOR, Reason.NO_DESCRIPTOR.text)
@@ -39,9 +41,11 @@ def opened(
     except OSError as error:
         text = f"{Reason.GONE_EARLY.text}: {error.strerror}"
         raise NotAdoptedError(Reason.GONE_EARLY, text) from None
+    what = "TLS"
     try:
-        return sock, sessions.records(message.protocol)
-    except (ConfigError, OSError) as error:
+        records = sessions.records(message.protocol)
+        what = "its session"  # of which something may have to be loaded, as of TLS
+        return sock, records, sessions.make(message.protocol, records)
+    except (ConfigError, ImportError, OSError) as error:
         sock.close()
-        cause = Reason.NO_RESOURCES
-        raise NotAdoptedError(cause, f"TLS cannot begin: {error}") from None
+        raise NotAdoptedError(Reason.NO_RESOURCES, f"{what} cannot begin: {error}") from None

@@ -115,12 +115,11 @@ class Desk:
         It is spoken to by `greet()`, after it was read from.
         """
         try:
-            sock, records = opened(message, descriptors, self._around, self.sessions)
+            sock, records, session = opened(message, descriptors, self._around, self.sessions)
         except NotAdoptedError as error:
             self._channel.send(given_back(message, error.cause, str(error)))
             return
         now, slot = self._around.now(), self._around.subscriber_slot(message.slot)
-        session = self.sessions.make(message.protocol, records)
         record = self._around.stream_slot(message.slot)
         slot.take(message.subscriber)  # before `send_of` looks at what this one was handed
         peer = Peer(

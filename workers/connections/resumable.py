@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from fanout.basics.system_calls import explain_unwatched, is_exhausted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fanout.control.takeover import Wants
 
 
@@ -31,6 +34,19 @@ def refused_by(error: OSError) -> NotResumableError:
     if is_exhausted(error):
         return NotNowError(f"its worker got nothing for it: {explain_unwatched(error)}")
     return NotResumableError(f"its connection is broken: {error.strerror}")
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """What a session is made of may have to be loaded in this block.
+
+    Raises:
+        NotNowError: it cannot be now, as where no descriptor is left.
+    """
+    try:
+        yield
+    except (ImportError, OSError) as error:
+        raise NotNowError(f"its worker got nothing for it: {error}") from error
 
 
 def history(changes: list[Wants]) -> tuple[list[tuple[int, frozenset[bytes]]], set[bytes]]:

@@ -21,7 +21,7 @@ from fanout.transport import kernel
 from fanout.transport.socket_queues import unread_in_kernel
 from fanout.workers.connections.handed import unpacked
 from fanout.workers.connections.peer import Peer
-from fanout.workers.connections.resumable import NotResumableError, history, refused_by
+from fanout.workers.connections.resumable import NotResumableError, history, loading, refused_by
 from fanout.workers.connections.unix_inbox import own_counts, send_of
 from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream.more import NOTHING_MORE, More
@@ -334,7 +334,8 @@ class Resuming:
         self, message: Resume, wants: set[bytes], skip: int, sock: Any, over: HandedOver | None
     ) -> Session:
         sessions = self._desk.sessions
-        session = sessions.make(message.protocol) if over is None else sessions.in_boxes(*over[:4])
+        with loading():
+            session = sessions.in_boxes(*over[:4]) if over else sessions.make(message.protocol)
         # Of what is there the other one may have reported some, if it was lost.
         again = 0 if message.quiet else unread_in_kernel(sock, self._around.queues)
         session.go_on(message.version, wants, skip, again)

@@ -90,6 +90,7 @@ class Sessions:
         self._tls: dict[str, list[bytes]] = {}
         self._contexts: dict[str, SSLContext] = {}
         self._with_keys: dict[str, SessionMaker] = {}
+        self._secrets: dict[str, list[bytes]] = {}  # of CURVE, before somebody comes by it
         self._leave_no_core = around.leave_no_core
         self._make_primitives = around.primitives
         self._made: Primitives | None = None
@@ -102,14 +103,24 @@ class Sessions:
 
         Args:
             records: by which it is spoken; None = by none.
+
+        Raises:
+            ImportError, OSError: what it is made of cannot be loaded now.
         """
         if records is not None and protocol in self._certified:
             session = _certified(records, self._limits)
         else:
-            maker = self._with_keys.get(protocol) or self._makers[protocol]
-            session = maker(self._limits)
+            session = self._maker(protocol)(self._limits)
         session.introduce = self._introduce
         return session
+
+    def _maker(self, protocol: str) -> SessionMaker:
+        if protocol in self._secrets:
+            self._with_keys[protocol] = _maker_with_keys(
+                self._secrets[protocol], self._primitives()
+            )
+            del self._secrets[protocol]  # not before: as below
+        return self._with_keys.get(protocol) or self._makers[protocol]
 
     def in_boxes(self, key: bytes, count: int, heard: int, part: bytes) -> Session:
         """The session of a peer with CURVE whose handshake another worker has done.
@@ -119,6 +130,9 @@ class Sessions:
             count: of the last nonce of ours that was used.
             heard: the same of the peer, by what has come.
             part: of its next box, as far as that has come.
+
+        Raises:
+            ImportError, OSError: as `make()`.
         """
         self._leave_no_core()
         # Loaded only where there are keys.
@@ -142,7 +156,7 @@ class Sessions:
         """TLS for a new connection of this protocol; None = it has none.
 
         Raises:
-            ConfigError, OSError: it cannot be had now.
+            ConfigError, ImportError, OSError: it cannot be had now.
         """
         if not is_by_tls(protocol):
             return None
@@ -166,7 +180,9 @@ class Sessions:
             if is_certified(message.secrets, inside):
                 self._certified.add(protocol)
         else:
-            self._with_keys[protocol] = _maker_with_keys(message.secrets, self._primitives())
+            # What it takes is loaded for the first who comes: that may fail where no descriptor is
+            # left, and is to cost him his connection then, and not all others their worker.
+            self._secrets[protocol] = message.secrets
 
     def _introduce(self) -> dict[bytes, bytes]:
         return {PROPERTY: self._introduction().to_bytes()}

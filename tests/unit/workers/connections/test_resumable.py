@@ -8,7 +8,7 @@ import os
 import pytest
 
 from fanout.control.takeover import Wants
-from fanout.workers.connections.resumable import history, refused_by
+from fanout.workers.connections.resumable import NotNowError, history, loading, refused_by
 
 
 def test_what_it_wanted_is_known_up_to_each_change() -> None:
@@ -41,3 +41,14 @@ def test_what_the_system_has_none_of_now_it_may_have_later(
 
     assert refused.may_pass == is_worth_it
     assert ("broken" in str(refused)) != is_worth_it
+
+
+@pytest.mark.parametrize(
+    "error", [ImportError("libsodium"), OSError(errno.EMFILE, "Too many open files")]
+)
+def test_what_cannot_be_loaded_now_may_be_elsewhere_or_later(error: Exception) -> None:
+    with (
+        pytest.raises(NotNowError, match=r"its worker got nothing .*(sodium|open files)"),
+        loading(),
+    ):
+        raise error

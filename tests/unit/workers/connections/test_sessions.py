@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -24,6 +25,9 @@ from fanout.zmtp.opener import Opener
 from fanout.zmtp.sealer import Sealer
 from tests.helpers.certificates import SERVER, SERVER_KEY
 from tests.helpers.limits import LIMITS
+
+if TYPE_CHECKING:
+    from fanout.zmtp.boxes import Primitives
 
 
 def made() -> Sessions:
@@ -72,6 +76,27 @@ def test_what_cannot_be_had_now_is_tried_again_for_the_next_one(
     first, second = sessions.records("zmtp+tls#1"), sessions.records("zmtp+tls#1")
     assert first is not None
     assert first is not second
+
+
+def test_keys_come_though_what_they_are_used_by_cannot_be_loaded_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where no descriptor is left; who comes by them is refused until it can."""
+    monkeypatch.setattr(resource, "setrlimit", lambda *_both: None)
+    left = [ImportError("libsodium"), OSError(errno.EMFILE, "Too many open files")]
+
+    def primitives() -> Primitives:
+        if left:
+            raise left.pop()
+        return of_curve()
+
+    around = SimpleNamespace(sessions=SESSIONS, leave_no_core=leave_no_core, primitives=primitives)
+    sessions = Sessions(around, LIMITS, lambda: Introduction(1, 0, sequence=False))
+    sessions.secure(Secure("zmtp+curve#1", [b"s" * 32]))
+    for fails in (OSError, ImportError):
+        with pytest.raises(fails):
+            sessions.make("zmtp+curve#1")
+    assert sessions.make("zmtp+curve#1").our_mechanism == "CURVE"
 
 
 def test_whose_handshake_was_done_by_another_worker_needs_no_keys_of_the_publisher(
