@@ -19,6 +19,7 @@ from tests.simulation.shown.publishing import (
     CROWDS_FROM,
     DEATHS_FROM,
     LEAVES_FROM,
+    PAST_FROM,
     POLICIES_FROM,
     READS_FROM,
 )
@@ -60,6 +61,7 @@ FOUND = (
 # The seeds that show them soonest; `python -m tests.simulation --shown --mutations --runs 60` finds
 # others.
 TRIED_FIRST: dict[str, int] = {
+    "ask_for_less_of_the_past": 100_001,
     "ask_for_none": 29,
     "ask_for_one_message_less": 60_002,
     "begin_with_the_last_but_one": 7,
@@ -202,6 +204,20 @@ def test_a_subscriber_gets_nothing_that_it_wants_no_more_and_the_rest_for_seeds_
     assert sum(one.cuts for one in reading) > 20, "nobody loses a connection"
     assert sum(one.missing for one in reading) > 100, "nothing is missing"
     assert sum(one.shown for one in reading) > 500, "the simulation shows nothing"
+
+
+@pytest.mark.parametrize("first", range(PAST_FROM, PAST_FROM + RUNS * TESTS, RUNS))
+def test_a_subscriber_gets_what_was_published_before_it_or_is_told_for_seeds_from(
+    first: int,
+) -> None:
+    """It goes on where another process has stopped, or asks for the past of what it wants later."""
+    worlds = [run(seed) for seed in range(first, first + RUNS)]
+    reading = [one for one in worlds if isinstance(one, ReadingWorld)]
+    readers = [reader for one in reading for reader in one.readers]
+    assert sum(bool(reader.past) for reader in readers) > 1, "nobody asks later"
+    replayed = [one for reader in readers for one in reader.got if one.kind == "replayed"]
+    assert len(replayed) > 50, "nothing comes that was published before"
+    assert sum(one.cuts for one in reading) > 10, "nobody loses a connection"
 
 
 @pytest.mark.parametrize("seed", FOUND)

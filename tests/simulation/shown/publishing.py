@@ -41,6 +41,9 @@ CROWDS_FROM = 40_000  # from here on it is as before that, and some come at once
 DEATHS_FROM = 50_000
 READS_FROM = 60_000  # from here on who comes has a `fanout.Subscriber`, and workers die as well
 LEAVES_FROM = 70_000  # and from here on it wants less at times, too
+# From here on who reads goes on where another process has stopped, and wants what was published
+# before of what it subscribes to later.
+PAST_FROM = 100_000
 EPOCH = 4_711  # of the publisher
 RUSH = 6  # times that the publisher fills the log while somebody goes back
 

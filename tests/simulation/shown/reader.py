@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.core import Core
+from tests.simulation.shown.publishing import EPOCH
 from tests.simulation.violated import require
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from fanout.subscriber.message import Gap, Message
+    from fanout.subscriber.since import Position
     from tests.simulation.shown.dying import DyingSocket
     from tests.simulation.shown.feed import Feed
 
@@ -29,6 +31,7 @@ class Reader:
     Args:
         wants: what it subscribes to.
         lines: how many endpoints it knows.
+        since: the last message that another process has had in its place.
 
     Attributes:
         core: what it decides.
@@ -36,14 +39,32 @@ class Reader:
         got: what the program got.
         owed: from which message on each subscription is owed all.
         left: prefixes that were unsubscribed, once at least.
+        past: of later subscriptions, with what was published before: the first message that it is
+            owed, and what covers some of them.
     """
 
-    def __init__(self, wants: set[bytes], lines: int, rng: Random, *, last: bool) -> None:
-        self.core = Core([BackOff(rng.random) for _ in range(lines)], wants, last=last)
+    def __init__(
+        self,
+        wants: set[bytes],
+        lines: int,
+        rng: Random,
+        *,
+        last: bool,
+        since: Position | None = None,
+    ) -> None:
+        back_offs = [BackOff(rng.random) for _ in range(lines)]
+        self.core = Core(back_offs, wants, last=last, since=since or b"")
+        self.past: dict[bytes, tuple[int, tuple[bytes, ...]]] = {}
+        self._has_past = since is not None
+        self._behind: dict[bytes, int] = {}  # what another process has had, up to this message
         self._last = last
         self.socks: dict[int, DyingSocket] = {}
         self.got: list[Message] = []
         self.owed: dict[bytes, int] = {}
+        if since is not None:
+            self.owed = dict.fromkeys(wants, since[1] + 1 if since[0] == EPOCH else 0)
+            self._behind = {**self.owed}
+        self._since = max(self.owed.values(), default=0)
         self.left: set[bytes] = set()
         self.lost = self._anew = 0
         self._origin: int | None = None  # where the log stood when it began
@@ -83,7 +104,8 @@ class Reader:
         if done.begins and said is not None and (self._origin is None or not self.got):
             self._origin = said.head if self._origin is None or self._last else self._origin
         for message in done.messages:
-            require(message.topic.startswith((*self.core.wants,)), f"{message.topic!r} comes")
+            wants = *self.core.wants, *self.past
+            require(message.topic.startswith(wants), f"{message.topic!r} comes")
         self.got += done.messages
         self._say()
 
@@ -104,9 +126,20 @@ class Reader:
         return over
 
     def subscribe(self, prefix: bytes) -> None:
-        """The program wants something more."""
+        """The program wants something more; at the start from where on it wants the others."""
+        if not self.got and self._has_past and prefix not in self.core.wants:
+            self._behind[prefix] = self._since
         self.core.subscribe(prefix)
         self._say()
+
+    def subscribe_since(self, prefix: bytes, since: Position) -> None:
+        """The program wants something more, with what was published after that."""
+        covered = (*self.core.wants, *self.past)
+        if prefix not in covered:
+            self.past[prefix] = since[1] + 1, covered
+            self._behind[prefix] = since[1] + 1
+            self.core.subscribe(prefix, since)
+            self._say()
 
     def unsubscribe(self, prefix: bytes) -> None:
         """The program wants this no more; if it ever does again, some of it may come again."""
@@ -120,7 +153,8 @@ class Reader:
         self._anew = max(self._anew, sequence)
         sequence = max(sequence, self._origin or 0)
         for prefix in {*prefixes} - self.left:
-            if self.got or (not self._last and len(self.core.lines) == 1):
+            is_one = not self._last and len(self.core.lines) == 1
+            if self.got or is_one or self._has_past:
                 self.owed.setdefault(prefix, sequence)
             else:
                 self.owed[prefix] = max(self.owed.get(prefix, 0), sequence)
@@ -163,7 +197,8 @@ class Reader:
         self._require_count(missing)
         self._require_order(numbers, told)
         for topic, last in newest.items() if self._last else ():
-            if topic.startswith((*self.owed,)):
+            is_had = any(topic.startswith(p) and last < at for p, at in self._behind.items())
+            if topic.startswith((*self.owed,)) and not is_had:
                 require(last in known or told[last], f"{topic!r} stands still before {last}")
         return len(missing)
 
@@ -177,7 +212,15 @@ class Reader:
             number
             for number, message in enumerate(feed.messages)
             if any(message.topic.startswith(p) and number >= at for p, at in self.owed.items())
+            or self._is_past(message.topic, number)
         ]
+
+    def _is_past(self, topic: bytes, number: int) -> bool:
+        """Whether a later subscription is owed it, and nothing covers it."""
+        return any(
+            topic.startswith(prefix) and number >= at and not topic.startswith(covered)
+            for prefix, (at, covered) in self.past.items()
+        )
 
     def _told(self, head: int) -> list[bool]:
         told = [False] * head
@@ -199,7 +242,7 @@ class Reader:
         is_known = None not in counts
         if is_known and b"" in self.owed and len(self.owed) == 1 and len(self.core.lines) == 1:
             # Of last values, and before all, more may be told than had to come.
-            is_more = self._last or (self.got and self.got[0].gap is not None)
+            is_more = self._last or self._has_past or (self.got and self.got[0].gap is not None)
             is_right = known >= len(missing) if is_more else known == len(missing)
             require(is_right, f"{known} are told to be missing, {len(missing)} are")
 

@@ -16,7 +16,7 @@ from fanout.workers.stream.judging import Judging
 from tests.simulation.shown.choosing import random_policy
 from tests.simulation.shown.deaths import CALM_TURNS, NOBODY, DyingWorld
 from tests.simulation.shown.dying import DyingSocket
-from tests.simulation.shown.publishing import LEAVES_FROM, TOPICS
+from tests.simulation.shown.publishing import EPOCH, LEAVES_FROM, PAST_FROM, TOPICS
 from tests.simulation.shown.reader import Reader
 from tests.simulation.violated import Violated, require
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tests.simulation.sockets import FakeSocket
 
 WANTS = ({b""}, {b""}, {b"x"}, {b"xv", b"yk"}, {b"y", b"xk1"}, {b"xv0"})
+FORMER_MAX = 30  # the last message that another process may have had, or more than there are
 LATER = (b"x", b"y", b"xk", b"yv", b"")
 TURNS = 5  # in 0.2 s, when all catch up
 QUIET_ROUNDS = 3  # in which whoever rests is sent something, if there is something
@@ -57,11 +58,10 @@ class ReadingWorld(DyingWorld):
         super().__init__(seed)
         rng = self.rng
         self.missing = 0
-        self._leaves = seed >= LEAVES_FROM
-        self.readers = [
-            Reader({*rng.choice(WANTS)}, lines, rng, last=rng.random() < 0.6)
-            for lines in rng.choice(((1, 1), (1, 2), (2,)))
-        ]
+        self._leaves = LEAVES_FROM <= seed < PAST_FROM
+        self._has_past = seed >= PAST_FROM
+        several = rng.choice(((1, 1), (1, 2), (2,)))
+        self.readers = [self._reader(lines) for lines in ((1, 1) if self._has_past else several)]
         self._owner: dict[int, Reader] = {}  # by subscriber
         self._line = 0, self.readers[0]  # that is just being connected
 
@@ -70,6 +70,14 @@ class ReadingWorld(DyingWorld):
         if self.rng.random() >= 0.5:
             policy = random_policy(self.rng, is_any=True)
         return replace(super()._options(log_bytes), slow_policy=policy, sequence_frame=True)
+
+    def _reader(self, lines: int) -> Reader:
+        rng = self.rng
+        wants, last = {*rng.choice(WANTS)}, rng.random() < 0.6
+        since = None
+        if self._has_past and rng.random() < 0.5:
+            since = EPOCH ^ (rng.random() < 0.2), rng.randrange(FORMER_MAX)
+        return Reader(wants, lines, rng, last=last, since=since)
 
     @property
     def cuts(self) -> int:
@@ -100,7 +108,8 @@ class ReadingWorld(DyingWorld):
         not_here = {self._connect, self._subscribe, self._stall, self._disconnect, self._cancel}
         left = [(one, weight) for one, weight in super()._actions() if one not in not_here]
         mine = ((self._connect, 20), (self._cut, 3), (self._want_more, 1), (self._stall, 3))
-        return [*left, *mine, *([(self._want_less, 2), (self._want_more, 2)] * self._leaves)]
+        less = [(self._want_less, 2), (self._want_more, 2)] * self._leaves
+        return [*left, *mine, *less, *([(self._want_past, 3)] * self._has_past)]
 
     # What happens.
 
@@ -158,6 +167,13 @@ class ReadingWorld(DyingWorld):
 
     def _want_more(self) -> None:
         self.rng.choice(self.readers).subscribe(self.rng.choice(LATER))
+
+    def _want_past(self) -> None:
+        reader = self.rng.choice(self.readers)
+        if reader.core.is_one_line and reader.got:
+            back = self.rng.choice((1, 5, 40))
+            since = EPOCH, max(0, self.writer.head - back)
+            reader.subscribe_since(self.rng.choice(LATER), since)
 
     def _want_less(self) -> None:
         reader = self.rng.choice(self.readers)
