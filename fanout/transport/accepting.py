@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 from typing import TYPE_CHECKING
 
 from fanout.basics.system_calls import is_exhausted
@@ -40,14 +42,34 @@ def sparing(listening: socket.socket) -> Iterator[tuple[socket.socket, object]]:
     """As `waiting_at`, but the last descriptors are left to the program.
 
     Raises:
-        ExhaustedError: as there; or only those are left, and the last who came was closed.
+        ExhaustedError: as there; or somebody waits, and only those are left. He goes on waiting.
     """
     allowed = allowed_descriptors()
-    for sock, address in waiting_at(listening):
+    waiting = waiting_at(listening)
+    while True:
         try:
-            leave_reserve(sock.fileno(), allowed)
+            _leave_reserve(listening, allowed)
         except OSError as error:
-            sock.close()
-            text = f"{error.strerror}; raise the limit (`ulimit -n`)"
-            raise ExhaustedError(error.errno, text) from None
-        yield sock, address
+            if _is_awaited(listening):
+                text = f"{error.strerror}; raise the limit (`ulimit -n`)"
+                raise ExhaustedError(error.errno, text) from None
+            return
+        came = next(waiting, None)
+        if came is None:
+            return
+        yield came
+
+
+def _leave_reserve(listening: socket.socket, allowed: int) -> None:
+    """Find out whether who comes next would have one of the last; a copy has the same number."""
+    probe = os.dup(listening.fileno())
+    try:
+        leave_reserve(probe, allowed)
+    finally:
+        os.close(probe)
+
+
+def _is_awaited(listening: socket.socket) -> bool:
+    poller = select.poll()
+    poller.register(listening, select.POLLIN)
+    return bool(poller.poll(0))
