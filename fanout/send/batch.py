@@ -95,11 +95,11 @@ class Messages(NotAPublisher):
             ConfigError: a topic is a reserved one; nothing is published.
         """
         messages: Any = self._messages
+        self._count = count = len(messages) // 2  # the messages that it had
         self._messages = _AFTER
         own = self._own
         own.end(self, self._began)
         self._began = None  # it is not to keep a task that is over
-        self._count = count = len(messages) // 2  # the messages that it had
         if kind is not None or not count:
             return None
         rules = own.rules

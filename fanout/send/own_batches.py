@@ -127,13 +127,12 @@ class OwnBatches(Generic[B]):
 
     def end(self, batch: object, began: object) -> None:
         """It ends, wherever; it began in this thread or task, or in None if that is not known."""
-        one = self._open.pop(began, None)
-        if one is None or self._open or one() is not batch:
-            if one is not None:
-                self._open[began] = one  # as it was: whose it is, is seen below
+        one = self._open.get(began)
+        if one is None or len(self._open) > 1 or one() is not batch:
             self._take_out(batch)
             self._settle()
             return
+        self._open.pop(began, None)
         publisher = self._publisher()
         if publisher is not None:
             self._switch(publisher, self.usual)
@@ -171,7 +170,9 @@ class OwnBatches(Generic[B]):
                 self._open.pop(who, None)
         for outer in reversed(self._open.copy()):
             if isinstance(outer, _Outer) and outer.who not in self._open:
-                self._open[outer.who] = self._open.pop(outer)
+                inner = self._open.pop(outer, None)
+                if inner is not None:  # else another thread that ends one has seen to it
+                    self._open[outer.who] = inner
 
     def append(self, body: bytes, subject: Subject) -> int:
         """Append to the log, and warn if that is beside a batch of the same thread or task."""

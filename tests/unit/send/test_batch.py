@@ -239,3 +239,15 @@ def test_nothing_of_a_batch_is_sent_if_one_is_on_a_reserved_topic(sender: Sender
     with sender.batch() as batch:
         add_frame(batch)
     assert sender.line.written() == [encode_message([b"a", b"1"]), encode_message([b"\0"])]
+
+
+def test_one_whose_end_was_interrupted_knows_how_many_it_had(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(OwnBatches, "end", interrupted)
+    with pytest.raises(KeyboardInterrupt), sender.batch() as batch:
+        batch.send(b"one")
+    assert (len(batch), batch.sequence) == (1, None)

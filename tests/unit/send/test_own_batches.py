@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fanout.send.own_batches import OwnBatches
+from fanout.send.own_batches import OwnBatches, _Outer
 
 
 class Block:
@@ -207,3 +207,29 @@ def test_it_keeps_no_publisher() -> None:
     assert gone() is None
     own.end(block, "first")
     own.send_by(Path())
+
+
+class Raced(dict[object, Any]):
+    """Open batches of which another thread puts the outer ones back, just as we have looked."""
+
+    def copy(self) -> dict[object, Any]:
+        copy = dict(self)
+        for who in copy:
+            if isinstance(who, _Outer):
+                super().pop(who)
+        return copy
+
+
+def test_who_ends_a_batch_while_another_thread_puts_his_back_ends_it() -> None:
+    world = World()
+    outer, inner, other = Block(), Block(), Block()
+    began = world.own.begin(outer)
+    with pytest.warns(RuntimeWarning):
+        world.own.begin(inner)
+    world.own._open = Raced(world.own._open)
+    world.who = "second"
+    theirs = world.own.begin(other)
+    world.own.end(inner, began)
+    world.own.end(other, theirs)
+    world.own.end(outer, None)
+    assert world.sends_by(world.path)
