@@ -6,6 +6,8 @@ given.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -37,7 +39,7 @@ _CAUSES = {
     Reason.UNREAD_ANSWERS.text: Reason.UNREAD_ANSWERS,
 }
 _FAULTS = {Reason.VIOLATION, Reason.UNREAD_ANSWERS}
-_HANGING_UP = {Reason.LEFT, Reason.BROKEN}
+_HANGING_UP = {CLOSED_BY_PEER, os.strerror(errno.ECONNRESET)}
 
 
 class AnsweringRole(Role):
@@ -97,12 +99,12 @@ class AnsweringRole(Role):
     def ended(self, peer: Peer, text: str, *, refused: bool) -> None:
         asker = self.askers.pop(peer, None)
         cause = Reason.VIOLATION if refused else _CAUSES.get(text, Reason.BROKEN)
-        if peer.refusal is Refusal.MECHANISM:
-            cause = Reason.MECHANISM
-        elif cause in _HANGING_UP and peer.feed.knows_our_mechanism_only:
-            cause, text = Reason.MECHANISM, hung_up(peer.feed.our_mechanism)
         if text == CLOSED:
             cause = self.farewell
+        elif peer.refusal is Refusal.MECHANISM:
+            cause = Reason.MECHANISM
+        elif text in _HANGING_UP and peer.feed.knows_our_mechanism_only:
+            cause, text = Reason.MECHANISM, hung_up(peer.feed.our_mechanism)
         kind = EventKind.HANDSHAKE_FAILED
         if asker is not None:
             asker.waiting.clear()

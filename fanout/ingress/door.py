@@ -216,8 +216,10 @@ class Door:
 
     def read_failed(self, connection: Connection, error: OSError) -> None:
         """There was nothing to read, or there is nobody any more."""
-        if not isinstance(error, BlockingIOError | InterruptedError):
+        if isinstance(error, ConnectionResetError):
             self._end_by_peer(connection, Reason.BROKEN, error.strerror or str(error))
+        elif not isinstance(error, BlockingIOError | InterruptedError):
+            self.end(connection, Reason.BROKEN, error.strerror or str(error))
 
     def left(self, connection: Connection) -> None:
         """It has ended its side."""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import errno
+import os
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from fanout.answers.replies import Answer
 from fanout.answers.role import AnsweringRole
@@ -199,3 +204,25 @@ def test_who_cannot_be_accepted_is_told_of_and_counted() -> None:
     assert (full.kind, full.cause) == (EventKind.ACCEPT_QUEUE_FULL, None)
     assert [one.reason for one in desk.events] == ["askers: Too many open files", "askers: 2 wait"]
     assert (desk.role.accept_pauses, desk.role.accept_queue_full, desk.role.refused) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        (CLOSED, Reason.PUBLISHER_CLOSED),
+        (CLOSED_BY_PEER, Reason.MECHANISM),
+        (os.strerror(errno.ECONNRESET), Reason.MECHANISM),
+        ("its socket cannot be watched", Reason.BROKEN),
+    ],
+)
+def test_only_who_ends_it_by_himself_has_hung_up(text: str, cause: Reason) -> None:
+    """Having read nothing of us but the greeting, which says what mechanism we have."""
+    desk = Desk()
+    peer: Any = SimpleNamespace(
+        name="x",
+        refusal=None,
+        feed=SimpleNamespace(knows_our_mechanism_only=True, our_mechanism="NULL"),
+    )
+    desk.role.farewell = Reason.PUBLISHER_CLOSED
+    desk.role.ended(peer, text, refused=False)
+    assert [event.cause for event in desk.events] == [cause]
