@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from fanout.control.judging import inside_of_tls, is_by_tls, is_certified
@@ -180,9 +181,12 @@ class Sessions:
             if is_certified(message.secrets, inside):
                 self._certified.add(protocol)
         else:
-            # What it takes is loaded for the first who comes: that may fail where no descriptor is
-            # left, and is to cost him his connection then, and not all others their worker.
+            # What it takes is loaded now, before anybody comes whom that would keep waiting. It may
+            # fail where no descriptor is left: then it is tried again for who comes, and is to cost
+            # him his connection, and not all others their worker.
             self._secrets[protocol] = message.secrets
+            with suppress(ImportError, OSError):
+                self._primitives()
 
     def _introduce(self) -> dict[bytes, bytes]:
         return {PROPERTY: self._introduction().to_bytes()}

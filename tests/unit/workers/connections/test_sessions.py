@@ -83,7 +83,8 @@ def test_keys_come_though_what_they_are_used_by_cannot_be_loaded_now(
 ) -> None:
     """As where no descriptor is left; who comes by them is refused until it can."""
     monkeypatch.setattr(resource, "setrlimit", lambda *_both: None)
-    left = [ImportError("libsodium"), OSError(errno.EMFILE, "Too many open files")]
+    full = OSError(errno.EMFILE, "Too many open files")
+    left = [ImportError("libsodium"), full, full]
 
     def primitives() -> Primitives:
         if left:
@@ -97,6 +98,25 @@ def test_keys_come_though_what_they_are_used_by_cannot_be_loaded_now(
         with pytest.raises(fails):
             sessions.make("zmtp+curve#1")
     assert sessions.make("zmtp+curve#1").our_mechanism == "CURVE"
+
+
+def test_what_keys_are_used_by_is_loaded_before_anybody_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It takes a tenth of a second, in which nobody else would be served."""
+    monkeypatch.setattr(resource, "setrlimit", lambda *_both: None)
+    made: list[Primitives] = []
+
+    def primitives() -> Primitives:
+        made.append(of_curve())
+        return made[-1]
+
+    around = SimpleNamespace(sessions=SESSIONS, leave_no_core=leave_no_core, primitives=primitives)
+    sessions = Sessions(around, LIMITS, lambda: Introduction(1, 0, sequence=False))
+    sessions.secure(Secure("zmtp+curve#1", [b"s" * 32]))
+    assert len(made) == 1
+    sessions.make("zmtp+curve#1")
+    assert len(made) == 1
 
 
 def test_whose_handshake_was_done_by_another_worker_needs_no_keys_of_the_publisher(
