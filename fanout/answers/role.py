@@ -6,8 +6,6 @@ given.
 
 from __future__ import annotations
 
-import errno
-import os
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -39,7 +37,7 @@ _CAUSES = {
     Reason.UNREAD_ANSWERS.text: Reason.UNREAD_ANSWERS,
 }
 _FAULTS = {Reason.VIOLATION, Reason.UNREAD_ANSWERS}
-_HANGING_UP = {CLOSED_BY_PEER, os.strerror(errno.ECONNRESET)}
+_HANGING_UP = {CLOSED_BY_PEER, "Connection reset by peer"}  # the text of ECONNRESET
 
 
 class AnsweringRole(Role):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import select
 from typing import TYPE_CHECKING
 
@@ -48,7 +47,7 @@ def sparing(listening: socket.socket) -> Iterator[tuple[socket.socket, object]]:
     waiting = waiting_at(listening)
     while True:
         try:
-            _leave_reserve(listening, allowed)
+            leave_reserve(_next_descriptor(), allowed)
         except OSError as error:
             if _is_awaited(listening):
                 text = f"{error.strerror}; raise the limit (`ulimit -n`)"
@@ -60,13 +59,9 @@ def sparing(listening: socket.socket) -> Iterator[tuple[socket.socket, object]]:
         yield came
 
 
-def _leave_reserve(listening: socket.socket, allowed: int) -> None:
-    """Find out whether who comes next would have one of the last; a copy has the same number."""
-    probe = os.dup(listening.fileno())
-    try:
-        leave_reserve(probe, allowed)
-    finally:
-        os.close(probe)
+def _next_descriptor() -> int:
+    """Which one who comes next would have. It is closed with its object, whatever interrupts."""
+    return select.epoll().fileno()
 
 
 def _is_awaited(listening: socket.socket) -> bool:
