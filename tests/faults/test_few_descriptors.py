@@ -33,18 +33,21 @@ for allowed in range(3, 64):
 """
 
 
-def test_each_limit_that_is_too_low_says_what_to_do() -> None:
+def output_of(program: str, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PROGRAM],
+        [sys.executable, "-W", "error", "-c", program, *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=2 * DEADLINE_S,
         check=False,
     )
-
     assert done.returncode == 0, done.stderr
-    *failures, last = done.stdout.splitlines()
+    return done.stdout
+
+
+def test_each_limit_that_is_too_low_says_what_to_do() -> None:
+    *failures, last = output_of(PROGRAM).splitlines()
     assert last == "none"
     assert len(failures) >= 10
     assert [text for text in failures if "raise the limit (`ulimit -n`)" not in text] == []
@@ -88,14 +91,4 @@ with Publisher("tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20) as publisher, 
 
 @pytest.mark.parametrize("whose", ["bind", "ingest", "answer", "pull"])
 def test_strangers_leave_the_program_the_last_ones(whose: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", LEFT, whose],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=2 * DEADLINE_S,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) >= 256 // 8 - 1
+    assert int(output_of(LEFT, whose)) >= 256 // 8 - 1
