@@ -29,9 +29,7 @@ if TYPE_CHECKING:
     from fanout.shm.doorbell import Doorbell
     from fanout.shm.segment import Segment
 
-
-# Of a usual message, at most, that are in no frame but its topic: that, headers, and its number.
-AROUND_BYTES = 1024
+AROUND_BYTES = 1024  # of a usual message at most, beside its frames: its topic, headers, its number
 
 
 class CompiledPath(_speed.Path, SendPath):
