@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn, SupportsIndex
-
-from fanout.terms.refusals import Absent
+from fanout.terms.refusals import NotPickled, refuse_attributes, refuse_given
 
 _SEND = "send() takes one frame, or a list of them"
 _RECV = "recv() returns all frames of a message"
@@ -59,25 +57,26 @@ PYZMQ_ATTRIBUTES = {
 }
 
 
-class NotAZmqSocket:
+_ARGUMENTS = {
+    "flags": "NOBLOCK is timeout=0, and a message has all its frames at once",
+    "copy": "frames are bytes, and are copied where they must be",
+    "track": "what is sent may be changed when the call has returned; see drain()",
+}
+
+
+class NotAZmqSocket(NotPickled):
     """Refuses what a socket of pyzmq has, and to be pickled."""
 
     __slots__ = ()
-
-    def __reduce_ex__(self, _protocol: SupportsIndex) -> NoReturn:
-        raise TypeError(
-            f"a {type(self).__name__} cannot be pickled or copied: it has connections of its own; "
-            "make another one in the process that needs it"
-        )
+    _belongings = "it has connections of its own; make another one in the process that needs it"
 
     def __dir__(self) -> list[str]:
         return [name for name in super().__dir__() if name.lower() not in PYZMQ_ATTRIBUTES]
 
 
-for _name, _hint in PYZMQ_ATTRIBUTES.items():  # type checkers know by themselves what there is not
-    for _spelling in {_name, _name.upper()}:
-        _text = f"a socket of fanout has no {_spelling!r}, which is of pyzmq: {_hint}"
-        setattr(NotAZmqSocket, _spelling, Absent(_text))
+refuse_attributes(
+    NotAZmqSocket, PYZMQ_ATTRIBUTES, "a socket of fanout has no {!r}, which is of pyzmq"
+)
 
 
 def refuse_flags(call: str, flags: object, copy: object, track: object) -> None:
@@ -86,10 +85,4 @@ def refuse_flags(call: str, flags: object, copy: object, track: object) -> None:
     Raises:
         TypeError: there is one; the text says what to do. Nothing has happened.
     """
-    for name, given, hint in (
-        ("flags", flags, "NOBLOCK is timeout=0, and a message has all its frames at once"),
-        ("copy", copy, "frames are bytes, and are copied where they must be"),
-        ("track", track, "what is sent may be changed when the call has returned; see drain()"),
-    ):
-        if given is not None:
-            raise TypeError(f"{call}() has no {name}: {hint}")
+    refuse_given(call, {"flags": flags, "copy": copy, "track": track}, _ARGUMENTS)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn, SupportsIndex
+from typing import TYPE_CHECKING
 
 from fanout.terms.arguments import did_you_mean
-from fanout.terms.refusals import Absent
+from fanout.terms.refusals import NotPickled, refuse_attributes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,26 +64,20 @@ _KEYWORDS = {
 }
 
 
-class NotASubSocket:
+class NotASubSocket(NotPickled):
     """Refuses what a SUB socket of pyzmq has, and to be pickled."""
 
     __slots__ = ()
-
-    def __reduce_ex__(self, _protocol: SupportsIndex) -> NoReturn:
-        raise TypeError(
-            f"a {type(self).__name__} cannot be pickled or copied: it has connections of its own; "
-            "make another one in the process that needs it, with since=(message.epoch, "
-            "message.sequence) to go on where this one stands"
-        )
+    _belongings = (
+        "it has connections of its own; make another one in the process that needs it, with "
+        "since=(message.epoch, message.sequence) to go on where this one stands"
+    )
 
     def __dir__(self) -> list[str]:
         return [name for name in super().__dir__() if name.lower() not in PYZMQ_ATTRIBUTES]
 
 
-for _name, _hint in PYZMQ_ATTRIBUTES.items():  # type checkers know by themselves what there is not
-    for _spelling in {_name, _name.upper()}:
-        _text = f"fanout.Subscriber has no {_spelling!r}: {_hint}"
-        setattr(NotASubSocket, _spelling, Absent(_text))
+refuse_attributes(NotASubSocket, PYZMQ_ATTRIBUTES, "fanout.Subscriber has no {!r}")
 
 
 def unknown_keyword(name: str, known: Iterable[str]) -> str:

@@ -5,9 +5,7 @@ A producer has the verbs of a publisher, and would else refuse with what a publi
 
 from __future__ import annotations
 
-from typing import NoReturn, SupportsIndex
-
-from fanout.terms.refusals import Absent
+from fanout.terms.refusals import NotPickled, refuse_attributes
 
 _CONNECTS = "the endpoint is the first argument of Producer()"
 _QUEUE = "what may wait is queue_bytes=..., in bytes"
@@ -37,19 +35,11 @@ ATTRIBUTES = {
 }
 
 
-class NotAPushSocket:
+class NotAPushSocket(NotPickled):
     """Refuses what a PUSH socket of pyzmq has, and to be pickled."""
 
     __slots__ = ()
-
-    def __reduce_ex__(self, _protocol: SupportsIndex) -> NoReturn:
-        raise TypeError(
-            f"a {type(self).__name__} cannot be pickled or copied: it has a connection of its own; "
-            "make another one in the process that needs it"
-        )
+    _belongings = "it has a connection of its own; make another one in the process that needs it"
 
 
-for _name, _hint in ATTRIBUTES.items():  # type checkers know by themselves what there is not
-    for _spelling in {_name, _name.upper()}:
-        _text = f"fanout.Producer has no {_spelling!r}: {_hint}"
-        setattr(NotAPushSocket, _spelling, Absent(_text))
+refuse_attributes(NotAPushSocket, ATTRIBUTES, "fanout.Producer has no {!r}")

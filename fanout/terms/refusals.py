@@ -12,7 +12,7 @@ from fanout.errors import ConfigError
 from fanout.terms.arguments import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 _NOT_SHOWN = "subscriptions are not shown as messages: wait_for_subscribers(), on_event=..."
 _OPTIONS = "options are keyword arguments of Publisher() (see fanout.Options)"
@@ -142,17 +142,31 @@ class Absent:
         raise AttributeError(self._text)
 
 
+def refuse_attributes(owner: type, hints: Mapping[str, str], said: str) -> None:
+    """Have what a class has not refused there, in small letters and in capitals; see `Absent`.
+
+    Type checkers know by themselves what there is not.
+
+    Args:
+        hints: what to do instead, by names in lower case.
+        said: the text before that, with the name in the place of `{!r}`.
+    """
+    for name, hint in hints.items():
+        for spelling in {name, name.upper()}:
+            setattr(owner, spelling, Absent(f"{said.format(spelling)}: {hint}"))
+
+
 class NotPickled:
     """Objects that belong to the process that made them."""
 
     __slots__ = ()
+    _belongings = (
+        "it has workers, sockets and memory of its own; hand what is to be published to the "
+        "process that has it, or make another one there"
+    )
 
     def __reduce_ex__(self, _protocol: SupportsIndex) -> NoReturn:
-        raise TypeError(
-            f"a {type(self).__name__} cannot be pickled or copied: it has workers, sockets and "
-            "memory of its own; hand what is to be published to the process that has it, or make "
-            "another one there"
-        )
+        raise TypeError(f"a {type(self).__name__} cannot be pickled or copied: {self._belongings}")
 
 
 class NotASocket(NotPickled):
@@ -188,10 +202,7 @@ class NotASocket(NotPickled):
         return [name for name in super().__dir__() if name.lower() not in PYZMQ_ATTRIBUTES]
 
 
-for _name, _hint in PYZMQ_ATTRIBUTES.items():  # type checkers know by themselves what there is not
-    for _spelling in {_name, _name.upper()}:
-        _text = f"fanout has no {_spelling!r}, which is of pyzmq: {_hint}"
-        setattr(NotASocket, _spelling, Absent(_text))
+refuse_attributes(NotASocket, PYZMQ_ATTRIBUTES, "fanout has no {!r}, which is of pyzmq")
 
 
 class NotAPublisher(NotPickled):
@@ -286,9 +297,21 @@ def refuse_arguments(call: str, flags: object, copy: object, track: object) -> N
             f"{call}() takes no second argument but by name, where pyzmq has flags: what goes to a "
             "topic is sent by publish(topic, payload), or with `topic=` if the verb has it"
         )
-    for name, given in (("flags", flags), ("copy", copy), ("track", track)):
-        if given is not None:
-            raise TypeError(f"{call}() has no {name}: {_ARGUMENTS[name]}")
+    refuse_given(call, {"flags": flags, "copy": copy, "track": track}, _ARGUMENTS)
+
+
+def refuse_given(call: str, given: Mapping[str, object], hints: Mapping[str, str]) -> None:
+    """Refuse the first of these arguments that is not None.
+
+    Args:
+        hints: what to do instead, by their names.
+
+    Raises:
+        TypeError: there is one.
+    """
+    for name, value in given.items():
+        if value is not None:
+            raise TypeError(f"{call}() has no {name}: {hints[name]}")
 
 
 def refuse_others(endpoint: str, ingesting: Iterable[str], answering: Iterable[str]) -> None:
