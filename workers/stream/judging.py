@@ -180,9 +180,9 @@ class Judging(Resting):
 
     def is_in_the_way(self, member: Member, now: int) -> bool:
         """Whether a blocked member is further behind than its policy has patience for."""
-        if member in self.holding:
-            return self.holding.is_held_by(member, self.lags, self.front, now)
-        return self.lags.exceeds(member, member.policy.patience, self.front, now)
+        where = self.lags, self.front, now
+        is_held = member in self.holding and self.holding.is_held_by(member, *where)
+        return is_held or self.lags.exceeds(member, member.policy.patience, *where[1:])
 
     def held_by(self, now: int) -> int:
         """The member that is over a limit and the publisher is to wait for, 0 = none; each turn."""

@@ -119,3 +119,17 @@ def test_who_is_sent_what_it_has_missed_holds_nobody_up() -> None:
     worker.enforce()
 
     assert not worker.pump.held_by(0)
+
+
+@pytest.mark.parametrize("policy", [SlowPolicy(limit_messages=600), SlowPolicy("block")])
+def test_who_held_it_up_and_does_not_any_more_is_in_the_way_as_others_are(
+    policy: SlowPolicy,
+) -> None:
+    """It is forgotten once it is the first of them: until then another one is looked at."""
+    worker, [_, (member, _sink)] = _held(2)
+    worker.obey(member, policy)
+    assert not worker.pump.is_in_the_way(member, 0)
+    _publish(worker, 550)  # more than half of the log, and of 7/8 of the limit
+
+    assert member in worker.pump.holding
+    assert worker.pump.is_in_the_way(member, 0)
