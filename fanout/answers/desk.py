@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fanout.reasons import Reason
     from fanout.send.kept_topics import KeptTopics
     from fanout.shm.segment import Segment
+    from fanout.terms.places import PlaceLimits
     from fanout.transport.listener import Listener
 
 
@@ -37,7 +38,7 @@ class Desk(ThreadActor):
         segment: of the publisher.
         topics: those with last values; None: there are none.
         allowed: prefixes of the topics that may be asked for; None = any.
-        max_askers: connections at once.
+        places: how many may be connected.
         numbered: each message in the log has a frame with its number.
         tell: is told of events.
         complain: logs a bug of ours.
@@ -55,7 +56,7 @@ class Desk(ThreadActor):
         segment: Segment,
         topics: KeptTopics | None,
         allowed: tuple[bytes, ...] | None,
-        max_askers: int,
+        places: PlaceLimits,
         *,
         numbered: bool,
         tell: Callable[[Event], None],
@@ -77,7 +78,13 @@ class Desk(ThreadActor):
             tell=tell,
             endpoint=listener.endpoint,
         )
-        limits = Limits(max_peers=max_askers, max_message_bytes=MESSAGE_BYTES_MAX)
+        limits = Limits(
+            max_message_bytes=MESSAGE_BYTES_MAX,
+            max_peers=places.most,
+            max_connections_per_address=places.address.connections,
+            max_half_open_per_address=places.address.half_open,
+            max_connects_per_address=places.address.connects,
+        )
         super().__init__(make_role, limits, "fanout-answer")
         self.order(lambda: self.wiring.listen(listener))
 

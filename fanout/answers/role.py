@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fanout.sockets.peer import Peer
     from fanout.sockets.problems import Problems
     from fanout.subscriber.parsing import Frames
+    from fanout.terms.addresses import AddressRefusal
 
 _CAUSES = {
     CLOSED_BY_PEER: Reason.LEFT,
@@ -111,10 +112,12 @@ class AnsweringRole(Role):
             kind = EventKind.ASKER_EVICTED if cause in _FAULTS else EventKind.ASKER_DISCONNECTED
         self.tell(Event(kind, text, peer=peer.name, cause=cause))
 
-    def turned_away(self, name: str, text: str) -> None:
+    def turned_away(self, name: str, refusal: AddressRefusal) -> None:
         self.refused += 1
-        text = f"{self.limits.max_peers} askers are connected (max_askers)"
-        self.tell(Event(EventKind.CONNECTION_REFUSED, text, peer=name, cause=Reason.FULL))
+        text = refusal.text
+        if refusal.cause is Reason.FULL:
+            text = f"{self.limits.max_peers} askers are connected (max_askers)"
+        self.tell(Event(EventKind.CONNECTION_REFUSED, text, peer=name, cause=refusal.cause))
 
     def crowded(self, text: str) -> None:
         self.accept_queue_full += 1

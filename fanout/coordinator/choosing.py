@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from fanout.control.messages import SetPolicy
 from fanout.coordinator.actions import NoteChoice, Say, Tell, tell_of
-from fanout.coordinator.addresses import ip_of
 from fanout.events import EventKind
+from fanout.terms.addresses import ip_of
 from fanout.terms.slow_policy import LOG_PART, SlowPolicy
 
 if TYPE_CHECKING:

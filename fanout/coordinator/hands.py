@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, assert_never
 
 from fanout.coordinator import actions as do
 from fanout.coordinator import judgements
-from fanout.coordinator.addresses import address_of
-from fanout.coordinator.reception import shut
 from fanout.errors import StartupError
+from fanout.terms.addresses import address_of
+from fanout.transport.held import shut
 from fanout.transport.kernel import cut_off
 
 if TYPE_CHECKING:

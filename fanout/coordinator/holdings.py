@@ -10,7 +10,7 @@ loopback either, and of them, too, the largest has to go.
 
 from __future__ import annotations
 
-from fanout.coordinator.addresses import address_of
+from fanout.terms.addresses import address_of
 
 
 class Holdings:

@@ -10,11 +10,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import itertools
-import math
 import os
-import socket
-from bisect import insort
-from collections import deque
 from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,7 +18,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from fanout.basics.descriptors import duplicate, standard_taken
 from fanout.control.judging import Secure
 from fanout.coordinator.actions import HandOver, Tell
-from fanout.coordinator.addresses import AddressRefusal
 from fanout.coordinator.asked import EndpointTerms
 from fanout.coordinator.crowding import queue_full
 from fanout.coordinator.exposure import exposed_by
@@ -31,7 +26,9 @@ from fanout.errors import ConfigError
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
 from fanout.security.judges import Judges
+from fanout.terms.addresses import OF_ADDRESS, REFUSED_HELD, AddressRefusal
 from fanout.transport.accepting import ExhaustedError, waiting_at
+from fanout.transport.held import HeldBack
 from fanout.transport.kernel import prepare_listener
 from fanout.transport.kernel_queues import KernelQueues, memory_for_tcp
 from fanout.transport.listener import Listener, peer_name
@@ -40,6 +37,7 @@ from fanout.transport.reserve import allowed_descriptors, leave_reserve
 
 if TYPE_CHECKING:
     import selectors
+    import socket
     from collections.abc import Callable, Sequence
 
     from fanout.coordinator.actions import Action
@@ -51,10 +49,7 @@ if TYPE_CHECKING:
     from fanout.security.tls import Tls
 
 OTHER_DESCRIPTORS = 256  # beside one for each subscriber: ours, and what the user has open
-HELD_MAX = 1_024  # connections that are held before their end; the oldest make room for others
-REFUSED_HELD = 1.0  # seconds that who is refused for its address is held: libzmq is back in 0.1 s
 _MORE_FILES = " (raise the limit of open files: ulimit -n, LimitNOFILE=)"
-_OF_ADDRESS = {Reason.ADDRESS_FULL, Reason.ADDRESS_HALF_OPEN, Reason.ADDRESS_RATE}
 
 
 class Moment(NamedTuple):
@@ -99,7 +94,7 @@ class Reception:
         self._queues = KernelQueues(options.kernel_queue_bytes, memory_for_tcp())
         self._listeners: dict[str, Listener] = {}
         self._listening = Listening(self._listeners, selector, state.ledger, now)
-        self._held: deque[tuple[float, int]] = deque()
+        self._held = HeldBack()
         self._asking: dict[Listener, Security] = {}  # those on whose connections somebody judges
         self._numbers = itertools.count(1)  # of endpoints with keys
         self.judges = Judges()
@@ -223,25 +218,18 @@ class Reception:
     def close(self) -> None:
         """Stop listening everywhere; what one raises, is raised when all are closed."""
         with ExitStack() as steps:
-            steps.callback(self._shut_held)
+            steps.callback(self._held.end)
             steps.callback(self.judges.end)
             for endpoint in self.endpoints:
                 steps.callback(self.unbind, endpoint)
 
     def hold(self, descriptor: int, seconds: float) -> None:
         """End the connection of this duplicate after a while; takes it over."""
-        while len(self._held) >= HELD_MAX:
-            shut(self._held.popleft()[1])
-        insort(self._held, (self._now() + seconds, descriptor))
-
-    def _shut_held(self, now: float = math.inf) -> None:
-        """End the connections that were held for long enough; all, if no time is given."""
-        while self._held and self._held[0][0] <= now:
-            shut(self._held.popleft()[1])
+        self._held.hold(descriptor, self._now() + seconds)
 
     def look(self, now: float) -> list[Action]:
         """End what was held for long enough, and accept again if the pause is over."""
-        self._shut_held(now)
+        self._held.end(now)
         return self._listening.look(now, self._accept_some)
 
     def _accept_some(self, listener: Listener) -> list[Action]:
@@ -284,7 +272,7 @@ class Reception:
                 peer, *of_listener, moment.ready, moment.loads, moment.now
             )
             if isinstance(admitted, AddressRefusal):
-                if admitted.cause in _OF_ADDRESS:
+                if admitted.cause in OF_ADDRESS:
                     self.hold(sock.detach(), REFUSED_HELD)
                 return [self._refuse(peer, admitted)]
             security = self._asking.get(listener)
@@ -321,17 +309,7 @@ class Reception:
     def _exhausted(self, error: OSError) -> list[Action]:
         """Give up who is held; if nobody is, accept nobody for a while."""
         if self._held:
-            self._shut_held()
+            self._held.end()
             return []
         hint = _MORE_FILES if error.errno == errno.EMFILE else ""
         return self._listening.pause(f"{error.strerror}{hint}")
-
-
-def shut(descriptor: int) -> None:
-    """End the connection of this duplicate, whoever else holds it, and close it."""
-    with suppress(OSError):  # it is closed on the other side already
-        ours = socket.socket(fileno=descriptor)
-        try:
-            ours.shutdown(socket.SHUT_RDWR)
-        finally:
-            ours.close()

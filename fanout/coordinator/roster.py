@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fanout.control.judging import is_by_tls, is_sealed
-from fanout.coordinator.addresses import Addresses, AddressRefusal, left_of
+from fanout.coordinator.addresses import Addresses, left_of
 from fanout.reasons import Reason
+from fanout.terms.addresses import AddressRefusal
 from fanout.terms.peer_budget import PEER_BURST_NS
 
 if TYPE_CHECKING:

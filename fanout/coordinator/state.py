@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fanout.coordinator.access import Access
-from fanout.coordinator.addresses import Addresses, AddressLimits
+from fanout.coordinator.addresses import Addresses
 from fanout.coordinator.answers import Answers
 from fanout.coordinator.changes import Changes
 from fanout.coordinator.choosing import Choices, choices_for
@@ -18,6 +18,7 @@ from fanout.coordinator.socket_files import SocketFiles
 from fanout.coordinator.staffing import Staffing
 from fanout.coordinator.supervision import Supervision
 from fanout.coordinator.takeovers import Takeovers
+from fanout.terms.addresses import AddressLimits
 
 if TYPE_CHECKING:
     from fanout.control.judging import Secure
@@ -65,7 +66,10 @@ def make_state(
         now: seconds of the clock by which the workers are watched.
     """
     limits = AddressLimits(
-        options.address_subscribers, options.address_half_open, options.max_connects_per_address
+        options.address_subscribers,
+        options.address_half_open,
+        options.max_connects_per_address,
+        "max_subscribers_per_address",
     )
     supervision = Supervision(workers, options.worker_timeout, options.start_timeout, now)
     return State(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from fanout.errors import ClosedError, ConfigError
 from fanout.reasons import Reason
 from fanout.terms.allowed_topics import allowed_prefixes
+from fanout.terms.places import ANY_ADDRESS, place_limits
 from fanout.terms.question_terms import ASKERS_LIMIT, ASKERS_MAX, REPLYING_S
 from fanout.transport.advice import own_endpoints_named
 
@@ -24,19 +25,8 @@ if TYPE_CHECKING:
     from fanout.shm.segment import Segment
     from fanout.statistics import AnswerStatistics
     from fanout.terms.arguments import TopicLike
+    from fanout.terms.places import PerAddress, PlaceLimits
     from fanout.transport.listener import Listener
-
-
-def check_askers(max_askers: int) -> None:
-    """Refuse what is no number of askers.
-
-    Raises:
-        TypeError, ConfigError: the text names the range.
-    """
-    if isinstance(max_askers, bool) or not isinstance(max_askers, int):
-        raise TypeError(f"max_askers must be an int, not {type(max_askers).__name__}")
-    if not 1 <= max_askers <= ASKERS_LIMIT:
-        raise ConfigError(f"max_askers={max_askers} is not from 1 to {ASKERS_LIMIT:,}")
 
 
 class Desk(Protocol):
@@ -73,7 +63,7 @@ class MakeDesk(Protocol):
         segment: Segment,
         topics: KeptTopics | None,
         allowed: tuple[bytes, ...] | None,
-        max_askers: int,
+        places: PlaceLimits,
         *,
         numbered: bool,
         tell: Callable[[Event], None],
@@ -130,19 +120,20 @@ class Desks:
         endpoint: str,
         allowed_topics: TopicLike | Iterable[TopicLike] | None = None,
         max_askers: int = ASKERS_MAX,
+        of_address: PerAddress = ANY_ADDRESS,
         *,
         make: MakeDesk,
     ) -> str:
         """See `fanout.Publisher.answer()`."""
         allowed = allowed_prefixes(allowed_topics, "nothing could be asked for")
-        check_askers(max_askers)
+        places = place_limits(max_askers, of_address, "max_askers", ASKERS_LIMIT)
         self._path.gate.check_use()
         with own_endpoints_named(endpoint, lambda: (*self._bound(), *self.endpoints)):
             listener = self._listen(endpoint)
         made: list[Desk] = []
         try:
             make(
-                *(listener, self._segment, _topics_with_values(self._path), allowed, max_askers),
+                *(listener, self._segment, _topics_with_values(self._path), allowed, places),
                 numbered=self._numbered,
                 tell=self._tell,
                 complain=self._complain,

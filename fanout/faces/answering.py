@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.terms.places import CONNECTS_PER_S, PerAddress
 from fanout.terms.question_terms import ASKERS_MAX
 from fanout.terms.refusals import name_as
 
@@ -27,6 +28,9 @@ class Answering:
         *,
         allowed_topics: TopicLike | Iterable[TopicLike] | None = None,
         max_askers: int = ASKERS_MAX,
+        max_connections_per_address: int = 0,
+        max_half_open_per_address: int = 0,
+        max_connects_per_address: float = CONNECTS_PER_S,
     ) -> str:
         """Answer what ZeroMQ REQ and DEALER sockets, of any process and language, ask.
 
@@ -39,6 +43,11 @@ class Answering:
             allowed_topics: prefixes of the topics that may be asked for, one or several; None =
                 any. Others are as if they did not exist.
             max_askers: connections at once, 1 to 4,096; the next one is refused.
+            max_connections_per_address: of these from one IPv4 address or IPv6 network of 64 bits;
+                0 = half of them. Loopback and `ipc://` are not limited.
+            max_half_open_per_address: of those in their handshake; 0 = half of them.
+            max_connects_per_address: new ones a second, beyond a burst: twice as many as may stay,
+                1,000 at least.
 
         Returns:
             The endpoint as it is bound, with the real port.
@@ -47,10 +56,13 @@ class Answering:
             TypeError, ConfigError, BindError, ClosedError: nothing has changed.
             OSError: the system gives no descriptor, RuntimeError: no thread; nothing has changed.
         """
+        of_address = PerAddress(
+            max_connections_per_address, max_half_open_per_address, max_connects_per_address
+        )
         desks = self._engine.desks
         from fanout.answers.desk import Desk  # loaded by the first who is asked
 
-        return desks.answer(endpoint, allowed_topics, max_askers, make=Desk)
+        return desks.answer(endpoint, allowed_topics, max_askers, of_address, make=Desk)
 
     def stop_answer(self, endpoint: str) -> None:
         """Listen no more on an endpoint of `answer()`, named as in `answer_endpoints`.

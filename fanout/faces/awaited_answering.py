@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.basics.loop_executor import in_thread
+from fanout.terms.places import CONNECTS_PER_S, PerAddress
 from fanout.terms.question_terms import ASKERS_MAX
 from fanout.terms.refusals import name_as
 
@@ -27,14 +28,20 @@ class AwaitedAnswering:
         *,
         allowed_topics: TopicLike | Iterable[TopicLike] | None = None,
         max_askers: int = ASKERS_MAX,
+        max_connections_per_address: int = 0,
+        max_half_open_per_address: int = 0,
+        max_connects_per_address: float = CONNECTS_PER_S,
     ) -> str:
         """Answer what ZeroMQ REQ and DEALER sockets ask; see `fanout.Publisher.answer()`."""
+        of_address = PerAddress(
+            max_connections_per_address, max_half_open_per_address, max_connects_per_address
+        )
         desks = self._running().desks
 
         def answer() -> str:
             from fanout.answers.desk import Desk  # loaded by the first who is asked
 
-            return desks.answer(endpoint, allowed_topics, max_askers, make=Desk)
+            return desks.answer(endpoint, allowed_topics, max_askers, of_address, make=Desk)
 
         return await in_thread(answer, undo=desks.stop)
 

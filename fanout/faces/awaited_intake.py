@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fanout.basics.loop_executor import in_thread
 from fanout.ingress.terms import PRODUCERS_MAX
+from fanout.terms.places import CONNECTS_PER_S, PerAddress
 from fanout.terms.refusals import name_as
 
 if TYPE_CHECKING:
@@ -27,11 +28,18 @@ class AwaitedIntake:
         *,
         allowed_topics: TopicLike | Iterable[TopicLike] | None = None,
         max_producers: int = PRODUCERS_MAX,
+        max_connections_per_address: int = 0,
+        max_half_open_per_address: int = 0,
+        max_connects_per_address: float = CONNECTS_PER_S,
     ) -> str:
         """Publish what ZeroMQ PUSH sockets send to an endpoint; see `fanout.Publisher.ingest()`."""
+        of_address = PerAddress(
+            max_connections_per_address, max_half_open_per_address, max_connects_per_address
+        )
         ingress = self._running().ingress
         return await in_thread(
-            lambda: ingress.ingest(endpoint, allowed_topics, max_producers), undo=ingress.stop
+            lambda: ingress.ingest(endpoint, allowed_topics, max_producers, of_address),
+            undo=ingress.stop,
         )
 
     async def stop_ingest(self, endpoint: str) -> IngestStatistics:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.ingress.terms import PRODUCERS_MAX
+from fanout.terms.places import CONNECTS_PER_S, PerAddress
 from fanout.terms.refusals import name_as
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ class Intake:
         *,
         allowed_topics: TopicLike | Iterable[TopicLike] | None = None,
         max_producers: int = PRODUCERS_MAX,
+        max_connections_per_address: int = 0,
+        max_half_open_per_address: int = 0,
+        max_connects_per_address: float = CONNECTS_PER_S,
     ) -> str:
         """Publish what ZeroMQ PUSH sockets, of any process and language, send to an endpoint.
 
@@ -39,6 +43,11 @@ class Intake:
             allowed_topics: prefixes of the topics that may be published on, one or several; None =
                 any. Who publishes on another one is closed (`PRODUCER_EVICTED`).
             max_producers: connections at once, 1 to 65,536; the next one is refused.
+            max_connections_per_address: of these from one IPv4 address or IPv6 network of 64 bits;
+                0 = half of them. Loopback and `ipc://` are not limited.
+            max_half_open_per_address: of those in their handshake; 0 = half of them.
+            max_connects_per_address: new ones a second, beyond a burst: twice as many as may stay,
+                1,000 at least.
 
         Returns:
             The endpoint as it is bound, with the real port.
@@ -47,7 +56,11 @@ class Intake:
             TypeError, ConfigError, BindError, ClosedError: nothing has changed.
             OSError: the system gives no descriptor, RuntimeError: no thread; nothing has changed.
         """
-        return self._engine.ingress.ingest(endpoint, allowed_topics, max_producers)
+        of_address = PerAddress(
+            max_connections_per_address, max_half_open_per_address, max_connects_per_address
+        )
+        ingress = self._engine.ingress
+        return ingress.ingest(endpoint, allowed_topics, max_producers, of_address)
 
     def stop_ingest(self, endpoint: str) -> IngestStatistics:
         """Listen no more on an endpoint of `ingest()`, named as in `ingest_endpoints`.

@@ -18,8 +18,10 @@ from fanout.ingress.leftovers import COUNT_SECONDS, left_of
 from fanout.ingress.poller import HANGUP
 from fanout.ingress.sources import Connection
 from fanout.reasons import Reason
+from fanout.terms.addresses import OF_ADDRESS, REFUSED_HELD
 from fanout.transport.accept_queue import crowded
 from fanout.transport.accepting import ExhaustedError, sparing
+from fanout.transport.held import HeldBack
 from fanout.transport.listener import never_block, peer_name
 from fanout.zmtp import Ready
 from fanout.zmtp.errors import NoHandshakeError, OverLimitError, Refusal
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from fanout.ingress.poller import Poller
     from fanout.ingress.sources import Source
     from fanout.ingress.terms import Terms
+    from fanout.terms.addresses import AddressRefusal
     from fanout.zmtp import SessionEvent
 
 LEFT = "closed by the producer"
@@ -59,6 +62,7 @@ class Door:
         self._tell = tell
         self._handshakes: deque[tuple[float, Connection]] = deque()  # in the order of their ends
         self._paused_until: float | None = None
+        self._held = HeldBack()
         self._begun = 0  # bytes of messages that are not whole, of all
 
     def open(self, source: Source) -> None:
@@ -93,12 +97,15 @@ class Door:
     def until_next(self, now: float) -> float | None:
         """Seconds until the clock has something to say; None = it has not."""
         times = [one[0] for one in list(self._handshakes)[:1]]
+        if (held_until := self._held.next_at()) is not None:
+            times.append(held_until)
         if self._paused_until is not None:
             times.append(self._paused_until)
         return max(0.0, min(times) - now) if times else None
 
     def look_at_clock(self, now: float) -> None:
-        """End whose handshake takes too long, and accept again after a pause."""
+        """End whose handshake takes too long, and who was held; accept again after a pause."""
+        self._held.end(now)
         while self._handshakes:
             due, connection = self._handshakes[0]
             is_over = connection.is_ready or not connection.is_open
@@ -121,15 +128,16 @@ class Door:
             for sock, address in sparing(source.listener.socket):
                 self._welcome(source, sock, peer_name(sock, address), now)
         except ExhaustedError as error:
-            self._pause(source, error, now)
+            if self._held:
+                self._held.end()  # that leaves some; who waits is accepted in the next turn
+            else:
+                self._pause(source, error, now)
 
     def _welcome(self, source: Source, sock: socket.socket, peer: str, now: float) -> None:
         source.accepted += 1
-        if len(source.connections) >= source.max_producers:
-            source.refused += 1
-            sock.close()
-            text = f"{source.max_producers} producers are connected (max_producers)"
-            self._tell(Event(EventKind.CONNECTION_REFUSED, text, peer=peer, cause=Reason.FULL))
+        refusal = source.places.refusal(peer, now)
+        if refusal is not None:
+            self._refuse(source, sock, peer, refusal, now)
             return
         terms = self._terms
         intake = ProducerHalf(source.admission, self._message_limit, terms.max_command_bytes)
@@ -144,9 +152,21 @@ class Door:
                 self._pause(source, error, now)
                 return
             raise
+        source.places.enter(peer, now)
         self.connections[descriptor] = source.connections[descriptor] = connection
         self._handshakes.append((now + terms.handshake_timeout, connection))
         self.answer(connection)
+
+    def _refuse(
+        self, source: Source, sock: socket.socket, peer: str, refusal: AddressRefusal, now: float
+    ) -> None:
+        source.refused += 1
+        if refusal.cause in OF_ADDRESS:
+            self._held.hold(sock.detach(), now + REFUSED_HELD)
+        else:
+            sock.close()
+        kind = EventKind.CONNECTION_REFUSED
+        self._tell(Event(kind, refusal.text, peer=peer, cause=refusal.cause))
 
     def _pause(self, source: Source, error: OSError, now: float) -> None:
         """Accept nobody for a while, at no endpoint; it is counted where it was met."""
@@ -169,6 +189,7 @@ class Door:
                     self.end(connection, Reason.NO_RESOURCES, explain(error))
                     return
                 connection.is_ready = True
+                connection.source.places.connected(connection.peer)
                 text = f"sends to {connection.source.endpoint} by ZMTP {event.version}"
                 self._tell(Event(EventKind.PRODUCER_CONNECTED, text, peer=connection.peer))
 
@@ -286,7 +307,9 @@ class Door:
                 connection.sock.shutdown(socket.SHUT_RDWR)
             connection.sock.close()
             self.connections.pop(descriptor, None)
-            connection.source.connections.pop(descriptor, None)
+            if connection.source.connections.pop(descriptor, None) is not None:
+                half_open = not connection.is_ready
+                connection.source.places.left(connection.peer, half_open=half_open)
 
     def end_all(self, connections: Iterable[Connection], cause: Reason, text: str = "") -> None:
         """End these, which is none of their faults: what their sockets hold is counted, too."""
@@ -294,10 +317,15 @@ class Door:
         for connection in list(connections):
             self.end(connection, cause, text, until)
 
+    def end_held(self) -> None:
+        """Hold nobody any more who was refused."""
+        self._held.end()
+
     def close(self) -> None:
         """End all, if it was not done before. Interrupted, it can be called again."""
         for source in list(self.sources.values()):
             self.shut(source)
+        self.end_held()
         self.end_all(self.connections.values(), Reason.PUBLISHER_CLOSED)
 
 

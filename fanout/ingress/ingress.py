@@ -16,6 +16,7 @@ from fanout.basics.grace import wait_for_end
 from fanout.errors import ClosedError, ConfigError
 from fanout.ingress.terms import PRODUCERS_LIMIT, PRODUCERS_MAX
 from fanout.terms.allowed_topics import allowed_prefixes
+from fanout.terms.places import ANY_ADDRESS, Places, place_limits
 from fanout.transport.advice import own_endpoints_named
 
 if TYPE_CHECKING:
@@ -28,24 +29,13 @@ if TYPE_CHECKING:
     from fanout.send.path import SendPath
     from fanout.statistics import IngestStatistics
     from fanout.terms.arguments import TopicLike
+    from fanout.terms.places import PerAddress, PlaceLimits
     from fanout.transport.listener import Listener
 
 T = TypeVar("T")
 
 LOOK_EACH = 0.05  # seconds; whether our thread has died
 CALL_TIMEOUT = 10.0  # seconds for our thread to answer: it waits for nobody
-
-
-def check_producers(max_producers: int) -> None:
-    """Refuse what is no number of producers.
-
-    Raises:
-        TypeError, ConfigError: the text names the range.
-    """
-    if isinstance(max_producers, bool) or not isinstance(max_producers, int):
-        raise TypeError(f"max_producers must be an int, not {type(max_producers).__name__}")
-    if not 1 <= max_producers <= PRODUCERS_LIMIT:
-        raise ConfigError(f"max_producers={max_producers} is not from 1 to {PRODUCERS_LIMIT:,}")
 
 
 class Ingress:
@@ -92,16 +82,17 @@ class Ingress:
         endpoint: str,
         allowed_topics: TopicLike | Iterable[TopicLike] | None = None,
         max_producers: int = PRODUCERS_MAX,
+        of_address: PerAddress = ANY_ADDRESS,
     ) -> str:
         """See `fanout.Publisher.ingest()`."""
         allowed = allowed_prefixes(allowed_topics, "nothing could be published")
-        check_producers(max_producers)
+        limits = place_limits(max_producers, of_address, "max_producers", PRODUCERS_LIMIT)
         self._path.gate.check_use()
         with own_endpoints_named(endpoint, lambda: (*self._bound(), *self.endpoints)):
             listener = self._listen(endpoint)
         loop = source = None
         try:
-            source = _source(self._path, listener, allowed, max_producers)
+            source = _source(self._path, listener, allowed, limits)
             loop = self._running()
             self._call(loop, partial(loop.add, source))
             return listener.endpoint
@@ -197,12 +188,13 @@ class Ingress:
 
 
 def _source(
-    path: SendPath, listener: Listener, allowed: tuple[bytes, ...] | None, max_producers: int
+    path: SendPath, listener: Listener, allowed: tuple[bytes, ...] | None, limits: PlaceLimits
 ) -> Source:
     from fanout.ingress.admission import Admission
     from fanout.ingress.sources import Source
 
-    return Source(listener, Admission(path.topics, path.intern, allowed), max_producers)
+    places = Places(limits, "producers", "max_producers")
+    return Source(listener, Admission(path.topics, path.intern, allowed), places)
 
 
 def _loop(

@@ -301,6 +301,7 @@ class Loop:
         for connection in list(self._door.connections.values()):
             with suppress(OSError):
                 connection.sock.close()
+        self._door.end_held()
         self._poller.close()
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fanout.ingress.admission import Admission
     from fanout.ingress.intake import ProducerHalf
     from fanout.send.attempt import Attempt
+    from fanout.terms.places import Places
     from fanout.transport.listener import Listener
 
 START = Mark(b"", 0, 0, 0)
@@ -27,7 +28,7 @@ class Source:
 
     listener: Listener
     admission: Admission
-    max_producers: int
+    places: Places
     connections: dict[int, Connection] = field(default_factory=dict)  # by descriptor
     accepted: int = 0
     refused: int = 0

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.reasons import Reason
 from fanout.sockets.dial import Dial, DialState
 from fanout.sockets.peer import Peer, earliest
 from fanout.sockets.problems import ProblemKind, Problems
 from fanout.subscriber.blame import LostError
+from fanout.terms.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +47,7 @@ class Core:
         self.peers: dict[Peer, Dial | None] = {}
         self.joined = 0
         self.is_closing = False
-        self._accepted = 0  # peers that connected to us, of those that there are
+        self._places = Places(limits.places, "peers", "Limits.max_peers")  # who connects to us
         self._begun = 0  # bytes of messages that are not whole
         self._sent = 0  # messages sent to peers that are gone
         self._limits = limits
@@ -87,15 +89,16 @@ class Core:
         dial.lost(now)
         self._problems.put(ProblemKind.FAILED, str(dial.endpoint), text)
 
-    def accepted(self, name: str, now: float) -> Peer | None:
-        """Somebody has connected to us; None: it is one too many, and to be closed."""
-        if self._accepted >= self._limits.max_peers or self.is_closing:
-            if not self.is_closing:
-                text = f"{self._accepted} are there already, see Limits.max_peers"
-                self._problems.put(ProblemKind.REFUSED, name, text)
-                self.role.turned_away(name, text)
-            return None
-        self._accepted += 1
+    def accepted(self, name: str, now: float) -> Peer | Reason:
+        """Somebody has connected to us; a reason: it is one too many, and to be closed."""
+        if self.is_closing:
+            return Reason.LEFT
+        refusal = self._places.refusal(name, now)
+        if refusal is not None:
+            self._problems.put(ProblemKind.REFUSED, name, refusal.text)
+            self.role.turned_away(name, refusal)
+            return refusal.cause
+        self._places.enter(name, now)
         return self._add(name, None, now)
 
     def _add(self, name: str, dial: Dial | None, now: float) -> Peer:
@@ -110,7 +113,7 @@ class Core:
         peer.is_gone = True
         dial = self.peers[peer]
         if dial is None:
-            self._accepted -= 1
+            self._places.left(peer.name, half_open=not peer.is_ready)
         else:
             dial.lost(now)
         if peer.is_ready:
@@ -158,6 +161,8 @@ class Core:
             dial = self.peers[peer]
             if dial is not None:
                 dial.of_use()
+            else:
+                self._places.connected(peer.name)
         if found:
             if peer.is_ready:
                 self.role.received(peer, found)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fanout.errors import ConfigError
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
 from fanout.terms.arguments import read_size, shown
+from fanout.terms.places import CONNECTS_PER_S, PlaceLimits, check_rate, limits_of
 
 MESSAGES = 10_000  # ten times libzmq's high-water mark: threads take turns of some 5 ms
 BYTES = 64 * 1024 * 1024  # half a second of a full 1 Gbit/s link
@@ -45,7 +46,17 @@ class Limits:
     """Of one message that comes, 64 added for each frame. Who sends a larger one is cut off."""
 
     max_peers: int = PEERS
-    """Connections that are accepted; others are closed at once, and told by `errors()`."""
+    """Connections that are accepted; others are closed, and told by `errors()`."""
+
+    max_connections_per_address: int = 0
+    """Of these from one IPv4 address or IPv6 network of 64 bits; 0 = half of them. Loopback and
+    `ipc://` are not limited. Who is refused by this or the next two is closed after a second."""
+
+    max_half_open_per_address: int = 0
+    """Of those in their handshake; 0 = half of them."""
+
+    max_connects_per_address: float = CONNECTS_PER_S
+    """New ones a second, beyond a burst: twice as many as may stay, 1,000 at least."""
 
     if TYPE_CHECKING:  # what it may be made of; it has them as above
 
@@ -58,6 +69,9 @@ class Limits:
             inbox_bytes: int | str = ...,
             max_message_bytes: int | str = ...,
             max_peers: int = ...,
+            max_connections_per_address: int = ...,
+            max_half_open_per_address: int = ...,
+            max_connects_per_address: float = ...,
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -66,9 +80,23 @@ class Limits:
             if isinstance(value, str) and one.name.endswith("_bytes"):
                 value = read_size(value) or value
                 object.__setattr__(self, one.name, value)
+            if one.name == "max_connects_per_address":
+                check_rate(one.name, value)
+                continue
+            least = 0 if one.name.endswith("_per_address") else 1
             is_count = isinstance(value, int) and not isinstance(value, bool)
-            if not is_count or not 1 <= value <= COUNT_MAX:
+            if not is_count or not least <= value <= COUNT_MAX:
                 size = ", or a size such as '64M'" if one.name.endswith("_bytes") else ""
                 raise ConfigError(
-                    f"{one.name} must be 1 to {COUNT_MAX:,}{size}, not {shown(value)}"
+                    f"{one.name} must be {least} to {COUNT_MAX:,}{size}, not {shown(value)}"
                 )
+
+    @property
+    def places(self) -> PlaceLimits:
+        """How many may connect to us."""
+        return limits_of(
+            self.max_peers,
+            self.max_connections_per_address,
+            self.max_half_open_per_address,
+            self.max_connects_per_address,
+        )

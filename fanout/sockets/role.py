@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fanout.sockets.peer import Outgoing, Peer
     from fanout.sockets.problems import Problems
     from fanout.subscriber.parsing import Frames
+    from fanout.terms.addresses import AddressRefusal
 
 
 class Role:
@@ -64,7 +65,7 @@ class Role:
     def ended(self, peer: Peer, text: str, *, refused: bool) -> None:
         """A connection is over, whether its peer had joined or not; refused: it is at fault."""
 
-    def turned_away(self, name: str, text: str) -> None:
+    def turned_away(self, name: str, refusal: AddressRefusal) -> None:
         """Somebody has connected, and is one too many."""
 
     def crowded(self, text: str) -> None:

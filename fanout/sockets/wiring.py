@@ -10,15 +10,15 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from fanout.basics.descriptors import standard_taken
-from fanout.basics.system_calls import RefusedError, explain
+from fanout.basics.system_calls import RefusedError
+from fanout.reasons import Reason
 from fanout.sockets.dial import DialState
+from fanout.sockets.entrance import Entrance
 from fanout.sockets.parting import has_parted, part_with
 from fanout.sockets.peer import earliest
 from fanout.sockets.plug import Plug, hurry
 from fanout.sockets.watching import refusal
-from fanout.transport.accept_queue import crowded
-from fanout.transport.accepting import ExhaustedError, sparing
+from fanout.terms.addresses import OF_ADDRESS
 from fanout.transport.connecting import connected_to
 from fanout.transport.endpoints import IpcEndpoint
 from fanout.transport.hosts import is_host_there
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from fanout.subscriber.plug import Address
     from fanout.transport.listener import Listener
 
-ACCEPT_PAUSE_S = 1.0  # without a descriptor left: others may close some
 WRITES_MAX = 8  # to one peer in a turn
 LOOK_EACH_S = 1.0  # at all peers: a PING may say that its sender is to be given up after a second
 LOOK_LEAST_S = 0.01
@@ -47,10 +46,9 @@ class Wiring:
     def __init__(self, core: Core, watcher: PlugWatcher) -> None:
         self._core = core
         self._watcher = watcher
-        self._listening: dict[Listener, Plug] = {}
+        self._entrance = Entrance(core, watcher, self._adopt)
         self._plugs: dict[Peer, Plug] = {}
         self._connecting: dict[Dial, Plug] = {}
-        self._pausing: dict[Plug, float] = {}  # listeners that accept nothing, until when
         self._is_paused = False  # nothing is read
         self._is_changed = True  # there is something new to look at
         self._look_at = 0.0
@@ -76,7 +74,8 @@ class Wiring:
         """When there is something to do by the clock; None: nothing."""
         if self._core.role.may_dispatch or self._is_changed:
             return 0.0
-        is_idle = not (self._plugs or self._connecting or self._pausing or self._core.dials)
+        is_idle = not (self._plugs or self._connecting or self._core.dials)
+        is_idle = is_idle and not self._entrance.times()
         return None if is_idle else earliest([self._look_at, self._core.role.next_at()])
 
     def _look(self, now: float) -> None:
@@ -96,12 +95,8 @@ class Wiring:
             self._begin(dial, now)
         for plug in list(self._plugs.values()):
             self.flush(plug, now)  # PINGs
-        for plug, until in list(self._pausing.items()):
-            if now >= until:
-                del self._pausing[plug]
-                if text := refusal(self._watcher, plug, read=True, write=False):
-                    self._pause_accepting(plug, text, now)
-        times = [now + LOOK_EACH_S, *self._pausing.values()]
+        self._entrance.look(now)
+        times = [now + LOOK_EACH_S, *self._entrance.times()]
         if (due := core.next_at()) is not None:
             times.append(due)
         self._look_at = max(min(times), now + LOOK_LEAST_S)
@@ -114,38 +109,27 @@ class Wiring:
 
     def listen(self, listener: Listener) -> None:
         """Accept those who connect there."""
-        self._listening[listener] = plug = Plug(listener.socket, listener=listener)
-        self._pausing[plug] = 0.0
+        self._entrance.listen(listener)
         self._is_changed = True
 
-    def _pause_accepting(self, plug: Plug, text: str, now: float) -> None:
-        self._core.refused(plug.name, f"cannot accept: {text}")
-        self._pausing[plug] = now + ACCEPT_PAUSE_S
-
-    def _accept(self, plug: Plug, now: float) -> None:
-        assert plug.listener is not None, "nobody connects to another one"
-        if text := crowded(plug.listener):
-            self._core.role.crowded(text)
-        try:
-            with standard_taken():
-                for sock, address in sparing(plug.sock):
-                    self._adopt(sock, address, now)
-        except ExhaustedError as error:
-            self._watcher.watch(plug, read=False, write=False)
-            self._pause_accepting(plug, explain(error), now)
+    def stop_listening(self) -> None:
+        """Nobody can connect any more. Idempotent."""
+        self._entrance.stop()
 
     def _adopt(self, sock: socket.socket, address: object, now: float) -> None:
         try:
             never_block(sock)
             hurry(sock)
-            peer = self._core.accepted(peer_name(sock, address), now)
+            found = self._core.accepted(peer_name(sock, address), now)
         except BaseException:
             sock.close()
             raise
-        if peer is None:
-            sock.close()
+        if not isinstance(found, Reason):
+            self._open(Plug(sock, peer=found), now)
+        elif found in OF_ADDRESS:
+            self._entrance.hold(sock, now)
         else:
-            self._open(Plug(sock, peer=peer), now)
+            sock.close()
 
     # Connecting.
 
@@ -221,7 +205,7 @@ class Wiring:
         if plug.is_closed:
             return
         if plug.listener is not None:
-            self._accept(plug, now)
+            self._entrance.accept(plug, plug.listener, now)
         elif plug.is_parting:
             if has_parted(plug):
                 self._lose(plug, CLOSED, now)
@@ -314,15 +298,6 @@ class Wiring:
         self._look_at = min(self._look_at, now + LOOK_LEAST_S)  # it may have to come back soon
 
     # The end.
-
-    def stop_listening(self) -> None:
-        """Nobody can connect any more. Idempotent."""
-        for listener, plug in self._listening.items():
-            self._watcher.forget(plug)
-            plug.is_closed = True
-            listener.close()
-        self._listening.clear()
-        self._pausing.clear()
 
     def part(self) -> None:
         """Say to all who were sent something that nothing more comes; see `parting`."""

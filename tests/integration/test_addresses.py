@@ -11,7 +11,7 @@ import pytest
 
 from fanout import EventKind, Publisher, Reason
 from tests.helpers.happenings import Happenings
-from tests.helpers.raw import RawPeer, command
+from tests.helpers.raw import RawPeer, command, greeting_3
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
@@ -97,3 +97,36 @@ def test_who_goes_over_its_budget_and_comes_again_has_no_new_one(stock: Stock) -
     fresh, owing = happenings.wait_for(EventKind.SUBSCRIBER_THROTTLED, 2)
     assert "owed" not in fresh.reason
     assert "; its address owed" in owing.reason
+
+
+def test_nor_does_it_take_all_places_of_producers_or_askers() -> None:
+    """Whoever is on loopback has as many as there are."""
+    address = own_address()
+    happenings = Happenings()
+    push, dealer = greeting_3(1) + ready_of(b"PUSH"), greeting_3(1) + ready_of(b"DEALER")
+    with Publisher(workers=1, log_bytes=1 << 20, on_event=happenings) as publisher:
+        for open_here, hello, told in (
+            (publisher.ingest, push, EventKind.PRODUCER_CONNECTED),
+            (publisher.answer, dealer, EventKind.ASKER_CONNECTED),
+        ):
+            with ExitStack() as stack:
+                endpoint = open_here(f"tcp://{address}:*", max_connections_per_address=2)
+                local = open_here("tcp://127.0.0.1:*", max_connections_per_address=2)
+                for number in range(2):
+                    stack.enter_context(RawPeer(endpoint)).send(hello)
+                    happenings.wait_for(told, number + 1)
+                refused = stack.enter_context(RawPeer(endpoint))
+                assert refused.read_to_end() == b""
+                event = happenings.wait_for(EventKind.CONNECTION_REFUSED)[-1]
+                assert event.cause is Reason.ADDRESS_FULL
+                assert event.reason == f"{address} has 2 connections (max_connections_per_address)"
+                for number in range(4):
+                    stack.enter_context(RawPeer(local)).send(hello)
+                    happenings.wait_for(told, number + 3)
+        assert [one.refused for one in publisher.ingest_statistics()] == [1, 0]
+        assert [one.refused for one in publisher.answer_statistics()] == [1, 0]
+
+
+def ready_of(socket_type: bytes) -> bytes:
+    """The command by which such a socket of ZMTP 3 ends its handshake."""
+    return command(b"READY", b"\x0bSocket-Type" + len(socket_type).to_bytes(4, "big") + socket_type)

@@ -19,7 +19,8 @@ from zmq.auth.thread import ThreadAuthenticator
 
 import fanout.asyncio
 from fanout import ConfigError, Publisher, ReceiverEventKind, Subscriber, auth
-from fanout.coordinator import addresses, reception
+from fanout.coordinator import addresses
+from fanout.transport import held
 from tests.helpers.command import Command
 from tests.helpers.curve import new_keys
 from tests.helpers.happenings import Told
@@ -289,7 +290,7 @@ STORM, HELD = 500, 100  # connections; of these are held at once
 @pytest.mark.unmeasured
 def test_a_storm_of_false_keys_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each costs a multiplication, and is held without a word, or closed."""
-    monkeypatch.setattr(reception, "HELD_MAX", HELD)
+    monkeypatch.setattr(held, "HELD_MAX", HELD)
     monkeypatch.setattr(addresses, "REFUSAL_HOLD", 10 * S)  # longer than the storm lasts
     greeting = b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"CURVE".ljust(52, b"\0")
     with Publisher(ANY, security=CURVE, **OPTIONS) as publisher:

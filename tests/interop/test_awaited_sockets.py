@@ -140,6 +140,6 @@ def test_clients_that_come_and_go_leave_nothing_behind(stock: Stock) -> None:
         statistics = router.statistics()
         assert statistics.sent + statistics.dropped <= statistics.received
         core = router._actor.core
-        assert (core._accepted, core._begun, len(router._actor._plugs)) == (0, 0, 1)
+        assert (core._places.taken, core._begun, len(router._actor._plugs)) == (0, 0, 1)
     echoing.join(DEADLINE_S)
     assert not echoing.is_alive()

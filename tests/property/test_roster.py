@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from fanout.coordinator.actions import Start
-from fanout.coordinator.addresses import AddressRefusal
 from fanout.coordinator.roster import Accepted, Roster
 from fanout.coordinator.supervision import (
     AT_ONCE,
@@ -18,6 +17,7 @@ from fanout.coordinator.supervision import (
     Supervision,
 )
 from fanout.shm.worker_slot import WorkerState
+from fanout.terms.addresses import AddressRefusal
 
 WORKERS, SLOTS, HALF_OPEN = 3, 5, 3
 workers = st.integers(0, WORKERS - 1)

@@ -16,6 +16,7 @@ from fanout.sockets.dealing import Dealer, Router
 from fanout.sockets.errors import NoReplyError, NotNowError, StateError
 from fanout.sockets.inbox import Inbox, Lane
 from fanout.sockets.limits import Limits
+from fanout.sockets.peer import Peer
 from fanout.sockets.pipeline import Pull, Push, Sub
 from fanout.sockets.problems import Problems
 from fanout.subscriber.backoff import BackOff
@@ -26,7 +27,6 @@ from fanout.zmtp.metadata import ready
 from tests.unit.zmtp.wire import GREETING
 
 if TYPE_CHECKING:
-    from fanout.sockets.peer import Peer
     from fanout.sockets.role import Role
 
 LIMITS = Limits(outbox_messages=8, inbox_messages=8)
@@ -38,7 +38,7 @@ class Wire:
     def __init__(self, connecting: Core, accepting: Core) -> None:
         (dial,) = connecting.due(1e9)
         there = accepting.accepted("peer", 0.0)
-        assert there is not None
+        assert isinstance(there, Peer)
         self.ends: list[tuple[Core, Peer]] = [
             (connecting, connecting.connected(dial, 0.0)),
             (accepting, there),
@@ -337,7 +337,7 @@ def test_a_peer_may_say_anything(
     if is_greeted:
         data = GREETING + ready(other, {b"Identity": identity}) + data
     peer = core.accepted("peer", 0.0)
-    assert peer is not None
+    assert isinstance(peer, Peer)
     problem = None
     while data and problem is None:
         size = cuts.pop() if cuts else len(data)

@@ -24,7 +24,6 @@ from fanout.coordinator import (
     lost,
     moving,
     pool,
-    reception,
     succession,
     supervision,
     takeovers,
@@ -35,8 +34,9 @@ from fanout.coordinator import (
 from fanout.reporting import event_queue
 from fanout.send import lock, wire
 from fanout.shm import layout
+from fanout.terms import addresses as places
 from fanout.terms import peer_budget, reserved, slow_options
-from fanout.transport import accepting
+from fanout.transport import accepting, held
 from fanout.workers import naps, tuning
 from fanout.workers.connections import (
     budgets,
@@ -78,12 +78,12 @@ LIMITS: dict[str, tuple[str, ...]] = {  # how the row begins, and what stands in
     ),
     "pause of a worker": (f"up to {times(naps.NAP_MAX)}, above {naps.FLOOD_RATE:,} messages/s",),
     "connections accepted in one turn": (f"{accepting.ACCEPTS_PER_TURN}",),
-    "connections that are held": (f"{reception.HELD_MAX:,}",),
+    "connections that are held": (f"{held.HELD_MAX:,}",),
     "how long who has [keys that do not fit": (
         f"{times(addresses.REFUSAL_HOLD)}, from the second time in "
         f"{times(addresses.FORGIVEN_AFTER)} on",
     ),
-    "addresses without a connection": (f"{addresses.REMEMBERED_MAX:,}",),
+    "addresses without a connection": (f"{places.REMEMBERED_MAX:,}",),
     "pause after the system": (times(listening.PAUSE),),
     "subscribers read in one turn": (
         f"{readable.READS_PER_TURN}, each at most {size(budgets.READ_BYTES_MAX)}",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fanout.control.messages import Finish, Slow, Subscriptions
 from fanout.coordinator import actions as do
 from fanout.coordinator import reports
-from fanout.coordinator.addresses import AddressRefusal
 from fanout.reasons import Reason
+from fanout.terms.addresses import AddressRefusal
 from tests.simulation.coordinator.checking import PREFIXES, Checking
 from tests.simulation.coordinator.orphans import ENDPOINTS
 from tests.simulation.coordinator.promises import CODES, LOOK

@@ -15,7 +15,6 @@ from fanout.control.messages import Adopt, Evict
 from fanout.control.takeover import Released, Resumed
 from fanout.coordinator import actions as do
 from fanout.coordinator import reports
-from fanout.coordinator.addresses import AddressRefusal
 from fanout.coordinator.areas import Areas
 from fanout.coordinator.figures import Figures, final_of
 from fanout.coordinator.handing_on import HandingOn
@@ -30,6 +29,7 @@ from fanout.coordinator.wrecks import Wrecks
 from fanout.errors import NotMovedError
 from fanout.shm.header import Header
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
+from fanout.terms.addresses import AddressRefusal
 from fanout.zmtp.errors import ProtocolError
 from tests.simulation.takeovers.dying import PublisherDied
 from tests.simulation.takeovers.fate import OF_COORDINATOR, OTHER_WORDS

@@ -16,6 +16,7 @@ from fanout.reasons import Reason
 from fanout.sockets.peer import NO_HANDSHAKE
 from fanout.sockets.problems import Problems
 from fanout.sockets.wiring import CLOSED, CLOSED_BY_PEER
+from fanout.terms.addresses import AddressRefusal
 from fanout.terms.question_terms import QUESTION_S, QUESTIONS_BURST, QUESTIONS_PER_S, UNREAD_S
 from fanout.zmtp import encode_message
 from tests.helpers.asked import FakeClock
@@ -191,8 +192,17 @@ def test_ends_are_told_and_counted() -> None:
         EventKind.HANDSHAKE_FAILED,
         Reason.HANDSHAKE_TIMEOUT,
     )
-    role.turned_away("somebody", "")
-    assert (role.refused, desk.events[-1].cause) == (1, Reason.FULL)
+    for cause in (Reason.FULL, Reason.ADDRESS_FULL):
+        role.turned_away("somebody", AddressRefusal(cause, "as it is"))
+        assert (desk.events[-1].kind, desk.events[-1].cause) == (
+            EventKind.CONNECTION_REFUSED,
+            cause,
+        )
+    assert [one.reason for one in desk.events[-2:]] == [
+        f"{role.limits.max_peers} askers are connected (max_askers)",
+        "as it is",
+    ]
+    assert role.refused == 2
 
 
 def test_who_cannot_be_accepted_is_told_of_and_counted() -> None:

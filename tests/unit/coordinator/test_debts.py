@@ -10,13 +10,14 @@ from fanout.control.conduct import Throttled
 from fanout.control.messages import Closed
 from fanout.coordinator import actions as do
 from fanout.coordinator import reports
-from fanout.coordinator.addresses import REMEMBERED_MAX, Addresses
+from fanout.coordinator.addresses import Addresses
 from fanout.coordinator.lost import NOTHING_LATER
 from fanout.coordinator.roster import Accepted
 from fanout.coordinator.state import make_state
 from fanout.coordinator.wrecks import Wrecks
 from fanout.options import Options
 from fanout.reasons import Reason
+from fanout.terms.addresses import REMEMBERED_MAX
 from fanout.terms.peer_budget import (
     ADDRESS_DEBT_MAX_NS,
     ALWAYS_NS,

@@ -13,6 +13,8 @@ from fanout.coordinator.addresses import HOLD_FIRST, REFUSAL_HOLD
 from fanout.coordinator.listening import PAUSE
 from fanout.events import EventKind
 from fanout.reasons import Reason
+from fanout.terms.addresses import REFUSED_HELD
+from fanout.transport import held as holding
 from tests.unit.coordinator.bench import Bench, closed
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ def test_who_has_keys_that_do_not_fit_is_held_and_takes_no_place() -> None:
 
 
 def test_only_some_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(receptions, "HELD_MAX", 2)
+    monkeypatch.setattr(holding, "HELD_MAX", 2)
     with Bench() as bench:
         offend(bench)
         held = [offend(bench) for _ in range(3)]
@@ -136,7 +138,7 @@ def test_who_is_refused_for_its_address_is_held_a_moment() -> None:
         assert "203.0.113.7 has 1 connections" in event.reason
         assert bench.state.ledger.refused == 1
         assert (is_open(admitted), is_open(refused)) == (True, True)
-        bench.pass_time(receptions.REFUSED_HELD)
+        bench.pass_time(REFUSED_HELD)
         assert (is_open(admitted), is_open(refused)) == (True, False)
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanout.coordinator.addresses import AddressRefusal
 from fanout.coordinator.roster import (
     GIVEN_MAX,
     LOAD_SECONDS,
@@ -18,6 +17,7 @@ from fanout.coordinator.roster import (
     Roster,
 )
 from fanout.reasons import Reason
+from fanout.terms.addresses import AddressRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

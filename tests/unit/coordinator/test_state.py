@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.coordinator.actions import Abort, Kill
-from fanout.coordinator.addresses import AddressRefusal
 from fanout.coordinator.interest import Interest
 from fanout.coordinator.ledger import Ledger
 from fanout.coordinator.lives import Sight
@@ -17,6 +16,7 @@ from fanout.coordinator.watching import TICK
 from fanout.options import Options
 from fanout.reasons import Reason
 from fanout.shm.worker_slot import WorkerState
+from fanout.terms.addresses import AddressRefusal
 
 if TYPE_CHECKING:
     from fanout.coordinator.actions import Action

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fanout.events import Event, EventKind
+from fanout.ingress import door as doors
 from fanout.ingress.admission import Admission
 from fanout.ingress.door import PAUSE, Door
 from fanout.ingress.poller import Poller
@@ -20,9 +21,13 @@ from fanout.ingress.terms import Terms
 from fanout.reasons import Reason
 from fanout.send.topics import TopicTable
 from fanout.shm.doorbell import Doorbell
+from fanout.terms.addresses import REFUSED_HELD
+from fanout.terms.places import Places, limits_of
 from fanout.transport.accept_queue import accept_queue
+from fanout.transport.accepting import ExhaustedError
 from fanout.transport.opening import open_listener
 from tests.helpers.waiting import wait_until
+from tests.unit.transport.test_held import is_open
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +44,8 @@ class Doorway:
 
     def __init__(self, listener: Listener) -> None:
         table = TopicTable(100)
-        self.source = Source(listener, Admission(table, table.intern, None), 10)
+        places = Places(limits_of(10, 0, 0, 500.0), "producers", "max_producers")
+        self.source = Source(listener, Admission(table, table.intern, None), places)
         self.events: list[Event] = []
         self._room = Doorbell()
         self._poller = Poller(self._room)
@@ -47,11 +53,12 @@ class Doorway:
         self.door.open(self.source)
         self._peers: list[socket.socket] = []
 
-    def connect(self) -> None:
+    def connect(self) -> socket.socket:
         """Somebody waits to be accepted."""
         peer = socket.socket()
         self._peers.append(peer)
         peer.connect(self.source.listener.socket.getsockname())
+        return peer
 
     def look(self, now: float = 0.0) -> None:
         """Accept who waits."""
@@ -118,3 +125,55 @@ def test_who_finds_no_room_waits_for_the_end_of_a_pause(
     assert doorway.waits_to_accept()
     doorway.look(100.0 + PAUSE)
     assert doorway.source.statistics().accepted == 1
+
+
+@pytest.fixture
+def crowd(doorway: Doorway, monkeypatch: pytest.MonkeyPatch) -> list[socket.socket]:
+    """Three from one address, of which two may be in their handshake, were accepted at 100.0."""
+    monkeypatch.setattr(doors, "peer_name", lambda _sock, _address: "203.0.113.7:5")
+    peers = []
+    for _ in range(3):
+        peers.append(doorway.connect())
+        wait_until(doorway.waits_to_accept, "it waits")
+        doorway.look(100.0)
+    return peers
+
+
+def test_who_is_one_too_many_of_its_address_is_held_a_moment(
+    doorway: Doorway, crowd: list[socket.socket]
+) -> None:
+    (told,) = doorway.events
+    assert (told.kind, told.cause) == (EventKind.CONNECTION_REFUSED, Reason.ADDRESS_HALF_OPEN)
+    assert told.reason == "203.0.113.7 has 2 in their handshake (max_half_open_per_address)"
+    figures = doorway.source.statistics()
+    assert (figures.accepted, figures.refused) == (3, 1)
+    assert is_open(crowd[2])
+    assert doorway.door.until_next(100.0) == REFUSED_HELD
+    doorway.door.look_at_clock(100.0 + REFUSED_HELD)
+    assert not is_open(crowd[2])
+
+
+@pytest.mark.usefixtures("crowd")
+def test_who_has_left_makes_room_for_others_of_its_address(doorway: Doorway) -> None:
+    for connection in list(doorway.door.connections.values()):
+        doorway.door.end(connection, Reason.LEFT, "left")
+        doorway.door.end(connection, Reason.LEFT, "left")
+    doorway.connect()
+    wait_until(doorway.waits_to_accept, "it waits")
+    doorway.look(100.0)
+    assert doorway.source.statistics().refused == 1
+    assert len(doorway.door.connections) == 1
+
+
+def test_who_is_held_leaves_when_descriptors_run_short(
+    doorway: Doorway, crowd: list[socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(_listening: socket.socket) -> Any:
+        raise ExhaustedError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(doors, "sparing", exhausted)
+    doorway.look(100.0)
+    assert not is_open(crowd[2])
+    assert doorway.source.statistics().accept_pauses == 0, "there are descriptors now"
+    doorway.look(100.0)
+    assert doorway.source.statistics().accept_pauses == 1

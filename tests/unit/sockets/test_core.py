@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from fanout.reasons import Reason
 from fanout.sockets.core import Core
 from fanout.sockets.dealing import Dealer
 from fanout.sockets.limits import Limits
+from fanout.sockets.peer import Peer
 from fanout.sockets.pipeline import Pull
 from fanout.sockets.problems import ProblemKind, Problems
 from fanout.subscriber.backoff import BackOff
@@ -23,20 +25,26 @@ def core_of(limits: Limits, kind: type[Pull | Dealer] = Pull) -> tuple[Core, Pro
     return Core(kind(limits, problems), limits, problems, lambda: BackOff(lambda: 0.5)), problems
 
 
+def let_in(core: Core, name: str) -> Peer:
+    """Somebody connects, and is not refused."""
+    peer = core.accepted(name, 0.0)
+    assert isinstance(peer, Peer)
+    return peer
+
+
 def kinds(problems: Problems) -> list[ProblemKind]:
     return [problem.kind for problem in problems.take()]
 
 
 def test_one_too_many_is_refused_until_another_has_left() -> None:
     core, problems = core_of(Limits(max_peers=1))
-    peer = core.accepted("a", 0.0)
-    assert peer is not None
-    assert core.accepted("b", 0.0) is None
+    peer = let_in(core, "a")
+    assert core.accepted("b", 0.0) is Reason.FULL
     assert kinds(problems) == [ProblemKind.REFUSED]
     core.lost(peer, "left", 0.0)
     core.lost(peer, "left", 0.0)
-    assert core.accepted("c", 0.0) is not None
-    assert core.accepted("d", 0.0) is None
+    let_in(core, "c")
+    assert core.accepted("d", 0.0) is Reason.FULL
 
 
 def test_what_is_connected_to_counts_for_nobody_who_is_accepted() -> None:
@@ -44,7 +52,22 @@ def test_what_is_connected_to_counts_for_nobody_who_is_accepted() -> None:
     core.connect(parse_endpoint("ipc://x"))
     (dial,) = core.due(0.0)
     core.connected(dial, 0.0)
-    assert core.accepted("a", 0.0) is not None
+    let_in(core, "a")
+
+
+def test_one_address_has_its_part_and_its_handshakes_are_counted() -> None:
+    core, problems = core_of(Limits(max_peers=8))
+    here, there = "203.0.113.7:5", "198.51.100.2:5"
+    first, _ = let_in(core, here), let_in(core, here)
+    assert core.accepted(here, 0.0) is Reason.ADDRESS_HALF_OPEN
+    assert core.received(first, HELLO, 0.0) is None
+    let_in(core, here)
+    let_in(core, there)
+    assert core.accepted(here, 0.0) is Reason.ADDRESS_HALF_OPEN
+    core.lost(first, "left", 0.0)
+    assert core.accepted(here, 0.0) is Reason.ADDRESS_HALF_OPEN, "it was in no handshake"
+    text = "203.0.113.7 has 2 in their handshake (max_half_open_per_address)"
+    assert [one.text for one in problems.take() if one.text != "left"] == [text] * 3
 
 
 def test_a_lost_connection_is_made_again_after_its_back_off() -> None:
@@ -66,7 +89,7 @@ def test_a_lost_connection_is_made_again_after_its_back_off() -> None:
 
 def test_messages_in_one_read_with_the_handshake() -> None:
     core, _ = core_of(Limits())
-    peer = core.accepted("a", 0.0)
+    peer = let_in(core, "a")
     assert peer is not None
     wire = encode_message([b"x"])
     problem = core.received(peer, HELLO + wire + wire + b"\x00\x05ab", 0.0)
@@ -78,7 +101,7 @@ def test_messages_in_one_read_with_the_handshake() -> None:
 def test_what_is_begun_is_bounded_for_all_together(shares: tuple[int, int]) -> None:
     """Who has more than its share is cut off, once all of them have too much."""
     core, _ = core_of(Limits(inbox_bytes=1000))
-    peers = [core.accepted(str(number), 0.0) for number in range(2)]
+    peers = [let_in(core, str(number)) for number in range(2)]
     for peer, size in zip(peers, shares, strict=True):
         assert peer is not None
         core.received(peer, HELLO, 0.0)
@@ -98,7 +121,7 @@ def test_what_is_begun_is_bounded_for_all_together(shares: tuple[int, int]) -> N
 def test_heartbeats_are_no_part_of_a_message() -> None:
     """They come for days, and nothing else."""
     core, _ = core_of(Limits(inbox_bytes=1000))
-    peer = core.accepted("peer", 0.0)
+    peer = let_in(core, "peer")
     assert peer is not None
     core.received(peer, HELLO, 0.0)
     ping = commands.ping(b"x" * 16, 0)

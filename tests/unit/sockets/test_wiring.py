@@ -12,6 +12,7 @@ import pytest
 
 from fanout.sockets.core import Core
 from fanout.sockets.limits import Limits
+from fanout.sockets.peer import Peer
 from fanout.sockets.pipeline import Pull, Push
 from fanout.sockets.plug import Plug
 from fanout.sockets.problems import ProblemKind, Problems
@@ -68,6 +69,7 @@ def test_who_is_not_read_for_want_of_room_is_not_silent(
     watching = Watching()
     wiring = Wiring(core, watching)
     peer = core.accepted("peer", 0.0)
+    assert isinstance(peer, Peer)
     plug = Plug(ours, peer=peer)
     wiring._open(plug, 0.0)
     theirs.sendall(GREETING + ready(b"PUSH") + commands.ping(b"", 10) + encode_message([b"x"]))
