@@ -25,6 +25,7 @@ OF_TIME = {
 }
 OF_DATETIME = {"now", "utcnow", "today"}
 TELLING = {"time": OF_TIME, "datetime": OF_DATETIME, "date": OF_DATETIME}
+OF_ANY = OF_TIME | OF_DATETIME
 OF_C = ("CLOCK_REALTIME", "gettimeofday", "time(NULL", "time(0", "timespec_get", "ftime(")
 
 
@@ -32,7 +33,7 @@ def asks(tree: ast.AST) -> list[str]:
     """Each place where a module takes the time of day, or a function that tells it."""
     found = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute):
+        if isinstance(node, ast.Attribute) and node.attr in OF_ANY:
             of = ast.unparse(node.value).rpartition(".")[2]
             if node.attr in TELLING.get(of, set()):
                 found.append(ast.unparse(node))

@@ -27,6 +27,7 @@ from tests.helpers.certificates import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 NAMES = ["localhost", "127.0.0.1", "::1", "localhost."]
@@ -64,11 +65,11 @@ def test_who_has_another_name_is_not(host: str, code: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "client", [TlsClient(ca=OTHER_AUTHORITY), TlsClient(), as_tls_client(None)]
+    "client", [lambda: TlsClient(ca=OTHER_AUTHORITY), TlsClient, lambda: as_tls_client(None)]
 )
-def test_who_is_signed_by_nobody_known_is_not(client: TlsClient) -> None:
+def test_who_is_signed_by_nobody_known_is_not(client: Callable[[], TlsClient]) -> None:
     with pytest.raises(TlsError) as error:
-        shaken(client.wrapping("localhost")())
+        shaken(client().wrapping("localhost")())
     assert error.value.verify_code in (18, 19, 20, 21)
 
 
