@@ -132,7 +132,7 @@ class TlsRecords:
         return b"".join(pieces)
 
     def seal(self, data: bytes | memoryview) -> bytes:
-        """Make a record of these bytes, at most `RECORD_BYTES`; it has to be sent, and only once.
+        """Make a record of these bytes, or as many as it takes, to be sent once, and in any case.
 
         What was to be sent by itself comes before it.
 
@@ -140,7 +140,7 @@ class TlsRecords:
             OSError: the connection is of no use any more.
         """
         done = self._tls.write(data)
-        assert done == len(data), "a buffer in memory takes all of a record"
+        assert done == len(data), "a buffer in memory takes all records"
         return self._outgoing.read()
 
     def take(self, plain: bytearray) -> bytes:

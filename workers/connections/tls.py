@@ -7,6 +7,10 @@ A record is made once, of bytes that are reported as done thereby: whatever the 
 goes on behind them. What the socket does not take of a record is kept, and as long as it is, no
 other is made, and the member stays blocked though it may have got everything: the pump asks for the
 rest (`flush()`) when the socket has room, as for what it would send itself.
+
+A send of several records costs less than as many sends. But all of it may have to be kept, and who
+is slow must not take more memory for that: so it is as many as the socket has shown to have room
+for, a quarter of what it has taken since it was full last.
 """
 
 from __future__ import annotations
@@ -26,13 +30,16 @@ if TYPE_CHECKING:
     from fanout.workers.stream.pump import Pump
 
 TURN_BYTES = 256 * 1024  # of records for one in a turn: some 0.3 ms; then come others
+RECORDS_MAX = 4  # in one send: eight cost hardly less, and are twice as much to keep
+FLOW_PART = 4  # of what the socket has taken since it was full; the kernel holds that much for it
 
 
 class TlsSend:
     """Sends what one member is sent in records; see `Sealed`. Pure.
 
-    Its mutable state: the rest of a record that the socket has not taken, and how much it may still
-    do in this turn, which is nothing unless it is let.
+    Its mutable state: the rest of records that the socket has not taken, how many bytes it has
+    taken since it was full last, and how much may still be done in this turn, which is nothing
+    unless it is let.
 
     Args:
         send: of the socket.
@@ -43,12 +50,14 @@ class TlsSend:
         kept_from: see `Sealed`.
     """
 
-    __slots__ = ("_left", "_pending", "_records", "_send", "kept_from", "more", "wire_bytes")
+    __slots__ = ("_flow", "_left", "_pending", "_records", "_send", "kept_from", "more",
+                 "wire_bytes")  # fmt: skip
 
     def __init__(self, send: Send, records: TlsRecords) -> None:
         self._send = send
         self._records = records
         self._pending = b""
+        self._flow = 0
         self._left = 0
         self.more = False
         self.wire_bytes = 0
@@ -56,9 +65,10 @@ class TlsSend:
 
     @property
     def kept_bytes(self) -> int:
-        """Of a record, or of a handshake, that are reported as done and the socket has not taken.
+        """Of records, or of a handshake, that are reported as done and the socket has not taken.
 
-        Up to one record of 16 KiB of plain bytes; in a handshake, what we say in that.
+        Up to one record of 16 KiB of plain bytes, or four where the socket had taken 256 KiB before
+        it was full; in a handshake, what we say in that.
         """
         return len(self._pending)
 
@@ -104,15 +114,20 @@ class TlsSend:
             if self._left <= 0:
                 self.more = True
                 break
-            piece = view[done : done + RECORD_BYTES]
+            piece = view[done : done + self._piece_bytes()]
             wire = self._records.seal(piece)
             done += len(piece)
             self._left -= len(wire)
             taken = self._try(wire)
             if taken < len(wire):
-                self._pending = wire[taken:]
+                self._pending, self._flow = wire[taken:], 0
                 break
+            self._flow += taken
         return done
+
+    def _piece_bytes(self) -> int:
+        shown, rest = self._flow // (FLOW_PART * RECORD_BYTES), self._left // RECORD_BYTES + 1
+        return max(1, min(shown, rest, RECORDS_MAX)) * RECORD_BYTES
 
     def finish(self) -> None:
         """Say the last words as far as the socket takes them: that it ends, or why."""

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from fanout.security.records import RECORD_BYTES, TlsRecords
-from fanout.workers.connections.tls import TURN_BYTES, TlsSend
+from fanout.workers.connections.tls import FLOW_PART, RECORDS_MAX, TURN_BYTES, TlsSend
 from tests.helpers.records import HEAD_BYTES, Kernel
 
 DATA = b"0123456789" * 10
@@ -55,6 +55,36 @@ def test_a_full_socket_has_one_record_made_and_no_more() -> None:
             send(bytes(10))
     assert kernel.records.sealed == 1
     assert not send.more, "it is the socket that is waited for"
+
+
+def test_who_has_taken_much_is_sent_several_at_once() -> None:
+    send, kernel = made(1 << 30)
+    many = FLOW_PART * RECORDS_MAX
+    assert send(bytes(many * RECORD_BYTES)) == many * RECORD_BYTES
+    sends = kernel.sends
+    send.let()
+    assert send(bytes(2 * RECORDS_MAX * RECORD_BYTES)) == 2 * RECORDS_MAX * RECORD_BYTES
+    assert kernel.sends == sends + 2
+    kernel.room = 10
+    send.let()
+    assert send(bytes(3 * RECORDS_MAX * RECORD_BYTES)) == RECORDS_MAX * RECORD_BYTES
+    assert send.kept_bytes == RECORDS_MAX * (RECORD_BYTES + HEAD_BYTES) - 10, "one send, no more"
+
+
+@pytest.mark.parametrize("room", [0, 3, 20, 40, 100])
+def test_what_is_kept_is_one_record_or_a_part_of_what_was_taken(room: int) -> None:
+    send, kernel = made(room * RECORD_BYTES + 7)
+    for _ in range(3):
+        before = send.wire_bytes
+        while not send.kept_bytes:
+            send.let()
+            assert send(bytes(TURN_BYTES)) > 0
+        taken = send.wire_bytes - before
+        assert send.kept_bytes <= max(RECORD_BYTES + HEAD_BYTES, taken // FLOW_PART)
+        kernel.room = send.kept_bytes
+        assert send.flush()
+        kernel.received()
+        kernel.room = room * RECORD_BYTES + 7
 
 
 def test_so_much_in_a_turn_and_no_more() -> None:
