@@ -34,6 +34,9 @@ _DESCRIPTORS = "/proc/self/fd"
 # in which nobody else is served; this takes 0.3 ms.
 GROUP = "prime256v1"
 _SLOW_BEFORE = (3, 5)
+_VERSIONS = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+_USUAL = b"", b"%d" % ssl.TLSVersion.TLSv1_2
+STRENGTH_BITS_MIN = 112  # of a cipher, as OpenSSL counts them: those without encryption have 0
 
 
 class Tls:
@@ -53,6 +56,8 @@ class Tls:
             its request has `username` and `certificate`. None = all may. With a mechanism inside
             that asks, as `Plain`, that one says it, and there is none here.
         password: of the private key, if that is encrypted.
+        ciphers: for TLS 1.2, in the words of OpenSSL; None = those of this Python.
+        minimum_version: that a subscriber must speak, `TLSVersion.TLSv1_2` or `TLSv1_3`.
 
     Raises:
         ConfigError: one cannot be read, or is of no use; the text has nothing of what is in it.
@@ -69,6 +74,8 @@ class Tls:
         client_ca: str | os.PathLike[str] | bytes | None = None,
         check: Check | None = None,
         password: str | bytes | None = None,
+        ciphers: str | None = None,
+        minimum_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
     ) -> None:
         if check is not None and client_ca is None:
             raise ConfigError("check judges by certificates: it goes with client_ca")
@@ -82,7 +89,8 @@ class Tls:
         authority = b"" if client_ca is None else content_of("client_ca", client_ca)
         if client_ca is not None and not authority.strip():
             raise ConfigError("client_ca has no certificate: with it, nobody could connect")
-        self._parts = [chain, key, authority, password_of(password)]
+        terms = _ciphers_of(ciphers), _version_of(minimum_version)
+        self._parts = [chain, key, authority, password_of(password), *terms]
         if sum(map(len, self._parts)) > PARTS_BYTES_MAX:
             raise ConfigError(
                 f"certificates and key have up to {PARTS_BYTES_MAX:,} bytes together: give the "
@@ -133,7 +141,8 @@ def as_tls(value: object) -> Tls | None:
     if isinstance(value, ssl.SSLContext):
         raise TypeError(
             "tls cannot be an ssl.SSLContext: that stays in this process, and workers encrypt; "
-            "give what it was made from, fanout.auth.Tls(certificate, private_key)"
+            "give what it was made from, fanout.auth.Tls(certificate, private_key, client_ca=…, "
+            "ciphers=…, minimum_version=…)"
         )
     raise TypeError(f"tls must be fanout.auth.Tls(…), not {type(value).__name__}")
 
@@ -142,17 +151,22 @@ def context_of(parts: list[bytes]) -> ssl.SSLContext:
     """A server's context: what a process needs for its connections.
 
     Args:
-        parts: chain, private key, authorities of clients, and password, each empty if there is
-            none.
+        parts: chain, private key, authorities of clients and password, each empty if there is
+            none; and ciphers, empty = the usual ones, and the lowest version, unless these two are
+            left out.
 
     Raises:
         ConfigError: they are of no use; the text has nothing of them. OSError: the system has no
             memory, or no descriptor.
     """
-    chain, key, authority, password = parts
+    chain, key, authority, password, *terms = parts
+    ciphers, version = terms or _USUAL
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     restrict(context)
+    context.minimum_version = ssl.TLSVersion(int(version))
     context.num_tickets = 0
+    if ciphers:
+        _choose(context, ciphers.decode())
     if ssl.OPENSSL_VERSION_INFO < _SLOW_BEFORE:
         context.set_ecdh_curve(GROUP)
     load_own(context, chain, key, password, whose="publisher")
@@ -160,6 +174,16 @@ def context_of(parts: list[bytes]) -> ssl.SSLContext:
         trust(context, "client_ca", authority)
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def _choose(context: ssl.SSLContext, ciphers: str) -> None:
+    try:
+        context.set_ciphers(ciphers)
+    except ssl.SSLError:
+        raise ConfigError(f"ciphers: OpenSSL has none that are {ciphers!r}") from None
+    for each in context.get_ciphers():
+        if each["strength_bits"] < STRENGTH_BITS_MIN or "Au=None" in each["description"]:
+            raise ConfigError(f"ciphers: with {each['name']} anybody could read or change it")
 
 
 def restrict(context: ssl.SSLContext) -> None:
@@ -226,6 +250,24 @@ def warn_of_time(chain: bytes, consequence: str) -> None:
     text = objection(chain, datetime.now(UTC))
     if text:
         warnings.warn(f"{text}: {consequence}", stacklevel=3)
+
+
+def _ciphers_of(value: object) -> bytes:
+    if value is None:
+        return b""
+    if not isinstance(value, str):
+        raise TypeError(f"ciphers must be a str, not {type(value).__name__}")
+    if not (value and value.isascii() and value.isprintable()):
+        raise ConfigError(f"ciphers must be as 'ECDHE+AESGCM', not {value[:100]!r}")
+    return value.encode()
+
+
+def _version_of(value: object) -> bytes:
+    if not isinstance(value, ssl.TLSVersion):
+        raise TypeError(f"minimum_version must be an ssl.TLSVersion, not {type(value).__name__}")
+    if value not in _VERSIONS:
+        raise ConfigError("minimum_version is TLSVersion.TLSv1_2 or TLSv1_3: others are not spoken")
+    return b"%d" % value
 
 
 def password_of(value: object) -> bytes:

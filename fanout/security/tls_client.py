@@ -130,6 +130,8 @@ def as_tls_client(value: object) -> TlsClient:
         return TlsClient()
     if isinstance(value, TlsClient):
         return value
+    more = "; give what it was made from" if isinstance(value, ssl.SSLContext) else ""
     raise TypeError(
-        f"tls of a subscriber must be fanout.auth.TlsClient(…), not {type(value).__name__}"
+        "tls of a subscriber must be fanout.auth.TlsClient(ca=…, certificate=…, server_name=…), "
+        f"not {type(value).__name__}{more}"
     )

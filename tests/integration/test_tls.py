@@ -147,6 +147,30 @@ def test_tls_1_2(monkeypatch: pytest.MonkeyPatch) -> None:
         assert peer.tls.version() == "TLSv1.2"
 
 
+def test_the_cipher_of_tls_1_2_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    context = client_context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    monkeypatch.setattr(TlsPeer, "context", context)
+    publisher, _ = opened(tls=auth.Tls(SERVER, SERVER_KEY, ciphers="ECDHE+CHACHA20"))
+    with publisher, served(publisher, b"") as peer:
+        cipher = peer.tls.cipher()
+        assert cipher is not None
+        assert cipher[0] == "ECDHE-ECDSA-CHACHA20-POLY1305"
+
+
+def test_who_speaks_no_version_that_is_wanted_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    context = client_context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    lowest = ssl.TLSVersion.TLSv1_3
+    publisher, happenings = opened(tls=auth.Tls(SERVER, SERVER_KEY, minimum_version=lowest))
+    with publisher, served(publisher, b""):
+        monkeypatch.setattr(TlsPeer, "context", context)
+        with pytest.raises(ssl.SSLError, match=r"(?i)version"):
+            TlsPeer(publisher.endpoints[0])
+        [event] = happenings.wait_for(EventKind.HANDSHAKE_FAILED)
+        assert event.reason == "TLS: unsupported protocol"
+
+
 def test_a_stock_subscriber_behind_a_relay(stock: Stock) -> None:
     publisher, _ = opened()
     with publisher, Relay(publisher.endpoints[0]) as relay:

@@ -47,7 +47,7 @@ def test_from_files_and_from_bytes(tmp_path: Path) -> None:
     both.touch(0o600)
     both.write_bytes(SERVER + SERVER_KEY)
     for made in (Tls(chain, key), Tls(str(chain), str(key)), Tls(SERVER, SERVER_KEY)):
-        assert made.secrets() == [SERVER, SERVER_KEY, b"", b""]
+        assert made.secrets() == [SERVER, SERVER_KEY, b"", b"", b"", b"771"]
         assert not made.asks
     for made in (Tls(both), Tls(SERVER + SERVER_KEY)):
         assert context_of(made.secrets()).verify_mode == ssl.CERT_NONE
@@ -70,6 +70,40 @@ def test_who_judges_by_certificates() -> None:
     wrong: Any = "desk7"
     with pytest.raises(TypeError, match=r"auth\.Tls takes a function"):
         Tls(SERVER, SERVER_KEY, client_ca=AUTHORITY, check=wrong)
+
+
+def test_ciphers_and_the_lowest_version() -> None:
+    made = context_of(Tls(SERVER, SERVER_KEY).secrets())
+    assert made.minimum_version is ssl.TLSVersion.TLSv1_2
+    terms = {"ciphers": "ECDHE+CHACHA20", "minimum_version": ssl.TLSVersion.TLSv1_3}
+    chosen = context_of(Tls(SERVER, SERVER_KEY, **terms).secrets())  # type: ignore[arg-type]
+    assert chosen.minimum_version is ssl.TLSVersion.TLSv1_3
+    of_1_2 = {one["name"] for one in chosen.get_ciphers() if one["protocol"] == "TLSv1.2"}
+    assert of_1_2 == {"ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-RSA-CHACHA20-POLY1305"}
+    assert len(made.get_ciphers()) > len(chosen.get_ciphers())
+
+
+@pytest.mark.parametrize(
+    ("terms", "text"),
+    [
+        ({"ciphers": "NO-SUCH"}, "OpenSSL has none that are 'NO-SUCH'"),
+        ({"ciphers": "eNULL:@SECLEVEL=0"}, "anybody could read or change it"),
+        ({"ciphers": "ADH-AES256-GCM-SHA384:@SECLEVEL=0"}, "with ADH-AES256-GCM-SHA384 anybody"),
+        ({"ciphers": ""}, "ciphers must be as"),
+        ({"ciphers": "A\n"}, "ciphers must be as"),
+        ({"minimum_version": ssl.TLSVersion.SSLv3}, "others are not spoken"),
+        ({"minimum_version": ssl.TLSVersion.MAXIMUM_SUPPORTED}, "others are not spoken"),
+    ],
+)
+def test_terms_that_protect_nothing_or_are_none(terms: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigError, match=text):
+        Tls(SERVER, SERVER_KEY, **terms)
+
+
+@pytest.mark.parametrize("terms", [{"ciphers": b"AES"}, {"minimum_version": "1.3"}])
+def test_terms_of_another_type(terms: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=f"{next(iter(terms))} must be"):
+        Tls(SERVER, SERVER_KEY, **terms)
 
 
 @pytest.mark.parametrize("password", [PASSWORD, _WORD])
