@@ -39,6 +39,12 @@ SEEDS_MAX = 100
 UNDECIDED_PART = 1 / 5
 SHARED_PART = 1 / 4  # where one such topic is that of several who came at once
 
+# Where the seeds of each kind begin, of which those are run that come first.
+KINDS_FROM = (
+    *(0, POLICIES_FROM, CANCELS_FROM, ASKS_FROM, CROWDS_FROM, DEATHS_FROM, READS_FROM),
+    *(LEAVES_FROM, PAST_FROM),
+)
+
 # Seeds beyond those that have shown something once: a topic that was listed twice, as a message of
 # it came between two of the prefixes, and a delta that was shown for a topic that was forgotten.
 # Then of those with policies: who had rested and subscribed was not served before something was
@@ -241,7 +247,8 @@ def test_the_simulation_catches(name: str) -> None:
 
 def test_what_is_tried_first_is_a_seed_that_holds_without_the_mistake() -> None:
     assert set(TRIED_FIRST) <= set(MISTAKES)
-    for seed in {*TRIED_FIRST.values()}.difference(range(RUNS * TESTS), FOUND):
+    of_tests_above = chain.from_iterable(range(one, one + RUNS * TESTS) for one in KINDS_FROM)
+    for seed in {*TRIED_FIRST.values()}.difference(of_tests_above, FOUND):
         run(seed)
 
 
