@@ -36,11 +36,17 @@ def _next():
     asked = socket.socket(fileno=int(sys.argv[1]))
 FORK
     said = json.loads(said)
+    for passed, number in zip(descriptors, said.get("passed", ())):
+        os.dup2(passed, number)
+        if passed != number:
+            os.close(passed)
+    if said.get("session"):
+        os.setsid()
     os.sched_setaffinity(0, said["cores"])
     os.chdir(said["folder"])
     os.environ.clear()
     os.environ.update(said["environment"])
-    sys.argv[:] = ["-c"]
+    sys.argv[:] = ["-c", *said.get("arguments", ())]
     return compile(said["program"], "<string>", "exec")
 exec(globals().pop("_next")())
 """
@@ -103,7 +109,13 @@ class Loaded:
         return LoadedProgram(self, arguments, folder, environment, stdin=stdin, text=text)
 
     def fork(self, request: dict[str, Any], streams: Sequence[int]) -> int:
-        """Have one forked; returns its number, or 0 if it is to be started as users have it."""
+        """Have one forked; returns its number, or 0 if it is to be started as users have it.
+
+        Args:
+            request: its program, folder, environment and cores; and if it has them, its arguments,
+                which numbers the streams that are passed have in it, and if it leads a session.
+            streams: what is passed, and the standard ones.
+        """
         if self._process is None:
             return 0
         socket.send_fds(self._asked, [json.dumps(request).encode()], streams)

@@ -93,7 +93,7 @@ class Nursery:
                 for name, value in os.environ.items()
                 if not name.startswith(OF_MEASURING)
             }
-            self._surroundings = _surroundings(variables)
+            self._surroundings = surroundings(variables)
             boot, work, last = spawn._BOOT.rpartition("sys.exit(")
             serve = _SERVE + forked_on_demand(said_bytes=1) + "control = descriptors[0]\n"
             changes = {spawn._BOOT: boot + serve + work + last, "fanout-worker-0": NAME}
@@ -135,7 +135,7 @@ class Nursery:
         return (
             path == multiprocess_spawn.get_executable()
             and _common(command) == self._common
-            and _surroundings(os.environ) == self._surroundings
+            and surroundings(os.environ) == self._surroundings
         )
 
 
@@ -175,7 +175,7 @@ def _common(command: Sequence[str]) -> list[str]:
     return [*command[:name], *command[name + 2 :]]
 
 
-def _surroundings(variables: Mapping[str, str]) -> list[object]:
+def surroundings(variables: Mapping[str, str]) -> list[object]:
     """What a worker inherits, as far as it can tell."""
     return [
         {name: value for name, value in variables.items() if name.startswith(OF_THE_START)},

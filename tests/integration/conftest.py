@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout import Publisher
+from tests.helpers.loaded_children import loaded_children
 from tests.helpers.nursery import loaded_workers
 from tests.helpers.programs import descendants
 from tests.helpers.stock import Stock
@@ -22,6 +23,13 @@ pytest.register_assert_rewrite("tests.helpers.cancelling")  # so that failures s
 def nursery() -> Iterator[None]:
     """Workers have nothing to load when they start."""
     with loaded_workers():
+        yield
+
+
+@pytest.fixture(scope="package")
+def children() -> Iterator[None]:
+    """Those of a soak have nothing to load when they start."""
+    with loaded_children():
         yield
 
 

@@ -18,6 +18,7 @@ LOG_BYTES = 1 << 20
 
 @pytest.mark.unmeasured
 @pytest.mark.slow
+@pytest.mark.usefixtures("children")
 @pytest.mark.timeout(240)
 def test_no_byte_is_lost_doubled_or_torn_whatever_happens_to_workers() -> None:
     settings = Settings(

@@ -19,6 +19,7 @@ SEVERAL = "none"  # with several processes that listen, as in the full run
 
 @pytest.mark.unmeasured
 @pytest.mark.slow
+@pytest.mark.usefixtures("children")
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
 def test_an_attack_can_be_made_and_is_measured(attack: Attack) -> None:
     small = replace(

@@ -12,6 +12,7 @@ LOOK = 0.2  # seconds: of a fifth of the length that it has every day, as is all
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("children")
 def test_who_are_sent_much_are_spread_and_every_byte_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (balance, rebalancing):
         monkeypatch.setattr(module, "LOOK", LOOK)

@@ -11,6 +11,7 @@ PLAN = ("stop", "kill", "restart", "lose worker")
 
 @pytest.mark.unmeasured
 @pytest.mark.slow
+@pytest.mark.usefixtures("children")
 def test_each_union_has_no_hole_and_no_double_but_what_was_told() -> None:
     session = Session(0.0, count=24, plan=PLAN)
 

@@ -14,6 +14,7 @@ SUBSCRIBERS, SLOW = 200, 20
 
 @pytest.mark.unmeasured
 @pytest.mark.slow
+@pytest.mark.usefixtures("children")
 def test_every_counter_and_every_marker_is_what_slow_subscribers_have_received() -> None:
     session = Session(SECONDS, SUBSCRIBERS, SLOW, per_second=600, limit=16_384)
 

@@ -64,6 +64,7 @@ ABOUT_SEVERAL = {
     "test_waiting.py": "what tests wait for: tests/helpers/stock.py and filling.py",
     "test_structure.py": "who imports whom",
     "benchmarks/test_counting.py": "scripts/benchmarks/receiver.py and workloads/",
+    "benchmarks/test_loaded_children.py": "children in tests: tests/helpers/loaded_children.py",
     "benchmarks/test_pausing.py": "scripts/benchmarks/pausing/ and workloads/takeover.py",
     "benchmarks/test_workloads.py": "scripts/benchmarks/workloads/",
     "coordinator/test_aborting.py": "a rule of fanout/coordinator/supervision.py",
