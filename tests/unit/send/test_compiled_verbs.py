@@ -74,17 +74,24 @@ def path_of(publisher: fanout.asyncio.Publisher) -> object:
 
 
 class Twins:
-    """How often a twin of a verb was called; a context manager."""
+    """How often a twin of a verb was called; a context manager.
+
+    No garbage is collected in it: what other tests have left has finalizers of fanout.
+    """
 
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self._collects = gc.isenabled()
 
     def __enter__(self) -> Twins:
+        gc.disable()
         sys.setprofile(self._note)
         return self
 
     def __exit__(self, *_error: object) -> None:
         sys.setprofile(None)
+        if self._collects:
+            gc.enable()
 
     def _note(self, frame: Any, what: str, _argument: object) -> None:
         if what == "call" and "/fanout/" in frame.f_code.co_filename:
