@@ -282,8 +282,8 @@ class Core:
         for line, stream in zip(self.lines, self.streams, strict=True):
             if stream.cancel(prefix):
                 line.cancel(prefix)
-                if self._merger is not None and not prefix:
-                    self._merger.change()
+                if self._merger is not None:
+                    self._merger.forget(prefix)
 
     def _go_on_asking(self) -> None:
         """Say the next subscription that waits, if all that was asked for before has come."""

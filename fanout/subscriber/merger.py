@@ -116,6 +116,13 @@ class Merger:
             run.order(number, is_asking=is_unordered, is_showing=is_showing)
             _begin_there(run, run.members[number], origin)
 
+    def forget(self, prefix: bytes) -> None:
+        """This is subscribed to no more."""
+        for run in self._runs.values():
+            run.forget(prefix)
+        if not prefix:
+            self.change()
+
     def confirm(self, number: int) -> None:
         """A line knows all that is subscribed to."""
         run = self._run_of.get(number)

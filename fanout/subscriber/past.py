@@ -9,9 +9,9 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from fanout.subscriber.early import Came
 from fanout.subscriber.losses import end_of, values_as_of, values_shown
 from fanout.subscriber.message import ReplayedMessage
+from fanout.subscriber.shown import Shown
 from fanout.subscriber.stream import NUMBER, Stream
 from fanout.terms.reserved import RESERVED
 
@@ -37,7 +37,7 @@ class StreamWithPast(Stream):
         # Of which subscriptions last values are still to come, in the order in which they were
         # said, and what was asked for with each.
         self._due: dict[bytes, bytes] = {}
-        self._shown = Came()  # as long as they would come again over another connection
+        self._shown = Shown()  # as long as they would come again over another connection
         self._shown_of: int | None = None  # epoch of these
 
     @property
@@ -53,8 +53,8 @@ class StreamWithPast(Stream):
         else:
             messages = super().take(found)
         goes_on = self.position != before and not self.is_showing
-        if self._shown and goes_on and self._next > self._shown.top:  # so that none comes again
-            self._shown.clear()
+        if self._shown and goes_on:
+            self._shown.passed(self._next - 1)  # so that none comes again
         return messages
 
     def go_to(self, epoch: int, sequence: int) -> None:
@@ -98,7 +98,7 @@ class StreamWithPast(Stream):
 
     def cancel(self, prefix: bytes) -> bool:
         """As `leave`; if it is subscribed to again, all of it comes again."""
-        self._shown.clear()
+        self._shown.forget(prefix)
         return self.leave(prefix)
 
     def go_further_back(self, ask: Ask) -> None:
@@ -135,20 +135,20 @@ class StreamWithPast(Stream):
         return self._made(frames, ReplayedMessage())
 
     def _is_next(self, sequence: int, topic: bytes) -> bool:
-        return super()._is_next(sequence, topic) and sequence not in self._shown
+        return super()._is_next(sequence, topic) and not self._shown.has(topic, sequence)
 
-    def _is_new(self, sequence: int) -> bool:
-        return super()._is_new(sequence) and sequence not in self._shown
+    def _is_new(self, sequence: int, topic: bytes) -> bool:
+        return super()._is_new(sequence, topic) and not self._shown.has(topic, sequence)
 
     def _take_value(self, frames: Frames) -> Message | None:
         """A last value; a connection before may have been lost in the middle of these."""
         if self._numbered and len(frames) > 1 and len(frames[-1]) == NUMBER.size:
             sequence = NUMBER.unpack(frames[-1])[1]
-            if sequence in self._shown or (self._early and sequence in self._early):
+            is_early = bool(self._early) and sequence in self._early
+            if is_early or self._shown.has(frames[0], sequence):
                 self.doubles += 1
                 return None
-            if not self._shown.is_full:
-                self._shown.add(sequence)
+            self._shown.add(frames[0], sequence)
         return super()._settled(frames)
 
     def _begin_there(self, shown: tuple[int, int] | None) -> None:

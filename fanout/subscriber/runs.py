@@ -52,14 +52,13 @@ class Run(Giving):
     """
 
     def __init__(self, key_of: Callable[[Message], Any], epoch: int | None, losses: Losses) -> None:
-        super().__init__(losses)
+        super().__init__(losses, epoch)
         self.members: dict[int, Member] = {}
         self.origin: tuple[int, int] | None = None
         self.has_begun = False
         self.wants_all = False
         self.lacks_values = False
         self._key_of = key_of
-        self._epoch = epoch
 
     # Lines come and go.
 
@@ -82,9 +81,12 @@ class Run(Giving):
     def end(self, number: int, now: float, out: list[Message]) -> list[int]:
         """A line is lost; returns those that are to connect again, to ask for what is missing."""
         member = self.members.pop(number)
-        self.lacks_values = self.last is None and (member.is_showing or self.lacks_values)
-        if member.is_showing and member.joined and self.last is not None:
+        self.lacks_values = not self._goes_on and (member.is_showing or self.lacks_values)
+        is_full = self._shown.is_full  # nobody knows which of the others have come
+        if (member.is_showing or is_full) and member.joined and self._goes_on:
             self._early.keep(Gap(RECONNECTED, epoch=self._epoch))  # nobody brings what is left
+            if is_full:
+                self._pass(self._shown.top)
         lost = member.held
         member.held = deque()
         if self._epoch is None and lost:  # without numbers nobody can ask for it again
@@ -178,11 +180,11 @@ class Run(Giving):
 
     def _take(self, member: Member, message: Message, now: float, out: list[Message]) -> None:
         key = self._key_of(message)
-        if message.kind == "last":
-            self._give_value(message, key, out, is_wanted=member.joined)
-            return
         if key is None:
             self._give(message, out)
+            return
+        if message.kind == "last":
+            self._give_value(message, key, out, is_wanted=member.joined)
             return
         if member.is_asking:
             member.at = key if member.at is None else max(member.at, key)
@@ -190,7 +192,7 @@ class Run(Giving):
                 self._early.add(key)
                 self._give(message, out)
                 if self._early.is_full:
-                    self.last = self._early.give_up(self.last, self._epoch)
+                    self._pass(self._early.give_up(self.last, self._epoch))
             return
         if member.held:
             self._hold(member, message)
@@ -236,17 +238,16 @@ class Run(Giving):
         """
         member = self.members[number]
         member.is_showing = is_showing
-        if self.last is not None and not any(one.is_showing for one in self.members.values()):
-            self._shown.clear()  # they do not come again, whoever is lost
         if member.is_asking and not is_asking and member.at is not None:
-            self.last = member.at if self.last is None else max(self.last, member.at)
-            self._early.passed(self.last)
+            self._pass(member.at if self.last is None else max(self.last, member.at))
         member.is_asking = is_asking
 
     def _joins(self, member: Member, key: Any) -> bool:
         """Whether a line that is not joined is, from this message of it on."""
         others = self.members.values()
         if not member.is_told or any(one.is_asking or one.is_showing for one in others):
+            return False
+        if self._shown.is_full:  # it may bring one of which nobody knows that it has come
             return False
         last = self.last
         is_next = last is not None and (
@@ -342,9 +343,3 @@ class Run(Giving):
         if self.wants_all:
             return Gap(gap.reason, key - last - 1, last + 1, key - 1, self._epoch)
         return Gap(gap.reason, None, last + 1, gap.last, self._epoch)
-
-    def _is_passed(self, gap: Gap | None) -> bool:
-        """Whether all that is missing in a gap has come from others."""
-        if self._epoch is None or gap is None or gap.last is None:
-            return False
-        return self.last is not None and bool(self.last >= gap.last)

@@ -274,7 +274,7 @@ class Stream:
             first = sequence if self._early is None else 0
             self._epoch, self._next, self._told = epoch, first, 0
         is_early, topic = self._early is not None, frames[0]
-        if not (self._is_new(sequence) if is_early else self._is_next(sequence, topic)):
+        if not (self._is_new if is_early else self._is_next)(sequence, topic):
             self.doubles += 1
             return None
         is_old = sequence < self._replayed
@@ -295,7 +295,7 @@ class Stream:
         self._next = sequence + 1
         return True
 
-    def _is_new(self, sequence: int) -> bool:
+    def _is_new(self, sequence: int, _topic: bytes) -> bool:
         """Take this number among those that come in any order, if it has not come before."""
         early = self._early
         if early is None or sequence < self._next or sequence in early:

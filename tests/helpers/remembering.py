@@ -51,7 +51,8 @@ class Served:
     told: list[dict[str, object]] = field(default_factory=list)  # markers to come
     tells_ends: bool = False
     mark: int | None = None  # to come before this message
-    shown: list[bytes] = field(default_factory=list)  # last values to come, with their marks
+    # Last values to come, with their marks; each after all that was published before this message.
+    shown: list[tuple[int, bytes]] = field(default_factory=list)
     is_off: bool = False  # it wants none of these
 
 
@@ -152,9 +153,7 @@ class Remembering:
             wire = b""
             for _ in range(min(count, len(served.pending))):
                 wire += self._next_message(number)
-            wire += b"".join(served.shown)
-            served.shown.clear()
-            self._say(number, wire + self._mark_of(served), places)
+            self._say(number, wire + self._shown_of(served) + self._mark_of(served), places)
 
     def subscribe(self, prefix: bytes) -> None:
         self.core.subscribe(prefix)
@@ -206,8 +205,7 @@ class Remembering:
         served = self._served[line]
         if not served.pending:
             return b""
-        wire = self._told(served) + self._mark_of(served) + b"".join(served.shown)
-        served.shown.clear()
+        wire = self._told(served) + self._mark_of(served) + self._shown_of(served)
         number = min(served.pending)
         served.pending.remove(number)
         return wire + self._wire(number)
@@ -287,12 +285,19 @@ class Remembering:
             for topic, place in last.items()
             if above < place < due and topic.startswith(added) and not topic.startswith(before)
         ]
-        served.shown.append(self._shown_mark(len(added), is_end=False))
-        served.shown += [self._wire(place) for place in sorted(values)]
-        served.shown.append(self._shown_mark(len(added), is_end=True))
+        served.shown.append((due, self._shown_mark(len(added), due, is_end=False)))
+        served.shown += [(due, self._wire(place)) for place in sorted(values)]
+        served.shown.append((due, self._shown_mark(len(added), due, is_end=True)))
 
-    def _shown_mark(self, subscriptions: int, *, is_end: bool) -> bytes:
-        said = {"epoch": self.epoch, "subscriptions": subscriptions, "end": is_end}
+    def _shown_of(self, served: Served, most: int | None = None) -> bytes:
+        """What is due of last values, or so many of these, with their marks."""
+        at = min(served.pending, default=len(self.topics))
+        due = [wire for one, wire in served.shown if one <= at][:most]
+        del served.shown[: len(due)]
+        return b"".join(due)
+
+    def _shown_mark(self, subscriptions: int, at: int, *, is_end: bool) -> bytes:
+        said = {"epoch": self.epoch, "at": at, "subscriptions": subscriptions, "end": is_end}
         return encode_message([b"\x00fanout.snapshot", msgpack.packb(said)])
 
     def _wire(self, place: int) -> bytes:
@@ -302,9 +307,11 @@ class Remembering:
     def show(self, count: int, number: int = 0) -> None:
         """Send so many of what is left of last values, with what says where they begin and end."""
         served = self._served.get(number)
-        if served is not None:
-            some, served.shown = served.shown[:count], served.shown[count:]
-            self._say(number, b"".join(some), [])
+        if served is not None and served.shown:
+            wire = b""
+            while min(served.pending, default=len(self.topics)) < served.shown[0][0]:
+                wire += self._next_message(number)
+            self._say(number, wire + self._shown_of(served, count), [])
 
     def _say(self, number: int, wire: bytes, places: list[int]) -> None:
         for chunk in cut(wire, places):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.helpers.remembering import Remembering
+from tests.helpers.remembering import Remembering, Showing
 from tests.property.test_healing import TOPICS, was_told
 
 LINES = 2  # with more the rare meetings are rarer
@@ -43,9 +43,14 @@ wanted = st.sampled_from([{b""}, {b"A"}, {b"A", b"B"}, {b"B", b"AB", b"A"}])
 
 
 def played(
-    wants: set[bytes], lines: int, script: list[tuple[Any, ...]], *, is_joined: bool = False
+    wants: set[bytes],
+    lines: int,
+    script: list[tuple[Any, ...]],
+    *,
+    is_joined: bool = False,
+    kind: type[Remembering] = Remembering,
 ) -> Remembering:
-    feed = Remembering(wants, lines)
+    feed = kind(wants, lines)
     for line in range(lines):
         feed.connect([], line)
     if is_joined:
@@ -118,3 +123,39 @@ def test_lines_that_are_cut_and_lose_nothing_miss_nothing(
     feed = played(wants, LINES, script)
     assert {*feed.owed} <= {*came(feed)}
     assert [message.gap for message in feed.got] == [None] * len(feed.got)
+
+
+# A value that came over one line is on its way over the other, that was heard of it before.
+COMES_TWICE: list[tuple[Any, ...]] = [
+    *(("publish", [b"A"]), ("send", 1, [], 0), ("subscribe", b"B"), ("hear", [], 1)),
+    *(("publish", [b"B", b"B"]), ("hear", [], 0), ("show", 6, 0), ("send", 9, [], 1)),
+]
+showing = st.tuples(st.just("show"), st.integers(0, 6), number)
+leaving = st.tuples(st.just("unsubscribe"), st.sampled_from(TOPICS))
+
+
+@settings(max_examples=300)
+@example({b"A"}, COMES_TWICE)
+@given(
+    st.sampled_from([{b"A"}, {b"A", b"C"}, {b"AB", b"C"}]),
+    st.lists(
+        st.one_of(*harmless, showing, showing, subscribing, subscribing, losing, ends),
+        min_size=10,
+        max_size=40,
+    ),
+)
+def test_last_values_come_once_and_nothing_older_of_their_topics_after_them(
+    wants: set[bytes], script: list[tuple[Any, ...]]
+) -> None:
+    """Whichever line brings them, and whoever is lost meanwhile."""
+    feed = played(wants, LINES, script, kind=Showing)
+    numbers = came(feed)
+    assert len(set(numbers)) == len(numbers)
+    gaps = [message.gap for message in feed.got if message.gap is not None]
+    is_told = any(gap.reason == "reconnected" for gap in gaps)
+    for topic in TOPICS:
+        of_it = [one for one, m in zip(numbers, feed.got, strict=True) if m.topic == topic]
+        assert of_it == sorted(of_it), "out of order"
+        last = max((place for place, one in enumerate(feed.topics) if one == topic), default=None)
+        if last is not None and topic.startswith((*feed.core.wants,)) and not is_told:
+            assert {(feed.epoch, last)} & ({*numbers} | feed.gone), f"{topic!r} stands still"

@@ -23,6 +23,7 @@ from tests.simulation.takeovers.mistakes import MISTAKES as OF_TAKEOVERS
 from tests.unit.coordinator import test_handing_on as handing_on
 from tests.unit.coordinator import test_lost as lost
 from tests.unit.shm import test_stream_record as records
+from tests.unit.subscriber import test_giving as giving
 from tests.unit.workers.connections import test_reading as reading
 from tests.unit.workers.connections import test_resuming as resuming
 from tests.unit.workers.connections import test_resuming_slow as resuming_slow
@@ -152,6 +153,9 @@ CHECKS: dict[str, list[Callable[[], None]]] = {
     "hold_all_if_the_report_of_one_waits": [only_who_waits_is_held],
     "jump_without_a_record": [who_has_jumped_goes_on],
     "keep_nothing_for_records": [partial(_keep_log, b"A"), partial(_keep_log, b"C")],
+    "know_no_last_values_but_the_first": [
+        giving.test_a_later_last_value_does_not_come_again_over_another_line
+    ],
     "lose_what_comes_when_nothing_waits": [
         partial(judging.test_drop_newest_loses_nothing_that_comes_when_nothing_waits_any_more, b"")
     ],

@@ -22,6 +22,7 @@ from tests.simulation.shown.publishing import (
     PAST_FROM,
     POLICIES_FROM,
     READS_FROM,
+    SEVERAL_FROM,
 )
 from tests.simulation.shown.reading import ReadingWorld
 from tests.simulation.shown.wanting import FOREVER
@@ -58,10 +59,13 @@ KINDS_FROM = (
 # 60_011 and on, of subscribers that heal themselves: what was conflated behind a message that
 # another line had brought was told by nobody; a last value came again as what was missed; it was
 # not told where a gap is of which nobody knows that; last values came again over another line.
+# 110_037: what was missed had come over a line that was lost in the middle of last values, and came
+# again as one of those over another line.
 FOUND = (
     *(156, 263, 285, 10_022, 10_054, 10_067, 10_094, 10_205, 10_302, 10_306, 10_345, 20_869),
     50_012,
     *(60_011, 60_232, 60_025, 60_457),
+    110_037,
 )
 
 # The seeds that show them soonest; `python -m tests.simulation --shown --mutations --runs 60` finds
@@ -77,6 +81,7 @@ TRIED_FIRST: dict[str, int] = {
     "disconnect_who_is_only_slow": 20_002,
     "forget_nothing": 7,
     "forget_that_it_has_jumped": 20_003,
+    "forget_which_last_values_have_come": 110_008,
     "give_what_is_not_wanted_any_more": 70_003,
     "go_back_without_protection": 40_004,
     "keep_nothing": 50_000,
@@ -223,6 +228,20 @@ def test_a_subscriber_gets_what_was_published_before_it_or_is_told_for_seeds_fro
     assert sum(bool(reader.past) for reader in readers) > 1, "nobody asks later"
     replayed = [one for reader in readers for one in reader.got if one.kind == "replayed"]
     assert len(replayed) > 50, "nothing comes that was published before"
+    assert sum(one.cuts for one in reading) > 10, "nobody loses a connection"
+
+
+@pytest.mark.parametrize("first", range(SEVERAL_FROM, SEVERAL_FROM + RUNS * TESTS, RUNS))
+def test_a_subscriber_with_several_lines_that_wants_more_gets_each_message_once_for_seeds_from(
+    first: int,
+) -> None:
+    worlds = [run(seed) for seed in range(first, first + RUNS)]
+    reading = [one for one in worlds if isinstance(one, ReadingWorld)]
+    readers = [reader for one in reading for reader in one.readers]
+    assert all(len(reader.core.lines) > 1 for reader in readers)
+    assert sum(reader.core.doubles for reader in readers) > 100, "one line brings all"
+    values = [one for reader in readers for one in reader.got if one.kind == "last"]
+    assert len(values) > 100, "no last value comes"
     assert sum(one.cuts for one in reading) > 10, "nobody loses a connection"
 
 

@@ -14,9 +14,11 @@ from fanout.shm.kept_values import KeptValues
 from fanout.shm.value_keeper import ValueKeeper
 from fanout.subscriber import since
 from fanout.subscriber.asks import Asks
+from fanout.subscriber.giving import Giving
 from fanout.subscriber.message import Gap
 from fanout.subscriber.past import StreamWithPast
 from fanout.subscriber.runs import Run
+from fanout.subscriber.shown import Shown
 from fanout.subscriber.stream import Stream
 from fanout.workers.connections.keyframe_requests import KeyframeRequests
 from fanout.workers.connections.replays import Replays
@@ -308,9 +310,23 @@ def take_all_that_lines_bring(_original: Any, *_which: Any) -> bool:
 
 @replaces(StreamWithPast, "_is_new")
 def take_what_was_shown_as_what_was_missed(
-    _original: Any, stream: StreamWithPast, sequence: int
+    _original: Any, stream: StreamWithPast, sequence: int, topic: bytes
 ) -> bool:
-    return Stream._is_new(stream, sequence)
+    return Stream._is_new(stream, sequence, topic)
+
+
+@replaces(Shown, "has")
+def forget_which_last_values_have_come(_original: Any, *_which: Any) -> bool:
+    return False
+
+
+@replaces(Giving, "_give_value")
+def know_no_last_values_but_the_first(
+    original: Any, giving: Giving, *which: Any, **how: Any
+) -> None:
+    original(giving, *which, **how)
+    if giving.last is not None:
+        giving._shown.clear()
 
 
 @replaces(StreamWithPast, "lacking")

@@ -44,6 +44,7 @@ LEAVES_FROM = 70_000  # and from here on it wants less at times, too
 # From here on who reads goes on where another process has stopped, and wants what was published
 # before of what it subscribes to later.
 PAST_FROM = 100_000
+SEVERAL_FROM = 110_000  # from here on it has several lines, and wants more at any time
 EPOCH = 4_711  # of the publisher
 RUSH = 6  # times that the publisher fills the log while somebody goes back
 

@@ -66,6 +66,8 @@ class Reader:
             self._behind = {**self.owed}
         self._since = max(self.owed.values(), default=0)
         self.left: set[bytes] = set()
+        # What each connection brings alone until others are known to bring it, too.
+        self._led: dict[DyingSocket, set[bytes]] = {}
         self.lost = self._anew = 0
         self._origin: int | None = None  # where the log stood when it began
         self._came: dict[int, bytearray] = {}  # by line
@@ -101,6 +103,8 @@ class Reader:
         done = self.core.received(number, data, now)
         require(done.lost is None, f"it does not understand the publisher: {done.lost}")
         said = self.core.lines[number].introduction
+        if done.begins:
+            self._lead(number, self.core.wants)
         if done.begins and said is not None and (self._origin is None or not self.got):
             self._origin = said.head if self._origin is None or self._last else self._origin
         for message in done.messages:
@@ -130,7 +134,14 @@ class Reader:
         if not self.got and self._has_past and prefix not in self.core.wants:
             self._behind[prefix] = self._since
         self.core.subscribe(prefix)
+        for number in self.socks:
+            self._lead(number, [prefix])
         self._say()
+
+    def _lead(self, number: int, prefixes: Iterable[bytes]) -> None:
+        line = self.core.lines[number]
+        if line.is_up and not line.is_confirming:
+            self._led.setdefault(self.socks[number], set()).update(prefixes)
 
     def subscribe_since(self, prefix: bytes, since: Position) -> None:
         """The program wants something more, with what was published after that."""
@@ -148,11 +159,16 @@ class Reader:
         self.owed.pop(prefix, None)
         self._say()
 
-    def begin(self, prefixes: Iterable[bytes], sequence: int) -> None:
-        """These are subscribed to, at this message; who has got nothing yet is owed nothing."""
+    def begin(self, prefixes: Iterable[bytes], sequence: int, sock: DyingSocket) -> None:
+        """These are subscribed to, at this message; who has got nothing yet is owed nothing.
+
+        Of several connections one begins with them: what another one would bring before is not
+        owed, for it might miss some.
+        """
         self._anew = max(self._anew, sequence)
-        sequence = max(sequence, self._origin or 0)
-        for prefix in {*prefixes} - self.left:
+        sequence = max(sequence, self._origin or 0, self._since)
+        led = {*prefixes} if len(self.core.lines) == 1 else self._led.get(sock, set())
+        for prefix in ({*prefixes} & led) - self.left:
             is_one = not self._last and len(self.core.lines) == 1
             if self.got or is_one or self._has_past:
                 self.owed.setdefault(prefix, sequence)

@@ -16,7 +16,7 @@ from fanout.workers.stream.judging import Judging
 from tests.simulation.shown.choosing import random_policy
 from tests.simulation.shown.deaths import CALM_TURNS, NOBODY, DyingWorld
 from tests.simulation.shown.dying import DyingSocket
-from tests.simulation.shown.publishing import EPOCH, LEAVES_FROM, PAST_FROM, TOPICS
+from tests.simulation.shown.publishing import EPOCH, LEAVES_FROM, PAST_FROM, SEVERAL_FROM, TOPICS
 from tests.simulation.shown.reader import Reader
 from tests.simulation.violated import Violated, require
 
@@ -59,9 +59,11 @@ class ReadingWorld(DyingWorld):
         rng = self.rng
         self.missing = 0
         self._leaves = LEAVES_FROM <= seed < PAST_FROM
-        self._has_past = seed >= PAST_FROM
+        self._has_past, self._has_several = PAST_FROM <= seed < SEVERAL_FROM, seed >= SEVERAL_FROM
         several = rng.choice(((1, 1), (1, 2), (2,)))
-        self.readers = [self._reader(lines) for lines in ((1, 1) if self._has_past else several)]
+        several = (1, 1) if self._has_past else several
+        several = rng.choice(((2,), (2, 2), (3,))) if self._has_several else several
+        self.readers = [self._reader(lines) for lines in several]
         self._owner: dict[int, Reader] = {}  # by subscriber
         self._line = 0, self.readers[0]  # that is just being connected
 
@@ -74,8 +76,10 @@ class ReadingWorld(DyingWorld):
     def _reader(self, lines: int) -> Reader:
         rng = self.rng
         wants, last = {*rng.choice(WANTS)}, rng.random() < 0.6
+        if self._has_several:
+            wants, last = {rng.choice((b"x", b"xv", b"xk1", b"y"))}, rng.random() < 0.9
         since = None
-        if self._has_past and rng.random() < 0.5:
+        if (self._has_past or self._has_several) and rng.random() < 0.5:
             since = EPOCH ^ (rng.random() < 0.2), rng.randrange(FORMER_MAX)
         return Reader(wants, lines, rng, last=last, since=since)
 
@@ -109,7 +113,9 @@ class ReadingWorld(DyingWorld):
         left = [(one, weight) for one, weight in super()._actions() if one not in not_here]
         mine = ((self._connect, 20), (self._cut, 3), (self._want_more, 1), (self._stall, 3))
         less = [(self._want_less, 2), (self._want_more, 2)] * self._leaves
-        return [*left, *mine, *less, *([(self._want_past, 3)] * self._has_past)]
+        past = [(self._want_past, 3)] * self._has_past
+        apart = [(self._want_apart, 3)] * self._has_several
+        return [*left, *mine, *less, *past, *apart]
 
     # What happens.
 
@@ -168,6 +174,13 @@ class ReadingWorld(DyingWorld):
     def _want_more(self) -> None:
         self.rng.choice(self.readers).subscribe(self.rng.choice(LATER))
 
+    def _want_apart(self) -> None:
+        """One connection brings it from further back than another one."""
+        self._want_more()
+        for _ in range(3):
+            self._turn()
+            self._publish()
+
     def _want_past(self) -> None:
         reader = self.rng.choice(self.readers)
         if reader.core.is_one_line and reader.got:
@@ -185,7 +198,8 @@ class ReadingWorld(DyingWorld):
     def reported(self, report: Subscriptions) -> None:  # type: ignore[override]
         reader = self._owner.get(getattr(report, "subscriber", NOBODY))
         if reader is not None:
-            reader.begin(report.added, report.sequence)
+            sock: Any = self.sockets.get(report.subscriber)
+            reader.begin(report.added, report.sequence, sock)
 
     def closed(self, subscriber: int, closed: Closed) -> None:
         sock: Any = self.sockets[subscriber]
@@ -203,6 +217,8 @@ class ReadingWorld(DyingWorld):
     # The end.
 
     def _catch_up(self) -> None:
+        for _ in self.readers if self._has_several else ():  # and then nothing is published
+            self._want_apart()
         self.is_calm = self.settling = True
         for worker in self.workers:
             worker.fate.spare()  # type: ignore[attr-defined]

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
 
+from fanout.subscriber import shown
 from fanout.subscriber.merger import Merger
 from fanout.subscriber.message import Gap, Message, NumberedLastMessage, NumberedMessage
 from fanout.terms.introduction import Introduction
+from tests.unit.subscriber.test_merger import Two, introduced, message
+
+if TYPE_CHECKING:
+    import pytest
 
 EPOCH = 77
 SAID = Introduction(EPOCH, 10, sequence=True, replay=1, last=True)
@@ -88,3 +94,98 @@ def test_another_line_brings_what_is_left_if_the_first_is_lost_in_the_middle() -
     [first, second] = merger.take(1, live(20, 21), 0.0)
     assert first.gap is not None
     assert (first.gap.reason, second.gap) == ("reconnected", None)
+
+
+def of_topic(topic: bytes, number: int, gap: Gap | None = None) -> Message:
+    made = message(number)
+    made._wire = topic, *made._wire[1:]
+    return made if gap is None else made.after(gap)
+
+
+def value_of(topic: bytes, number: int) -> Message:
+    made = NumberedLastMessage()
+    made._wire = (topic, b"", struct.pack(">QQ", EPOCH, number))
+    return made
+
+
+def shown_later(*values: Message) -> Two:
+    """The first of two lines has brought these of a later subscription, the other has heard it."""
+    two = Two(wants_all=False)
+    assert two.merger.leads() == {0}
+    two.merger.order(0, is_unordered=False, is_showing=True)
+    assert len(two.of(0, *values)) == len(values)
+    two.merger.order(0, is_unordered=False, is_showing=False)
+    two.merger.confirm(1)
+    return two
+
+
+def test_a_later_last_value_does_not_come_again_over_another_line() -> None:
+    """Nor what is older of its topic; of other topics it does."""
+    two = shown_later(value_of(b"B", 3))
+    assert two.of(1, message(0), of_topic(b"B", 1)) == []
+    assert two.of(1, of_topic(b"C", 2), of_topic(b"B", 3)) == plain(2)
+    assert two.of(1, of_topic(b"B", 4)) == plain(4)
+    assert two.of(0, of_topic(b"B", 4), of_topic(b"B", 5)) == plain(5)
+    run = two.merger.run_of(EPOCH)
+    assert run is not None
+    assert not run._shown, "they take no memory any more"
+
+
+def test_a_later_last_value_does_not_come_again_as_what_was_missed() -> None:
+    """What is told to be missing before it is told with the next message."""
+    two = shown_later(value_of(b"B", 3))
+    for number in (0, 1):
+        two.merger.end(number, two.now)
+    two.merger.begin(1, introduced(), EPOCH, (EPOCH, 1))
+    two.merger.order(1, is_unordered=True)
+    gone = Gap("expired", None, 1, 1, EPOCH)
+    assert two.of(1, of_topic(b"B", 2), of_topic(b"B", 3, gone)) == []
+    assert two.of(1, of_topic(b"B", 4)) == [(4, gone)]
+
+
+def test_what_is_wanted_anew_brings_its_last_value_again() -> None:
+    two = shown_later(value_of(b"B", 3))
+    two.merger.forget(b"B")
+    two.merger.leads()
+    two.merger.order(0, is_unordered=False, is_showing=True)
+    assert two.of(0, value_of(b"B", 3)) == plain(3)
+
+
+def test_of_too_many_last_values_no_other_line_brings_anything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shown, "SHOWN_MAX", 1)
+    two = shown_later(value_of(b"B", 3), value_of(b"C", 4))
+    assert two.of(1, message(0), of_topic(b"B", 3), of_topic(b"C", 4)) == []
+    assert two.of(0, of_topic(b"B", 5)) == plain(5)
+    assert two.of(1, of_topic(b"B", 5), of_topic(b"C", 6)) == plain(6)
+
+
+def test_of_too_many_last_values_it_tells_that_some_may_be_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If their line is lost: nobody knows which of them another one brings again."""
+    monkeypatch.setattr(shown, "SHOWN_MAX", 1)
+    two = shown_later(value_of(b"B", 3), value_of(b"C", 4))
+    for number in (0, 1):
+        two.merger.end(number, two.now)
+    two.merger.begin(1, introduced(), EPOCH, (EPOCH, 1))
+    assert two.of(1, of_topic(b"C", 4)) == []
+    assert two.of(1, of_topic(b"C", 5)) == [(5, Gap("reconnected", epoch=EPOCH))]
+
+
+def test_who_is_lost_after_what_was_missed_and_in_the_middle_of_last_values() -> None:
+    """What has come in any order is behind that: the others do not begin anew."""
+    merger = Merger(2, wants_all=False)
+    merger.begin(0, introduced(), None, (EPOCH, 2))
+    merger.order(0, is_unordered=True)
+    assert seen(merger.take(0, [message(2), message(4)], 0.0)) == plain(2, 4)
+    merger.order(0, is_unordered=True, is_showing=True)
+    merger.end(0, 0.0)
+    run = merger.run_of(EPOCH)
+    assert run is not None
+    assert not run.lacks_values
+    merger.begin(1, introduced(), None, (EPOCH, 2))
+    merger.order(1, is_unordered=True)
+    got = seen(merger.take(1, [message(2), message(3), message(4)], 0.0))
+    assert got == [(3, Gap("reconnected", epoch=EPOCH))]
