@@ -154,6 +154,13 @@ class Reason(enum.Enum):
         Fault.SUBSCRIBER,
     )
 
+    UNWATCHED = (
+        23,
+        "unwatched",
+        "its worker can watch no more sockets (memory, fs.epoll.max_user_watches)",
+        Fault.SYSTEM,
+    )
+
     DENIED = 25, "denied", "was refused (security)", Fault.SUBSCRIBER
     PUT_OFF = 26, "put_off", "could not be judged now (security)", Fault.PUBLISHER
 

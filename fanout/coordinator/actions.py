@@ -178,6 +178,13 @@ class Hold:
 
 
 @record
+class Pause:
+    """Accept nobody for a while: no worker could serve who comes."""
+
+    why: str
+
+
+@record
 class Book:
     """Write down how it ended, in the ledger above all, and empty its slot."""
 
@@ -238,7 +245,16 @@ OfALife: TypeAlias = (
     Start | Abort | Kill | Leave | FreeTail | NoteWorker | Serve | FailStart | Break | Mend
 )
 OfAConnection: TypeAlias = (
-    HandOver | NoteConnected | NoteSubscriptions | NoteChoice | NoteUser | Shut | Cut | Hold | Book
+    HandOver
+    | NoteConnected
+    | NoteSubscriptions
+    | NoteChoice
+    | NoteUser
+    | Shut
+    | Cut
+    | Hold
+    | Pause
+    | Book
 )
 OfVerdicts: TypeAlias = Judge | GiveUp | Withdraw
 Action: TypeAlias = OfALife | OfAConnection | OfVerdicts | Say | Wake | Tell | Complain | Answer

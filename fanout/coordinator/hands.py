@@ -118,6 +118,8 @@ class Hands:
                     cut_off(descriptor)
                 case do.Hold(descriptor, seconds):
                     self._reception.hold(descriptor, seconds)
+                case do.Pause(why):
+                    self.carry_out(self._reception.pause(why))
                 case do.Book(connection, closed, exact):
                     figures.ended(connection, closed, exact=exact)
                 case _:

@@ -306,6 +306,10 @@ class Reception:
             *self._state.choices.admit(connection),
         ]
 
+    def pause(self, why: str) -> list[Action]:
+        """Accept nobody for a while, if somebody is."""
+        return [] if self._listening.is_paused else self._listening.pause(why)
+
     def _exhausted(self, error: OSError) -> list[Action]:
         """Give up who is held; if nobody is, accept nobody for a while."""
         if self._held:

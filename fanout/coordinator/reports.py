@@ -31,6 +31,7 @@ from fanout.coordinator.actions import (
     Hold,
     NoteConnected,
     NoteSubscriptions,
+    Pause,
     Say,
     Shut,
     Tell,
@@ -264,7 +265,10 @@ def _closed(state: State, message: Closed, now: float) -> list[Action]:
     if connection.cut is not None:  # it was sent away before: that is why it has ended
         message = changed(message, evicted=True, cause=connection.cut.cause)
         message = changed(message, reason=connection.cut.reason)
-    return end(state, connection, message, now, hold_of(state, connection, cause, now))
+    actions = end(state, connection, message, now, hold_of(state, connection, cause, now))
+    if cause is Reason.UNWATCHED:  # that is so for the whole machine, or user: also for who is next
+        actions.append(Pause(message.reason))
+    return actions
 
 
 def hold_of(state: State, connection: Accepted, cause: Reason, now: float) -> float:

@@ -76,4 +76,4 @@ def unwatched(message: Adopt, error: OSError) -> Closed:
     if not is_exhausted(error):
         raise error
     why = f"it cannot be watched: {explain_unwatched(error)}"
-    return given_back(message, Reason.NO_RESOURCES, why)
+    return given_back(message, Reason.UNWATCHED, why)

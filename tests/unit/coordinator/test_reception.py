@@ -192,3 +192,23 @@ def test_a_full_accept_queue_is_told_and_counted() -> None:
         assert event.reason.startswith("2 connections wait to be accepted at tcp://127.0.0.1:")
         assert bench.state.ledger.accept_queue_full == 1
         assert bench.state.ledger.accepted == 3
+
+
+def test_nobody_is_accepted_for_a_while_where_a_worker_can_watch_no_more_sockets() -> None:
+    """Who was accepted would be closed, would come back, and be closed again."""
+    with Bench() as bench:
+        subscribers = [bench.connect()[1] for _ in range(2)]
+        connect = bench.listen()
+        for subscriber in subscribers:
+            bench.worker.say(changed(closed(subscriber, Reason.UNWATCHED), reason="no more"))
+        bench.turn()
+
+        (told,) = bench.of(EventKind.ACCEPT_PAUSED)
+        assert told.reason == f"no more; again in {PAUSE} s"
+        assert bench.state.ledger.accept_pauses == 1, "one pause, whoever else was refused"
+        connect()
+        bench.turn()
+        assert not bench.state.roster.connections, "it waits"
+        bench.pass_time(PAUSE)
+        bench.turn()
+        assert len(bench.state.roster.connections) == 1

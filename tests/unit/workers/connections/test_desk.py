@@ -70,7 +70,7 @@ def test_a_connection_that_the_system_does_not_let_it_watch_is_given_back(
     (closed,) = around.channel.sent
     assert isinstance(closed, Closed)
     assert (closed.subscriber, worker.desk.peers, ours.fileno()) == (7, {}, -1)
-    assert (closed.evicted, closed.cause) == (True, Reason.NO_RESOURCES.number)
+    assert (closed.evicted, closed.cause) == (True, Reason.UNWATCHED.number)
     assert closed.reason.startswith("it cannot be watched: ")
     assert ("max_user_watches" in closed.reason) == (number == errno.ENOSPC)
     assert not worker.pump.needs_log
