@@ -105,7 +105,6 @@ WITHOUT_UNIT_TEST = (
     "fanout/zmtp/errors.py",
     "fanout/zmtp/events.py",
     "fanout/zmtp/handshake.py",
-    "workers/connections/adopting.py",
     "workers/connections/half_closed.py",
     "workers/connections/heartbeat.py",
     "workers/connections/orders.py",

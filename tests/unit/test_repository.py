@@ -47,7 +47,7 @@ NUMBERS_OF_WORDS = {
 # says to type checkers against what it does.
 IMPORTS_BY_NAME = {"fanout/__init__.py"}
 
-WITHOUT_UNIT_TEST_MAX = 120  # to be lowered with each that is tested, and never raised
+WITHOUT_UNIT_TEST_MAX = 114  # to be lowered with each that is tested, and never raised
 
 # Unit tests that are about no single file, and what they are about.
 ABOUT_SEVERAL = {

@@ -115,7 +115,7 @@ class Desk:
         It is spoken to by `greet()`, after it was read from.
         """
         try:
-            sock, records, session = opened(message, descriptors, self._around, self.sessions)
+            sock, session, put_under = opened(message, descriptors, self._around, self.sessions)
         except NotAdoptedError as error:
             self._channel.send(given_back(message, error.cause, str(error)))
             return
@@ -128,10 +128,8 @@ class Desk:
             send=send_of(sock, self._around.slot, record),
             queues=self._around.queues,
         )
-        if records is not None:
-            from fanout.workers.connections.tls import put_under  # by who has use for it
-
-            put_under(peer, records, self._pump, lambda: self._go_on_below(peer))
+        if put_under is not None:
+            put_under(peer, self._pump, lambda: self._go_on_below(peer))
         try:
             self.watched.add(peer)
         except OSError as error:

@@ -10,6 +10,7 @@ from fanout.control.leftovers import LeftFile
 from fanout.control.messages import Adopt, Evict, SetPolicy
 from fanout.control.rights import Asks, Permit, Rights
 from fanout.control.takeover import Release, Resume, Wants
+from fanout.workers.connections.adopting import secure
 from fanout.workers.connections.leftovers import Leftovers
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Orders:
         elif isinstance(message, Judged):
             desk.judged(message)  # about one in its handshake, which is never taken over
         elif isinstance(message, Secure):
-            desk.sessions.secure(message)
+            secure(message, desk.sessions)
         elif isinstance(message, Permit):
             resuming.permit(message)
         elif isinstance(message, Release):
