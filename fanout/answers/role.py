@@ -100,7 +100,7 @@ class AnsweringRole(Role):
         cause = Reason.VIOLATION if refused else _CAUSES.get(text, Reason.BROKEN)
         if text == CLOSED:
             cause = self.farewell
-        elif peer.refusal is Refusal.MECHANISM:
+        elif peer.refusal in (Refusal.MECHANISM, Refusal.TLS):
             cause = Reason.MECHANISM
         elif text in _HANGING_UP and peer.feed.knows_our_mechanism_only:
             cause, text = Reason.MECHANISM, hung_up(peer.feed.our_mechanism)

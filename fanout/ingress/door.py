@@ -329,12 +329,13 @@ class Door:
         self.end_all(self.connections.values(), Reason.PUBLISHER_CLOSED)
 
 
+_OTHER_SETTINGS = {Refusal.MECHANISM, Refusal.TLS}
 _FAULTS = {Reason.VIOLATION, Reason.LIMIT, Reason.TOPIC, Reason.UNREAD_ANSWERS}
 
 
 def _cause_of(error: Exception) -> Reason:
     if isinstance(error, ForbiddenTopicError):
         return Reason.TOPIC
-    if isinstance(error, NoHandshakeError) and error.refusal is Refusal.MECHANISM:
+    if isinstance(error, NoHandshakeError) and error.refusal in _OTHER_SETTINGS:
         return Reason.MECHANISM
     return Reason.LIMIT if isinstance(error, OverLimitError) else Reason.VIOLATION

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.security.tls_error import TlsError
 from fanout.zmtp.errors import RemoteProtocolError
+from fanout.zmtp.foreign import is_http
 from fanout.zmtp.greeting import is_greeting
 
 if TYPE_CHECKING:
@@ -172,12 +173,16 @@ class TlsRecords:
 
 def _failure(error: SSLError, head: bytes) -> TlsError:
     reason, text = error.reason or "", f"TLS: {_said(error)}"
-    if reason in _NO_TLS and is_greeting(head):
+    is_none = reason in _NO_TLS
+    is_zmtp = is_none and is_greeting(head)
+    if is_zmtp:
         text += f", but ZMTP without it: {_CONNECT_BY_TLS}"
+    elif is_none and is_http(head):
+        text += ", but HTTP"
     if isinstance(error, SSLCertVerificationError):
         code, why = error.verify_code, error.verify_message
         return TlsError(text, reason, verify_code=code, verify_text=why)
-    return TlsError(text, reason, is_none=reason in _NO_TLS)
+    return TlsError(text, reason, is_none=is_none, is_zmtp=is_zmtp)
 
 
 def _said(error: SSLError) -> str:

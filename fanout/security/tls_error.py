@@ -13,6 +13,7 @@ class TlsError(RemoteProtocolError):
         verify_code: why we refuse the peer's certificate, as OpenSSL counts; 0 = we do not.
         verify_text: the same in its words.
         is_none: the peer speaks no TLS.
+        is_zmtp: but ZMTP without it.
     """
 
     def __init__(
@@ -23,9 +24,11 @@ class TlsError(RemoteProtocolError):
         verify_code: int = 0,
         verify_text: str = "",
         is_none: bool = False,
+        is_zmtp: bool = False,
     ) -> None:
         super().__init__(text)
         self.reason = reason
         self.verify_code = verify_code
         self.verify_text = verify_text
         self.is_none = is_none
+        self.is_zmtp = is_zmtp

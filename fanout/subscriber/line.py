@@ -19,6 +19,7 @@ from fanout.subscriber.feed import Feed
 from fanout.subscriber.heartbeat import Heartbeat
 from fanout.terms.reserved import GAP_TOPIC, RESERVED, SNAPSHOT_TOPIC, VALUES_OFF
 from fanout.zmtp import PingReceived, PongReceived, Ready, Violation
+from fanout.zmtp.errors import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -159,7 +160,7 @@ class Line:
                 self._asking.ponged(event.context)
             elif isinstance(event, PingReceived):
                 self._heartbeat.ttl_s = event.ttl_s
-            elif isinstance(event, Violation) and event.refusal is not None:
+            elif isinstance(event, Violation) and event.refusal not in (None, Refusal.HTTP):
                 raise why_refused(event, self._ours)
             elif isinstance(event, Violation):
                 text = f"not a publisher that can be understood: {event.reason}"

@@ -51,6 +51,9 @@ class Refusal(Enum):
     TLS = "TLS"
     """The peer speaks TLS, and we do not."""
 
+    HTTP = "HTTP"
+    """The peer speaks HTTP."""
+
 
 class NoHandshakeError(RemoteProtocolError):
     """Both sides do not go together, and will not, however often they try.

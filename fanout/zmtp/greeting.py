@@ -18,6 +18,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from fanout.zmtp.errors import NoHandshakeError, Refusal, RemoteProtocolError
+from fanout.zmtp.foreign import foreigner, is_undecided
 from fanout.zmtp.frames import MORE
 
 if TYPE_CHECKING:
@@ -37,9 +38,6 @@ _MECHANISM_AT = slice(12, 32)
 _MECHANISM_BYTES = 20
 _FILLER = bytes(31)
 _REST = MINOR + NULL.ljust(_MECHANISM_BYTES, b"\x00") + bytes(1) + _FILLER
-# What the other side of a TLS connection begins with: that it does not understand, or its first
-# words. Of ZMTP 1.0 both are lengths.
-_TLS = (0x15, 0x16)
 _V1_IDENTITY_BYTES_MAX = 256  # with its flags byte; RFC 13: an identity has up to 255
 
 
@@ -99,8 +97,8 @@ class Greeting:
         peer_type: socket type of a ZMTP 2.0 peer; `None` for the others.
     """
 
-    __slots__ = ("_allow_zmtp_1", "_as_server", "_mechanism", "_output", "_received", "_role",
-                 "_wanted", "peer_type", "stage", "version")  # fmt: skip
+    __slots__ = ("_allow_zmtp_1", "_as_server", "_mechanism", "_output", "_received",
+                 "_role", "_wanted", "peer_type", "stage", "version")  # fmt: skip
 
     def __init__(
         self,
@@ -160,14 +158,16 @@ class Greeting:
         self.version = version
 
     def _read_first_byte(self) -> None:
-        first = self._received[0]
-        if first == SIGNATURE[0]:
+        head = bytes(self._received)
+        if head == SIGNATURE[:1]:
             self._expect(GreetingStage.SIGNATURE, len(SIGNATURE))
-        elif first in _TLS and not self._allow_zmtp_1:
-            text = "the peer speaks TLS, which this endpoint does not"
-            raise NoHandshakeError(text, Refusal.TLS)
+        elif is_undecided(head, allow_zmtp_1=self._allow_zmtp_1):
+            self._wanted += 1
         else:
-            self._expect_v1_identity(1, first)
+            foreign = foreigner(head, allow_zmtp_1=self._allow_zmtp_1)
+            if foreign is not None:
+                raise foreign
+            self._expect_v1_identity(1, head[0])
 
     def _read_signature(self) -> None:
         # Only bit 0 of byte 9 tells: in ZMTP 1.0 it is the flags byte of a final frame.

@@ -250,3 +250,4 @@ def test_a_peer_that_is_no_publisher_is_named_as_such() -> None:
                 peer.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
                 line = command.error_line(lambda line: "not a publisher" in line)
             assert line.startswith(f"fanout sub: {endpoint}: not a publisher")
+            assert "the peer speaks HTTP, not ZMTP" in line

@@ -130,7 +130,7 @@ WITHOUT = ", but ZMTP without it: who subscribes here connects to tls://"
         ([GREETING[:1], GREETING[1:3], GREETING[3:]], WITHOUT),
         ([GREETING[:5]], WITHOUT),
         ([GREETING[:9] + b"\x7e\x03"], ""),
-        ([b"GET / HTTP/1.1\r\n\r\n"], ""),
+        ([b"GET / HTTP/1.1\r\n\r\n"], ", but HTTP"),
         ([b"\0" * 11], ""),
     ],
 )
@@ -140,7 +140,8 @@ def test_who_speaks_none(said: list[bytes], text: str) -> None:
         assert server.receive(piece) == b""
     with pytest.raises(TlsError, match=f"TLS: the peer speaks none{text}") as told:
         server.receive(said[-1])
-    assert ("ZMTP" in str(told.value)) == bool(text)
+    assert ("ZMTP" in str(told.value)) == told.value.is_zmtp == (text is WITHOUT)
+    assert told.value.is_none
 
 
 def test_who_speaks_none_hears_that_tls_is_spoken_here() -> None:

@@ -148,8 +148,8 @@ HEALTHY = (
 )  # fmt: skip
 
 REFUSED = (
-    Capture("HTTP", b"GET / HTTP/1.1\r\n\r\n", violation="not a ZMTP greeting", output=SIGNATURE),
-    Capture("HTTP with 1.0 allowed", b"GET / HTTP/1.1\r\n" + b"x" * 80, violation="MORE",
+    Capture("HTTP", b"GET / HTTP/1.1\r\n\r\n", violation="the peer speaks HTTP", output=SIGNATURE),
+    Capture("HTTP with 1.0 allowed", b"GET / HTTP/1.1\r\n" + b"x" * 80, violation="speaks HTTP",
             output=SIGNATURE, limits=replace(LIMITS, allow_zmtp_1=True)),
     Capture("ZMTP 1.0 without being allowed", _h("0100"), violation="1.0", output=SIGNATURE),
     Capture("ZMTP 1.0 long form without being allowed", _h("ff000000000000000300"),

@@ -50,7 +50,7 @@ def at_handshake() -> Session:
 
 def at_close() -> Session:
     session = Session(LIMITS)
-    session.receive_data(b"GET")
+    session.receive_data(b"GET ")
     return session
 
 

@@ -110,7 +110,7 @@ class TestSubscribing:
 
     def test_not_when_closed(self) -> None:
         subscriber = SubscriberSession([b"B"])
-        subscriber.receive_data(b"GET")
+        subscriber.receive_data(b"GET ")
         with pytest.raises(LocalProtocolError):
             subscriber.subscribe(b"A")
         with pytest.raises(LocalProtocolError):

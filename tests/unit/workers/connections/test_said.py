@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fanout.reasons import Reason
+from fanout.security.tls_error import TlsError
 from fanout.workers.connections.said import cause_of, fault_of, summary
 from fanout.zmtp import (
     Cancelled,
@@ -73,6 +74,8 @@ def test_a_connection_that_breaks_says_why() -> None:
     late = TimeoutError(errno.ETIMEDOUT, "Connection timed out")
     assert cause(late, knows_our_mechanism_only=True)[0] is Reason.UNACKNOWLEDGED
     assert cause(RemoteProtocolError("a bad record")) == (Reason.VIOLATION, "a bad record")
+    assert cause(TlsError("none", is_none=True)) == (Reason.VIOLATION, "none")
+    assert cause(TlsError("ZMTP", is_none=True, is_zmtp=True)) == (Reason.MECHANISM, "ZMTP")
 
 
 @pytest.mark.parametrize(
@@ -87,6 +90,11 @@ def test_who_is_at_fault_for_what(violation: Violation, cause: Reason) -> None:
     assert fault_of(violation) == (cause, f"{cause.text}: x")
 
 
-def test_who_has_another_mechanism_violates_nothing() -> None:
-    violation = Violation("x", refusal=Refusal.MECHANISM, said="NULL")
+@pytest.mark.parametrize("refusal", [Refusal.MECHANISM, Refusal.TLS])
+def test_who_has_another_mechanism_violates_nothing(refusal: Refusal) -> None:
+    violation = Violation("x", refusal=refusal, said="NULL")
     assert fault_of(violation) == (Reason.MECHANISM, "x")
+
+
+def test_another_protocol_is_named_and_no_more() -> None:
+    assert fault_of(Violation("HTTP", refusal=Refusal.HTTP)) == (Reason.VIOLATION, "HTTP")
