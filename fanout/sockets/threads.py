@@ -268,8 +268,8 @@ class ThreadActor(Actor):
         def look_up() -> None:
             try:
                 found = addresses_of(host, port)
-            except (OSError, UnicodeError) as error:
-                text = getattr(error, "strerror", None) or str(error)
+            except OSError as error:
+                text = error.strerror or str(error)
                 self._orders.put(lambda: self.wiring.failed(dial, text, time.monotonic()))
             else:
                 self._orders.put(lambda: self.wiring.connect(dial, found, time.monotonic()))

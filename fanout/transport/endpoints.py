@@ -46,6 +46,7 @@ _NOT_SERVED = {
 
 # Host names (RFC 1123) with the underscore that many carry, and names of Linux interfaces.
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+_LABEL_MAX, _NAME_MAX = 63, 253  # characters, of a part of it and of all (RFC 1035)
 _PORT = re.compile(r"[0-9]{1,5}")
 
 
@@ -174,7 +175,21 @@ def _parse_host(endpoint: str, host: str) -> str:
     if not _NAME.fullmatch(host):
         problem = f"{shown(host)} is no address, interface or host name"
         raise _error(endpoint, problem, _TCP_EXAMPLES)
+    if problem := _name_problem(host.removesuffix(".")):  # that is how an absolute name ends
+        raise _error(endpoint, problem, _TCP_EXAMPLES)
     return host
+
+
+def _name_problem(name: str) -> str | None:
+    """Why this is no host name, which nobody who looks it up says in words; None = it may be."""
+    labels = name.split(".")
+    if not all(labels):
+        return f"the host name {shown(name)} has an empty part between two dots"
+    if len(max(labels, key=len)) > _LABEL_MAX:
+        return f"a part of the host name {shown(name)} has more than {_LABEL_MAX} characters"
+    if len(name) > _NAME_MAX:
+        return f"the host name {shown(name)} has more than {_NAME_MAX} characters"
+    return None
 
 
 def _parse_ipv4(endpoint: str, host: str) -> str:

@@ -66,8 +66,8 @@ def _resolve(endpoint: str, parsed: TcpEndpoint) -> tuple[int, tuple[Any, ...]]:
         found = socket.getaddrinfo(
             host, parsed.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
-    except (OSError, UnicodeError) as error:
-        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
             raise BindError(endpoint, explain(error), error.errno) from error
         known = ", ".join(sorted(_interfaces()))
         raise BindError(

@@ -106,6 +106,10 @@ def test_ipc(text: str, path: str, is_abstract: bool, is_fresh: bool) -> None:
         ("tcp://two words:5556", "no address, interface or host name"),
         ("tcp://a/b:5556", "no address, interface or host name"),
         ("tcp://-a:5556", "no address, interface or host name"),
+        ("tcp://a..b:5556", "the host name 'a..b' has an empty part between two dots"),
+        ("tcp://a..:5556", "has an empty part"),
+        (f"tcp://{'x' * 64}.de:5556", "has more than 63 characters"),
+        (f"tcp://{'x.' * 127}xx:5556", "has more than 253 characters"),
         ("ipc://", "the path is missing"),
         ("ipc://@", "the abstract name after @ is missing"),
         ("ipc://a\0b", "NUL"),
@@ -144,7 +148,9 @@ def test_other_types_are_refused_by_name(value: Any) -> None:
         parse_endpoint(value)
 
 
-names = st.from_regex(r"[a-z][a-z0-9_.-]{0,12}[a-z0-9]", fullmatch=True, alphabet=ANY)
+names = st.from_regex(r"[a-z][a-z0-9_.-]{0,12}[a-z0-9]", fullmatch=True, alphabet=ANY).filter(
+    lambda name: ".." not in name  # see above
+)
 addresses = st.one_of(
     st.ip_addresses(v=4).map(str), st.ip_addresses(v=6).map(str), names, st.just("*")
 )
@@ -191,3 +197,10 @@ def test_spellings_of_one_address_are_equal(address: ipaddress.IPv6Address) -> N
     ]
     for spelling in spell:
         assert parse_endpoint(f"tcp://[{spelling(address)}]:1") == TcpEndpoint(str(address), 1)
+
+
+@pytest.mark.parametrize(
+    "host", [f"{'x' * 63}.de", f"{'x.' * 126}x", f"{'x.' * 126}x.", "feed.example."]
+)
+def test_a_host_name_may_be_as_long_as_that(host: str) -> None:
+    assert parse_endpoint(f"tcp://{host}:5556") == TcpEndpoint(host, 5556)

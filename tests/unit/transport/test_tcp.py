@@ -113,8 +113,3 @@ def test_name_that_does_not_resolve() -> None:
     assert "'no-such-name.invalid' is neither a name that resolves" in str(error)
     assert "nor an interface (" in str(error)
     assert "lo" in str(error)
-
-
-def test_name_that_no_resolver_takes() -> None:
-    error = bind_error(f"tcp://{'x' * 64}.invalid:*")  # a label has at most 63 characters
-    assert "is neither a name that resolves" in str(error)
