@@ -48,6 +48,7 @@ def shake(client: TlsRecords, server: TlsRecords, step: int = 1 << 20) -> None:
                 assert side.receive(data[at : at + step]) == b""
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("step", [1, 7, 1 << 20])
 def test_what_is_sealed_on_one_side_comes_out_on_the_other(

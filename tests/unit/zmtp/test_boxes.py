@@ -30,6 +30,7 @@ def test_two_counters_make_two_nonces(one: int, other: int) -> None:
     assert (count_nonce(CLIENT_TEXT, other)[1] == nonce) == (one == other)
 
 
+@pytest.mark.unmeasured
 @given(COUNTERS, st.lists(COUNTERS, max_size=8))
 def test_a_counter_that_does_not_rise_ends_it_and_gaps_do_not(
     last: int, counters: list[int]

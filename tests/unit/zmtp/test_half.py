@@ -236,6 +236,7 @@ class TestPongFlood:
         assert answered == PENDING_PONG_BYTES_MAX // 7 + 1
         assert session.data_to_send() == b""
 
+    @pytest.mark.unmeasured
     def test_does_not_hit_a_peer_that_reads(self) -> None:
         session = connected()
         for _ in range(100):

@@ -75,6 +75,7 @@ def layout_of(frames: int) -> Any:
     return layout
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.integers(-5, 5), max_size=12), st.integers(0, 1 << 40))
 def test_each_frame_has_the_next_nonce_whichever_way_it_goes(ways: list[int], used: int) -> None:
     sealer, primitives = made(used)

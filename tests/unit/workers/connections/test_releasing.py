@@ -44,6 +44,7 @@ def totals(taking: TakingOver) -> tuple[int, ...]:
     )
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("topics", [[b""], [b"A", b"BA"], list(TOPICS)])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_stream_goes_on_wherever_it_is_moved_and_the_figures_add_up(

@@ -74,6 +74,7 @@ class Traffic(Publishing):
         assert got == wanted
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("topics", [[b""], [b"A"], [b"A", b"BA"], list(TOPICS)])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_stream_goes_on_where_a_dead_worker_has_left_it(

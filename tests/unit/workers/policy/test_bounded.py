@@ -13,6 +13,7 @@ from fanout.workers.policy.limits import UNLIMITED, Lag, Limits
 from tests.unit.workers.policy.behind import LAGS, LIMITS, SHARES
 
 
+@pytest.mark.unmeasured
 @given(LIMITS, SHARES, LAGS)
 def test_who_is_too_far_behind_was_slow_and_in_the_way_before(
     limits: Limits, soft: float, lag: Lag

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import assume, given
 
 from fanout.workers.policy.base import Part
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from fanout.workers.policy.limits import Lag, Limits
 
 
+@pytest.mark.unmeasured
 @given(LIMITS, LAGS)
 def test_it_is_closed_for_the_limit_that_it_is_over(limits: Limits, lag: Lag) -> None:
     reason = limits.exceeded_by(lag)

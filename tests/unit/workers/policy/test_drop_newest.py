@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import assume, given
 
 from fanout.reasons import Reason
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from fanout.workers.policy.limits import Lag, Limits
 
 
+@pytest.mark.unmeasured
 @given(LIMITS, LAGS)
 def test_it_finishes_unless_the_log_cannot_wait(limits: Limits, lag: Lag) -> None:
     reason = limits.exceeded_by(lag)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import assume, given
 
 from fanout.reasons import Reason
@@ -11,6 +12,7 @@ from fanout.workers.policy.limits import NONE, Lag, Limits
 from tests.unit.workers.policy.behind import LAGS, LIMITS, over
 
 
+@pytest.mark.unmeasured
 @given(LIMITS, LAGS)
 def test_what_it_keeps_is_below_each_limit_that_it_is_over(limits: Limits, lag: Lag) -> None:
     reason = limits.exceeded_by(lag)
@@ -27,6 +29,7 @@ def test_what_it_keeps_is_below_each_limit_that_it_is_over(limits: Limits, lag: 
             assert kept == NONE, "nothing is lost by a limit that it keeps"
 
 
+@pytest.mark.unmeasured
 @given(LIMITS, LAGS)
 def test_for_the_log_it_keeps_what_the_log_can_keep(limits: Limits, lag: Lag) -> None:
     assume(limits.exceeded_by(lag) is Reason.LAG_LOG)

@@ -14,6 +14,7 @@ SECOND = 1_000_000_000
 EXACTLY = Limits(1, 2, 3, 4, 5)
 
 
+@pytest.mark.unmeasured
 @given(LIMITS, LAGS)
 def test_the_reason_is_the_first_of_those_that_are_exceeded(limits: Limits, lag: Lag) -> None:
     is_over = over(limits, lag)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fanout.workers.stream.catching_up import AT_MOST, CatchingUp
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.integers(0, AT_MOST // 2), min_size=1, max_size=50), st.integers(1, 500))
 def test_whatever_comes_the_end_is_met_if_the_time_is_always_over(
     comes: list[int], piece: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,6 +69,7 @@ def test_what_is_kept_for_who_leaves_never_changes() -> None:
     assert own.minimal_key == {b"a", b"b"}
 
 
+@pytest.mark.unmeasured
 @given(KEYS, st.frozensets(TOPICS, max_size=3))
 def test_another_worker_is_told_all_of_it(key: frozenset[bytes], without: frozenset[bytes]) -> None:
     cohort: Cohort[Any] = Cohort(minimal(key), None, Cohort(without) if without else None)

@@ -342,6 +342,7 @@ class TestAnInterval:
         assert not member.blocked
 
 
+@pytest.mark.unmeasured
 def test_a_thousand_topics_updated_a_thousand_times_each_are_a_thousand_messages() -> None:
     """For who reads once."""
     worker = Worker(Layout(4_096 * PAGE, 1 << 20, 4))  # 16 MiB: it keeps all of them

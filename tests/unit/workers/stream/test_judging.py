@@ -362,6 +362,7 @@ def test_members_that_are_well_below_their_limits_are_not_looked_at(
     assert not looked
 
 
+@pytest.mark.unmeasured
 def test_a_limit_of_a_hundred_messages_is_a_hundred_of_its_own_of_ten_thousand_topics() -> None:
     """It wants 20 of the topics; a jump leaves fifteen sixteenths of the limit."""
     limit, kept = 100, 93

@@ -184,6 +184,7 @@ def test_what_somebody_far_behind_does_not_want_is_passed_in_parts(
     assert (member.matched, member.sent) == (2, 1)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("prefix", "policy", "looked_through"),
     [

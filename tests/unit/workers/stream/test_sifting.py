@@ -162,6 +162,7 @@ def test_what_comes_and_is_wanted_otherwise_meanwhile_is_right(
     assert numbers_of(sink) == newest_of(wanted)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.usefixtures("looked")
 def test_what_it_wants_of_what_was_looked_at_may_be_something_else_then() -> None:
     """It was held meanwhile, and from the message on that was named it wants this."""
@@ -258,6 +259,7 @@ def test_it_is_done_for_one_after_the_other_and_who_has_gone_holds_up_nobody() -
     assert len(numbers_of(room)) == TOPICS
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "policy", [SlowPolicy("block"), SlowPolicy("conflate", limit_messages=2000)]
 )

@@ -109,6 +109,7 @@ def test_a_message_that_is_larger_than_a_send_goes_alone() -> None:
     assert [(load.first, load.stop) for load in loads] == [(0, 1), (1, 2), (2, 3)]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("step", [1, 2, 10, 300])
 def test_passes_of_many_take_no_more_together_than_is_documented(step: int) -> None:
     """Each has one of its own: strangers may choose it, and want what they like."""
