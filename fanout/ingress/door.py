@@ -20,7 +20,7 @@ from fanout.ingress.sources import Connection
 from fanout.reasons import Reason
 from fanout.terms.addresses import OF_ADDRESS, REFUSED_HELD
 from fanout.transport.accept_queue import crowded
-from fanout.transport.accepting import ExhaustedError, sparing
+from fanout.transport.accepting import ExhaustedError, explain_exhausted, sparing
 from fanout.transport.held import HeldBack
 from fanout.transport.listener import never_block, peer_name
 from fanout.zmtp import Ready
@@ -174,7 +174,7 @@ class Door:
         self._paused_until = now + PAUSE
         for descriptor in self._listening:
             self._poller.watch(descriptor, read=False)
-        text = f"producers: {error.strerror}; again in {PAUSE} s"
+        text = f"producers: {explain_exhausted(error)}; again in {PAUSE} s"
         self._tell(Event(EventKind.ACCEPT_PAUSED, text, cause=Reason.NO_RESOURCES))
 
     def greet(self, connection: Connection, events: Sequence[SessionEvent]) -> None:

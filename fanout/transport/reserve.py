@@ -25,10 +25,15 @@ def leave_reserve(descriptor: int, allowed: int) -> None:
     Raises:
         OSError: EMFILE; the text says of the reserve.
     """
-    kept = min(KEPT_DESCRIPTORS, allowed // KEPT_PART)
-    if descriptor >= allowed - kept:
-        text = f"of {allowed:,} open files the last {kept} are kept for the program"
+    first = first_kept(allowed)
+    if descriptor >= first:
+        text = f"of {allowed:,} open files the last {allowed - first} are kept for the program"
         raise OSError(errno.EMFILE, text)
+
+
+def first_kept(allowed: int) -> int:
+    """The first of the last ones, of so many."""
+    return allowed - min(KEPT_DESCRIPTORS, allowed // KEPT_PART)
 
 
 def allowed_descriptors() -> int:

@@ -170,6 +170,7 @@ def test_no_descriptor_of_ours_is_in_the_reserve(monkeypatch: pytest.MonkeyPatch
         duplicates = bench.state.duplicates.values()
         assert duplicates
         assert max(duplicates) < allowed - allowed // KEPT_PART
+        assert bench.of(EventKind.CONNECTION_REFUSED) == [], "who waits goes on waiting"
         first, *summaries = bench.of(EventKind.ACCEPT_PAUSED)
         assert (
             f"of {allowed} open files the last {allowed // 8} are kept for the pr" in first.reason

@@ -59,7 +59,7 @@ def test_the_last_descriptors_are_left_to_the_program(monkeypatch: pytest.Monkey
             first.recv(1)
         monkeypatch.setattr(accepting, "allowed_descriptors", lambda: allowed)
         with socket.create_connection(listening.getsockname()) as second:
-            with pytest.raises(ExhaustedError, match="kept for the program; raise the limit"):
+            with pytest.raises(ExhaustedError, match=r"kept for the program$"):
                 sparing_once(listening)
             second.settimeout(0)
             with pytest.raises(BlockingIOError):
