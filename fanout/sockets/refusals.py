@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fanout.terms.refusals import NotPickled, refuse_attributes, refuse_given
+from fanout.terms.absent import refuse_attributes
+from fanout.terms.refusals import NotPickled, refuse_given
 
 _SEND = "send() takes one frame, or a list of them"
 _RECV = "recv() returns all frames of a message"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.terms.absent import refuse_attributes
 from fanout.terms.arguments import did_you_mean
-from fanout.terms.refusals import NotPickled, refuse_attributes
+from fanout.terms.refusals import NotPickled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,7 +5,8 @@ A producer has the verbs of a publisher, and would else refuse with what a publi
 
 from __future__ import annotations
 
-from fanout.terms.refusals import NotPickled, refuse_attributes
+from fanout.terms.absent import refuse_attributes
+from fanout.terms.refusals import NotPickled
 
 _CONNECTS = "the endpoint is the first argument of Producer()"
 _QUEUE = "what may wait is queue_bytes=..., in bytes"

@@ -9,6 +9,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, NoReturn, SupportsIndex
 
 from fanout.errors import ConfigError
+from fanout.terms.absent import Absent, refuse_attributes
 from fanout.terms.arguments import did_you_mean
 
 if TYPE_CHECKING:
@@ -124,36 +125,6 @@ _ARGUMENTS = {
 
 class NotHere:
     """The type of pyzmq's arguments that there are not here; nobody has such a value to pass."""
-
-
-class Absent:
-    """An attribute that can be neither read nor set here.
-
-    It is found on the class, so looking up what there is costs nothing more.
-    """
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __get__(self, _instance: object, _owner: type) -> NoReturn:
-        raise AttributeError(self._text)
-
-    def __set__(self, _instance: object, _value: object) -> NoReturn:
-        raise AttributeError(self._text)
-
-
-def refuse_attributes(owner: type, hints: Mapping[str, str], said: str) -> None:
-    """Have what a class has not refused there, in small letters and in capitals; see `Absent`.
-
-    Type checkers know by themselves what there is not.
-
-    Args:
-        hints: what to do instead, by names in lower case.
-        said: the text before that, with the name in the place of `{!r}`.
-    """
-    for name, hint in hints.items():
-        for spelling in {name, name.upper()}:
-            setattr(owner, spelling, Absent(f"{said.format(spelling)}: {hint}"))
 
 
 class NotPickled:
