@@ -157,3 +157,8 @@ class Event:
 
 
 _STORES = [getattr(Event, field.name).__set__ for field in fields(Event)]
+
+
+def is_restart(event: Event) -> bool:
+    """Whether this tells of a worker in the place of one before."""
+    return event.kind is EventKind.WORKER_STARTED and event.restarts > 0

@@ -23,7 +23,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from fanout.coordinator.thinning import LOGGED_AT_ONCE, Thinning
-from fanout.events import Event, EventKind
+from fanout.events import Event, EventKind, is_restart
 from fanout.reasons import Reason
 from fanout.reporting.event_queue import EventQueue
 
@@ -238,7 +238,7 @@ class Announcer:
 def _level(event: Event) -> int:
     if event.kind is EventKind.HANDSHAKE_FAILED and event.cause in _ORDINARY:
         return logging.DEBUG
-    if event.kind is EventKind.WORKER_STARTED and event.restarts:
+    if is_restart(event):
         return logging.INFO  # the end of an error; the first ones are as they should be
     return _LEVELS.get(event.kind, logging.DEBUG)
 

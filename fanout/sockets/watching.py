@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from fanout.basics.system_calls import explain_unwatched
+from fanout.subscriber.connections import unwatched
 
 if TYPE_CHECKING:
     from fanout.sockets.dial import Dial
@@ -33,5 +33,5 @@ def refusal(watcher: PlugWatcher, plug: Plug, *, read: bool, write: bool) -> str
     try:
         watcher.watch(plug, read=read, write=write)
     except OSError as error:
-        return f"its socket cannot be watched: {explain_unwatched(error)}"
+        return unwatched(error)
     return ""

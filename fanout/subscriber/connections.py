@@ -36,8 +36,6 @@ ANSWERS_BYTES_MAX = 64 * 1024
 """Of PONGs that a publisher has asked for and does not read: three thousand of them and more.
 Subscriptions that it does not read are not counted: these are of our own making."""
 
-UNWATCHED = "its socket cannot be watched: {}"
-
 
 class SocketWatcher(Protocol):
     """Waits for sockets."""
@@ -64,6 +62,11 @@ def addresses_of(host: str, port: int) -> list[Address]:
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [(family, address) for family, _, _, _, address in found[:ADDRESSES_MAX]]
+
+
+def unwatched(error: OSError) -> str:
+    """Why a connection is lost whose socket the system does not let us watch."""
+    return f"its socket cannot be watched: {explain_unwatched(error)}"
 
 
 class Connections:
@@ -253,7 +256,7 @@ class Connections:
         try:
             self._watcher.watch(sock, number, read=read, write=write)
         except OSError as error:
-            self._lose(number, UNWATCHED.format(explain_unwatched(error)), now)
+            self._lose(number, unwatched(error), now)
 
     def _cut_off(
         self, number: int, plug: Plug, sock: socket.socket, error: OSError, now: float

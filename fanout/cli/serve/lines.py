@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fanout.cli.units import plural, short_count, short_size
-from fanout.events import Event, EventKind
+from fanout.events import Event, EventKind, is_restart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,8 +120,7 @@ def undelivered_lines(undelivered: Sequence[Undelivered]) -> list[str]:
 
 def event_line(event: Event) -> str | None:
     """Returns a line about an event, None for one that is not worth a line."""
-    is_replaced = event.kind is EventKind.WORKER_STARTED and event.restarts
-    if event.kind not in TOLD_EVENTS and not is_replaced:
+    if event.kind not in TOLD_EVENTS and not is_restart(event):
         return None
     parts = [event.kind.value.replace("_", " ")]
     if event.peer is not None:
