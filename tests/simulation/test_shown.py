@@ -84,7 +84,7 @@ TRIED_FIRST: dict[str, int] = {
     "forget_which_last_values_have_come": 110_008,
     "give_what_is_not_wanted_any_more": 70_003,
     "go_back_without_protection": 40_004,
-    "keep_nothing": 50_000,
+    "keep_nothing": 61,
     "know_where_what_is_unknown_is": 60_046,
     "lack_no_last_values": 60_006,
     "leave_the_keyframe_out": 0,
