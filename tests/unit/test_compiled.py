@@ -63,6 +63,19 @@ print(fanout.__file__, Sodium().stretches is not None, Sodium().stretches is not
 """
 
 
+def share_bytecode(folder: Path) -> None:
+    """What is linked need not be compiled again, where its bytecode is not beside it."""
+    if sys.pycache_prefix is None:
+        return
+    kept, wanted = (
+        Path(sys.pycache_prefix, path.relative_to("/"), "fanout") for path in (ROOT, folder)
+    )
+    wanted.mkdir(parents=True)
+    for path in kept.iterdir() if kept.is_dir() else ():
+        if path.is_dir():
+            (wanted / path.name).symlink_to(path)
+
+
 def copy_with(folder: Path, change: tuple[bytes, bytes], name: str = "_speed") -> Path:
     """A fanout whose compiled part differs from the one that is here in this; returns the part."""
     (folder / "fanout").mkdir()
@@ -73,6 +86,7 @@ def copy_with(folder: Path, change: tuple[bytes, bytes], name: str = "_speed") -
     for path in (ROOT / "fanout").iterdir():
         if path.name not in (part.name, "__pycache__"):
             (folder / "fanout" / path.name).symlink_to(path)
+    share_bytecode(folder)
     before = part.read_bytes()
     assert before.count(change[0]) == 1
     copy = folder / "fanout" / part.name
