@@ -12,7 +12,7 @@ import socket
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from benchmarks.children import require_descriptors, run_child
 from benchmarks.pausing.feed import FEW, NO_NUMBER, STAMP
@@ -33,20 +33,27 @@ KEPT = 5_000  # messages of each of which it is known when they came
 SPOKEN = DIALECTS["zmtp"]
 
 
+class Asked(Protocol):
+    """Subscribers who are asked what they have felt."""
+
+    def turn(self) -> None:
+        """Read what has come, for a moment at most."""
+
+    def served_since(self, moment_ns: int, whom: Sequence[str] | None) -> Message | None:
+        """Of each of these its pause, in ns, and how many messages it lacks; None = not yet."""
+
+    def slowest(self, begin_ns: int, end_ns: int) -> Message | None:
+        """Of each of the few what the slowest message of a time took, in ns; None = not yet."""
+
+
 @dataclass(eq=False)
-class Listener:
-    """One subscriber.
+class Heard:
+    """What one subscriber has heard.
 
     Attributes:
-        name: its address, as the publisher sees it.
         heard: of each message when it was published and when it came, monotonic ns, and its number.
     """
 
-    socket: socket.socket
-    name: str = ""
-    rest: bytes = b""
-    greeted: bool = False
-    comes_at: float = 0.0
     heard: deque[tuple[int, int, int]] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     def since(self, moment_ns: int) -> tuple[int, int] | None:
@@ -71,6 +78,32 @@ class Listener:
         return max(took, default=0) if is_over else None
 
 
+@dataclass(eq=False)
+class Listener(Heard):
+    """One raw subscriber.
+
+    Attributes:
+        name: its address, as the publisher sees it.
+    """
+
+    socket: socket.socket = field(kw_only=True)
+    name: str = ""
+    rest: bytes = b""
+    greeted: bool = False
+    comes_at: float = 0.0
+
+
+def pauses(found: Sequence[tuple[int, int] | None], moment_ns: int) -> Message | None:
+    """What `Heard.since()` has said of some; None = not of all yet."""
+    known = [one for one in found if one is not None]
+    if len(known) < len(found):
+        return None
+    return {
+        "pauses_ns": [came_ns - moment_ns for came_ns, _ in known],
+        "lacking": [lacking for _, lacking in known],
+    }
+
+
 class Listeners:
     """All of them."""
 
@@ -86,7 +119,7 @@ class Listeners:
         require_descriptors(traffic.subscribers)
         self.all: list[Listener] = []
         for _ in range(traffic.subscribers):
-            self.all.append(one := Listener(socket.socket()))
+            self.all.append(one := Listener(socket=socket.socket()))
             self._connect(one)
             if len(self.all) % CONNECT_AT_ONCE == 0:
                 self.turn()
@@ -155,13 +188,7 @@ class Listeners:
         """Of each of these its pause, in ns, and how many messages it lacks; None = not yet."""
         names = None if whom is None else set(whom)
         found = [one.since(moment_ns) for one in self.all if names is None or one.name in names]
-        known = [one for one in found if one is not None]
-        if len(known) < len(found):
-            return None
-        return {
-            "pauses_ns": [came_ns - moment_ns for came_ns, _ in known],
-            "lacking": [lacking for _, lacking in known],
-        }
+        return pauses(found, moment_ns)
 
     def slowest(self, begin_ns: int, end_ns: int) -> Message | None:
         """Of each of the few what the slowest message of a time took, in ns; None = not yet."""
@@ -173,7 +200,11 @@ class Listeners:
 
 def main(channel: Channel, arguments: Sequence[str]) -> None:
     """Listens until the harness closes the channel."""
-    listeners = Listeners(Traffic(**json.loads(arguments[0])), arguments[1])
+    answer(Listeners(Traffic(**json.loads(arguments[0])), arguments[1]), channel)
+
+
+def answer(listeners: Asked, channel: Channel) -> None:
+    """Listen, and say what is asked for, until the harness closes the channel."""
     channel.send(connected=True)
     while True:
         listeners.turn()

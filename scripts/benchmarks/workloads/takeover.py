@@ -32,6 +32,9 @@ CALM_S = 1.0  # from one to the next, once all are served again
 NANO = 1e-9
 SURVIVOR, ONLY, MOVE, PROCESS = "a survivor", "the only worker", "moved", "the process"
 HUNG = "a survivor, the other hangs"
+SEALED = "a survivor, by CURVE"
+SEALED_DELIVERIES = 10_000  # a second there: what is measured is who comes back, and not this
+SEALED_MOST = 500  # subscribers there: beyond it is measured how fast one program has them greeted
 HUNG_AFTER_S = 1  # `worker_timeout` there
 
 
@@ -70,9 +73,15 @@ class Felt:
 
 
 class Feeding:
-    """A feed by a peer, which may be lost as a whole and started again, and its subscribers."""
+    """A feed by a peer, which may be lost as a whole and started again, and its subscribers.
 
-    def __init__(self, kind: PeerKind, traffic: Traffic, per_second: float) -> None:
+    Args:
+        listeners: whose subscribers they are: the name of a module in `pausing`.
+    """
+
+    def __init__(
+        self, kind: PeerKind, traffic: Traffic, per_second: float, listeners: str = "listeners"
+    ) -> None:
         self._kind = kind
         self._described = json.dumps(asdict(traffic))
         self._rate = per_second
@@ -81,7 +90,7 @@ class Feeding:
         self._feed = self._start(0)
         try:
             [endpoint] = self._feed.answer(START_S)["endpoints"]
-            self._listeners = Child("benchmarks.pausing.listeners", self._described, endpoint)
+            self._listeners = Child(f"benchmarks.pausing.{listeners}", self._described, endpoint)
             self._listeners.answer(START_S)
         except BaseException:
             self._feed.close()
@@ -155,8 +164,10 @@ class Takeover(Workload):
     One is published right after it where the publisher goes on. Those count whose worker was lost;
     or all, where the whole process is. Of those who are moved it is what the slowest message took
     meanwhile, of one each millisecond. A worker that hangs is stopped by a signal, and found by its
-    `worker_timeout`, which is HUNG_AFTER_S there. `lacking` is what a subscriber misses of the
-    numbers of the feed, what was not published meanwhile among it.
+    `worker_timeout`, which is HUNG_AFTER_S there. Encrypted connections end with their worker: it
+    is until stock SUB sockets with CURVE, which wait for 0.1 to 0.2 s by default, are served again.
+    `lacking` is what a subscriber misses of the numbers of the feed, what was not published
+    meanwhile among it.
     """
 
     name = "takeover"
@@ -167,11 +178,11 @@ class Takeover(Workload):
         milliseconds("max", "max"),
         Metric("lacking", "messages lacking", 1.0, higher_is_better=False),
     )
-    peers = ("fanout", "fanout-1w", "libzmq-1io")
+    peers = ("fanout", "fanout-1w", "fanout-curve", "libzmq-1io")
 
     def kinds(self, settings: Settings) -> Sequence[PeerKind]:
-        two = PEERS["fanout"].variant("fanout", workers=2)
-        known = {**PEERS, "fanout": two}
+        two = {name: PEERS[name].variant(name, workers=2) for name in ("fanout", "fanout-curve")}
+        known = {**PEERS, **two}
         return [known[name] for name in settings.peers or self.peers]
 
     def cases(self, settings: Settings) -> Sequence[Case]:
@@ -179,6 +190,7 @@ class Takeover(Workload):
         whose = {
             SURVIVOR: ("fanout",),
             HUNG: ("fanout",),
+            SEALED: ("fanout-curve",),
             ONLY: ("fanout-1w",),
             MOVE: ("fanout",),
             PROCESS: ("fanout", "libzmq-1io"),
@@ -187,15 +199,19 @@ class Takeover(Workload):
             Losing(f"{count:,} subscribers, {what}", Traffic(count, PAYLOAD_BYTES), peers, what)
             for count in counts
             for what, peers in whose.items()
+            if what != SEALED or count <= SEALED_MOST
         ]
 
     def measure(self, peer: PeerKind, case: Case, settings: Settings) -> Sample:
         assert isinstance(case, Losing)
-        rate = min(PER_SECOND, DELIVERIES / case.traffic.subscribers)
+        is_sealed = case.what == SEALED
+        deliveries = SEALED_DELIVERIES if is_sealed else DELIVERIES
+        rate = min(PER_SECOND, deliveries / case.traffic.subscribers)
         felt = Felt()
         if case.what == HUNG:
             peer = peer.variant(peer.name, worker_timeout=HUNG_AFTER_S)
-        feeding = Feeding(peer, case.traffic, rate)
+        listeners = "stock_listeners" if is_sealed else "listeners"
+        feeding = Feeding(peer, case.traffic, rate, listeners)
         try:
             feeding.served(time.monotonic_ns(), None)
             for _ in range(QUICK_TIMES if settings.quick else TIMES):

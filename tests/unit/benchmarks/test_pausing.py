@@ -21,7 +21,7 @@ MS = 1_000_000
 @pytest.fixture
 def listener() -> Iterator[Listener]:
     with socket.socket() as nobody:
-        yield Listener(nobody)
+        yield Listener(socket=nobody)
 
 
 def hear(listener: Listener, *heard: tuple[int, int, int]) -> None:
@@ -94,10 +94,30 @@ def test_libzmq_is_measured_where_the_whole_process_is_lost() -> None:
     cases = workload.cases(Settings())
     peers = {case.label: case.peers for case in cases}
 
-    assert [case.traffic.subscribers for case in cases] == [200] * 5 + [2_000] * 5
+    assert [case.traffic.subscribers for case in cases] == [200] * 6 + [2_000] * 5
     assert peers["200 subscribers, a survivor"] == ("fanout",)
     assert peers["2,000 subscribers, the process"] == ("fanout", "libzmq-1io")
+    assert peers["200 subscribers, a survivor, by CURVE"] == ("fanout-curve",)
     assert {kind.name for kind in workload.kinds(Settings())} >= {"fanout", "fanout-1w"}
+
+
+@pytest.mark.slow
+def test_a_loss_is_measured_by_stock_sockets_with_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(takeover, "CALM_S", 0)
+    workload = WORKLOADS["takeover"]
+    [case] = [case for case in workload.cases(Settings(subscribers=(4,))) if "CURVE" in case.label]
+    [kind] = [kind for kind in workload.kinds(Settings()) if kind.name == "fanout-curve"]
+    feeding = takeover.Feeding(kind, case.traffic, 100, "stock_listeners")
+    try:
+        feeding.served(0, None)
+        feeding.await_workers()
+        felt = feeding.lose(takeover.SEALED)
+    finally:
+        feeding.close()
+
+    assert 1 <= len(felt["pauses_ns"]) < 4, "those alone whose worker was lost"
+    assert min(felt["pauses_ns"]) > 0
+    assert min(felt["lacking"]) > 0, "what was published meanwhile is lost to them"
 
 
 @pytest.mark.slow
