@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 import weakref
 from typing import TYPE_CHECKING, NoReturn, Unpack
@@ -14,7 +13,7 @@ from fanout.faces.binding import Binding
 from fanout.faces.intake import Intake
 from fanout.send.batch import Batch
 from fanout.send.making import batch_type, with_compiled_verbs
-from fanout.send.own_batches import OwnBatches
+from fanout.send.own_batches import OwnBatches, running
 from fanout.send.publishing import Publishing
 from fanout.send.waiting import Waiter
 from fanout.terms.arguments import as_timeout
@@ -79,9 +78,10 @@ class Publisher(Publishing, Binding, Audience, Intake, Answering):
         self._engine = engine = start(endpoint, on_event, keywords, options, security, tls)
         self._path: SendPath | OwnBatches[Batch] = engine.path
         self._waiter = Waiter(engine.path, engine.in_the_way)
-        kind, who = batch_type(Batch, engine.path), threading.get_ident
-        given = engine.batches, self._waiter.send
-        self._own: OwnBatches[Batch] = OwnBatches(weakref.ref(self), engine.path, who, kind, *given)
+        kind, given = batch_type(Batch, engine.path), (engine.batches, self._waiter.send)
+        self._own: OwnBatches[Batch] = OwnBatches(
+            weakref.ref(self), engine.path, running, kind, *given
+        )
 
     def __repr__(self) -> str:
         return f"<fanout.Publisher {self._engine.condition}>"

@@ -6,6 +6,7 @@ Whoever publishes, or begins one, inside of the block of his own: that goes out 
 from __future__ import annotations
 
 import sys
+import threading
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -194,6 +195,17 @@ class OwnBatches(Generic[B]):
         if one is None or one() is None:
             return
         _warn(_BESIDE)
+
+
+def running() -> object:
+    """The task that runs in this thread, or the thread, where no event loop does.
+
+    A publisher that blocks is called by tasks, too, with a batch each between two of their waits.
+    """
+    asyncio = sys.modules.get("asyncio")  # not loaded for this: who has a task has loaded it
+    loop = None if asyncio is None else asyncio._get_running_loop()
+    task = None if loop is None else asyncio.current_task(loop)  # type: ignore[union-attr]
+    return threading.get_ident() if task is None else task
 
 
 def _warn(text: str) -> None:

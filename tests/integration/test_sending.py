@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -244,6 +245,28 @@ def test_who_publishes_beside_a_batch_of_his_own_is_warned(publisher: Publisher)
             assert another.submit(ways[0]).result() == len(ways)
     assert batch.sequence == len(ways) + 1
     assert ways[0]() == len(ways) + 2  # warnings are errors here
+
+
+def test_a_batch_is_that_of_the_task_that_has_begun_it(publisher: Publisher) -> None:
+    """Several of one thread may have one open each, of a publisher that blocks."""
+
+    async def task(name: bytes, mine: asyncio.Event, others: asyncio.Event) -> None:
+        with publisher.batch() as batch:
+            batch.publish(name, b"in it")
+            mine.set()
+            await others.wait()
+            with pytest.warns(RuntimeWarning, match="call the same on the batch"):
+                publisher.publish(name, b"beside its own")
+
+    async def main() -> None:
+        events = asyncio.Event(), asyncio.Event()
+        first = asyncio.create_task(task(b"first", events[0], events[1]))
+        await events[0].wait()
+        publisher.publish(b"another task", b"")  # warnings are errors here
+        await asyncio.gather(first, task(b"second", events[1], events[0]))
+
+    asyncio.run(main())
+    assert publisher.publish(b"after them", b"") == 5
 
 
 def test_who_begins_a_batch_in_the_block_of_another_is_warned(publisher: Publisher) -> None:
