@@ -141,13 +141,7 @@ class Core:
         if merger is not None and said.sequence:
             if not is_first:
                 return b""
-            run = merger.run_of(said.epoch)
-            if run is not None and run.last is not None:
-                stream.go_to(said.epoch, run.last)
-            elif run is not None and run.lacks_values:
-                stream.go_back(None)  # of these all is to come anew
-            elif run is not None:
-                stream.go_back(run.origin)
+            merger.place(stream, said.epoch)
         asked = stream.since(said)
         return self._without_lacking(stream, said, asked) if merger is None and asked else asked
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanout.subscriber.message import Message
+    from fanout.subscriber.past import StreamWithPast as Stream
     from fanout.terms.introduction import Introduction
 
 _sequence = attrgetter("sequence")
@@ -59,6 +60,30 @@ class Merger:
     def run_of(self, epoch: int) -> Run | None:
         """What has come of this run; None = no line was up that it comes over."""
         return None if self._identity is not None else self._runs.get(epoch)
+
+    def place(self, stream: Stream, epoch: int) -> None:
+        """A line is to bring all of a run alone: have it go on where others have come to.
+
+        A line that is up for the first time knows of no run before: if one has ended, and nobody
+        goes on with it, this is taken for the same publisher, which was started anew.
+        """
+        run = self.run_of(epoch)
+        if run is None:
+            former = self._ended() if self._identity is None and stream.known is None else None
+            if former is not None:
+                stream.go_to(former, 0)
+        elif run.last is not None:
+            stream.go_to(epoch, run.last)
+        elif run.lacks_values:
+            stream.go_back(None)  # of these all is to come anew
+        else:
+            stream.go_back(run.origin)
+
+    def _ended(self) -> int | None:
+        """Epoch of the run that has ended last; None if one goes on, or there was none."""
+        if any(run.members for run in self._runs.values()):
+            return None
+        return next((one for one in reversed(self._runs) if self._runs[one].has_begun), None)
 
     def is_led(self, epoch: int) -> bool:
         """Whether another line brings all that is wanted of this run."""

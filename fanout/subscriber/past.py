@@ -144,7 +144,8 @@ class StreamWithPast(Stream):
         """A last value; a connection before may have been lost in the middle of these."""
         if self._numbered and len(frames) > 1 and len(frames[-1]) == NUMBER.size:
             sequence = NUMBER.unpack(frames[-1])[1]
-            is_early = bool(self._early) and sequence in self._early
+            early = self._early
+            is_early = early is not None and sequence in early
             if is_early or self._shown.has(frames[0], sequence):
                 self.doubles += 1
                 return None

@@ -22,9 +22,11 @@ from tests.simulation.shown.publishing import (
     PAST_FROM,
     POLICIES_FROM,
     READS_FROM,
+    RESTARTS_FROM,
     SEVERAL_FROM,
 )
 from tests.simulation.shown.reading import ReadingWorld
+from tests.simulation.shown.restarting import RestartingWorld
 from tests.simulation.shown.wanting import FOREVER
 from tests.simulation.shown.worlds import world_of
 from tests.simulation.test_caught_directly import CHECKS
@@ -60,12 +62,13 @@ KINDS_FROM = (
 # another line had brought was told by nobody; a last value came again as what was missed; it was
 # not told where a gap is of which nobody knows that; last values came again over another line.
 # 110_037: what was missed had come over a line that was lost in the middle of last values, and came
-# again as one of those over another line.
+# again as one of those over another line. 120_007, 120_016: a line that had never been up told of a
+# restart too late, and nobody asked for what was published since.
 FOUND = (
     *(156, 263, 285, 10_022, 10_054, 10_067, 10_094, 10_205, 10_302, 10_306, 10_345, 20_869),
     50_012,
     *(60_011, 60_232, 60_025, 60_457),
-    110_037,
+    *(110_037, 120_007, 120_016),
 )
 
 # The seeds that show them soonest; `python -m tests.simulation --shown --mutations --runs 60` finds
@@ -85,6 +88,7 @@ TRIED_FIRST: dict[str, int] = {
     "give_what_is_not_wanted_any_more": 70_003,
     "go_back_without_protection": 40_004,
     "keep_nothing": 61,
+    "know_of_no_restart_where_nothing_was_before": 120_007,
     "know_where_what_is_unknown_is": 60_046,
     "lack_no_last_values": 60_006,
     "leave_the_keyframe_out": 0,
@@ -243,6 +247,18 @@ def test_a_subscriber_with_several_lines_that_wants_more_gets_each_message_once_
     values = [one for reader in readers for one in reader.got if one.kind == "last"]
     assert len(values) > 100, "no last value comes"
     assert sum(one.cuts for one in reading) > 10, "nobody loses a connection"
+
+
+@pytest.mark.parametrize("first", range(RESTARTS_FROM, RESTARTS_FROM + RUNS * TESTS, RUNS))
+def test_a_subscriber_goes_on_with_a_publisher_that_is_started_anew_for_seeds_from(
+    first: int,
+) -> None:
+    worlds = [run(seed) for seed in range(first, first + RUNS)]
+    reading = [one for one in worlds if isinstance(one, RestartingWorld)]
+    readers = [reader for one in reading for reader in one.readers]
+    assert sum(bool(reader.former and reader.got) for reader in readers) > RUNS // 2
+    assert sum(one.unsent for one in reading) > 10, "nothing is lost with the first one"
+    assert sum(one.shown for one in reading) > 500, "the simulation shows nothing"
 
 
 @pytest.mark.parametrize("seed", FOUND)

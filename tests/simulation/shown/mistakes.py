@@ -15,6 +15,7 @@ from fanout.shm.value_keeper import ValueKeeper
 from fanout.subscriber import since
 from fanout.subscriber.asks import Asks
 from fanout.subscriber.giving import Giving
+from fanout.subscriber.merger import Merger
 from fanout.subscriber.message import Gap
 from fanout.subscriber.past import StreamWithPast
 from fanout.subscriber.runs import Run
@@ -327,6 +328,11 @@ def know_no_last_values_but_the_first(
     original(giving, *which, **how)
     if giving.last is not None:
         giving._shown.clear()
+
+
+@replaces(Merger, "_ended")
+def know_of_no_restart_where_nothing_was_before(_original: Any, _merger: Any) -> None:
+    pass
 
 
 @replaces(StreamWithPast, "lacking")

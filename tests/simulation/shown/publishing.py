@@ -45,6 +45,7 @@ LEAVES_FROM = 70_000  # and from here on it wants less at times, too
 # before of what it subscribes to later.
 PAST_FROM = 100_000
 SEVERAL_FROM = 110_000  # from here on it has several lines, and wants more at any time
+RESTARTS_FROM = 120_000  # from here on the publisher is started anew, once
 EPOCH = 4_711  # of the publisher
 RUSH = 6  # times that the publisher fills the log while somebody goes back
 
@@ -57,9 +58,12 @@ class ShownPublishing:
     """A publisher that keeps last values, and its memory.
 
     Attributes:
+        epoch: what it calls this run of it.
         joined: how often a worker has joined some for somebody.
         shared: how often somebody was sent what had been joined for others.
     """
+
+    epoch = EPOCH
 
     def __init__(self, seed: int) -> None:
         self.rng = rng = Random(seed)
@@ -143,7 +147,7 @@ class ShownPublishing:
         if len(payload) > self.segment.layout.data_bytes // MESSAGE_PART // 2:
             payload = b"%d:" % before
         # A message of one frame is a topic of its own.
-        number = (NUMBER.pack(EPOCH, before),) if self.is_numbered else ()
+        number = (NUMBER.pack(self.epoch, before),) if self.is_numbered else ()
         frames = (topic, payload, *number) if is_value else (topic + b"#%d:" % before, *number)
         wire = encode_message(frames)
         self.writing = True

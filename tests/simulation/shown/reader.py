@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.core import Core
+from fanout.subscriber.message import RESTARTED
 from tests.simulation.shown.publishing import EPOCH
 from tests.simulation.violated import require
 
@@ -39,6 +40,7 @@ class Reader:
         got: what the program got.
         owed: from which message on each subscription is owed all.
         left: prefixes that were unsubscribed, once at least.
+        former: what it got of a run of the publisher that has ended.
         past: of later subscriptions, with what was published before: the first message that it is
             owed, and what covers some of them.
     """
@@ -60,6 +62,7 @@ class Reader:
         self._last = last
         self.socks: dict[int, DyingSocket] = {}
         self.got: list[Message] = []
+        self.former: list[Message] = []
         self.owed: dict[bytes, int] = {}
         if since is not None:
             self.owed = dict.fromkeys(wants, since[1] + 1 if since[0] == EPOCH else 0)
@@ -198,25 +201,56 @@ class Reader:
         Args:
             newest: the last message that was kept of each topic when all had come to rest.
         """
-        came = [message.sequence for message in self.got]
-        require(None not in came, "a message without a number")
-        numbers = [one for one in came if one is not None]
-        often = Counter(one for one in numbers if self._is_constant(feed.messages[one].topic))
-        twice = sorted(one for one, count in often.items() if count > 1)
-        require(not twice, f"came twice: {twice[:5]}")
-        for one, message in zip(numbers, self.got, strict=True):
-            require(message.topic == feed.messages[one].topic, f"{one} is {message.topic!r}")
-        known, told = {*numbers}, self._told(len(feed.messages))
+        numbers, told = self._numbers(feed), self._told(len(feed.messages))
+        known = {*numbers}
         missing = [one for one in self._all(feed) if one not in known]
         silent = [one for one in missing if not told[one]]
         require(not silent, f"missing, and not told of: {silent[:5]} of {len(missing)}")
-        self._require_count(missing)
+        if self.former and self.got:
+            reasons = [gap.reason for gap in self.gaps]
+            is_told = self.got[0].gap is not None and self.got[0].gap.reason == RESTARTED
+            require(is_told, "it was not told that the publisher was started anew")
+            require(reasons.count(RESTARTED) == 1, "it was told of one restart twice")
+        elif not self.former:
+            self._require_count(missing)
         self._require_order(numbers, told)
         for topic, last in newest.items() if self._last else ():
             is_had = any(topic.startswith(p) and last < at for p, at in self._behind.items())
             if topic.startswith((*self.owed,)) and not is_had:
                 require(last in known or told[last], f"{topic!r} stands still before {last}")
         return len(missing)
+
+    def restart(self, feed: Feed, now: float) -> int:
+        """This run of the publisher has ended; of the next one it is owed all if it has got some.
+
+        Returns:
+            How many messages of this one it did not get: it is to be told that there is another.
+        """
+        self.look(now)
+        numbers = self._numbers(feed)
+        self._require_order(numbers, self._told(len(feed.messages)))
+        count = sum(one not in {*numbers} for one in self._all(feed))
+        self.former, self.got = self.got, []
+        self.owed = dict.fromkeys(self.core.wants, 0) if self.former else {}
+        self._has_past = bool(self.former)
+        self._since = self._anew = 0
+        self._origin = None
+        self._behind.clear()
+        self._led.clear()
+        return count
+
+    def _numbers(self, feed: Feed) -> list[int]:
+        """Of what came: each once, and as it was published."""
+        came = [message.sequence for message in self.got]
+        require(None not in came, "a message without a number")
+        numbers = [one for one in came if one is not None]
+        require(len({message.epoch for message in self.got}) <= 1, "two runs are one to it")
+        often = Counter(one for one in numbers if self._is_constant(feed.messages[one].topic))
+        twice = sorted(one for one, count in often.items() if count > 1)
+        require(not twice, f"came twice: {twice[:5]}")
+        for one, message in zip(numbers, self.got, strict=True):
+            require(message.topic == feed.messages[one].topic, f"{one} is {message.topic!r}")
+        return numbers
 
     def _is_constant(self, topic: bytes) -> bool:
         """Whether it never wanted less of it: what it wants anew comes as of then."""

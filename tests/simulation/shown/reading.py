@@ -16,7 +16,14 @@ from fanout.workers.stream.judging import Judging
 from tests.simulation.shown.choosing import random_policy
 from tests.simulation.shown.deaths import CALM_TURNS, NOBODY, DyingWorld
 from tests.simulation.shown.dying import DyingSocket
-from tests.simulation.shown.publishing import EPOCH, LEAVES_FROM, PAST_FROM, SEVERAL_FROM, TOPICS
+from tests.simulation.shown.publishing import (
+    EPOCH,
+    LEAVES_FROM,
+    PAST_FROM,
+    RESTARTS_FROM,
+    SEVERAL_FROM,
+    TOPICS,
+)
 from tests.simulation.shown.reader import Reader
 from tests.simulation.violated import Violated, require
 
@@ -59,7 +66,10 @@ class ReadingWorld(DyingWorld):
         rng = self.rng
         self.missing = 0
         self._leaves = LEAVES_FROM <= seed < PAST_FROM
-        self._has_past, self._has_several = PAST_FROM <= seed < SEVERAL_FROM, seed >= SEVERAL_FROM
+        self._has_past, self._has_several = (
+            PAST_FROM <= seed < SEVERAL_FROM,
+            SEVERAL_FROM <= seed < RESTARTS_FROM,
+        )
         several = rng.choice(((1, 1), (1, 2), (2,)))
         several = (1, 1) if self._has_past else several
         several = rng.choice(((2,), (2, 2), (3,))) if self._has_several else several

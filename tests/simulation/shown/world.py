@@ -21,7 +21,7 @@ from tests.simulation.policies import Rules, of_options
 from tests.simulation.shown.choosing import hello, random_policy, random_since, random_wants
 from tests.simulation.shown.model import Viewer
 from tests.simulation.shown.observing import observe
-from tests.simulation.shown.publishing import EPOCH, KEYED, SUBSCRIBERS_MAX
+from tests.simulation.shown.publishing import KEYED, SUBSCRIBERS_MAX
 from tests.simulation.shown.settling import ShownSettling
 from tests.simulation.shown.stream import Stream
 from tests.simulation.shown.worker import ShownWorker
@@ -57,7 +57,7 @@ class ShownWorld(ShownSettling):
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
-        self.segment.words[H_EPOCH], rng = EPOCH, self.rng
+        self.segment.words[H_EPOCH], rng = self.epoch, self.rng
         self.tuning = Tuning(
             serve_steps=rng.choice((1, 2, 4)),
             span_bytes=rng.choice((100, 3_000)),
@@ -177,7 +177,7 @@ class ShownWorld(ShownSettling):
             level = ALL
         is_marked = self.rng.random() < 0.5
         asks = self.may_ask and self.fate.random() < 0.6
-        asked, last = random_since(self.fate, self.writer.head, EPOCH) if asks else (b"", -1)
+        asked, last = random_since(self.fate, self.writer.head, self.epoch) if asks else (b"", -1)
         said = hello(level, asked, is_marked=is_marked)
         wants = self.rng.sample(PREFIXES, 1 if asks else self.rng.choice((1, 1, 3)))
         for prefix in wants if count == 1 else random_wants(self.fate, wants):

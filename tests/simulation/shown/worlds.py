@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.simulation.shown.deaths import DyingWorld
-from tests.simulation.shown.publishing import DEATHS_FROM, READS_FROM
+from tests.simulation.shown.publishing import DEATHS_FROM, READS_FROM, RESTARTS_FROM
 from tests.simulation.shown.reading import ReadingWorld
+from tests.simulation.shown.restarting import RestartingWorld
 from tests.simulation.shown.world import ShownWorld
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 def world_of(seed: int) -> ShownWorld:
     """The world of a seed."""
     kinds: tuple[tuple[int, Callable[[int], ShownWorld]], ...] = (
+        (RESTARTS_FROM, RestartingWorld),
         (READS_FROM, ReadingWorld),
         (DEATHS_FROM, DyingWorld),
         (0, ShownWorld),

@@ -11,6 +11,7 @@ import pytest
 from fanout import ConfigError, Subscriber
 from fanout import asyncio as awaited
 from fanout.subscriber import changes, settings
+from fanout.subscriber.past import StreamWithPast
 from tests.helpers.remembering import Remembering
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
@@ -88,6 +89,36 @@ def test_all_lines_lost_one_asks_for_all_that_none_has_brought() -> None:
     assert feed._served[0].pending == set()
     send_all(feed)
     assert came(feed) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("has_come", [False, True])
+def test_a_line_that_was_never_up_is_told_of_a_restart_and_asks_for_all(*, has_come: bool) -> None:
+    feed = Remembering({b"A"}, 2)
+    feed.connect([], 0)
+    feed.publish([b"A"] * has_come)
+    feed.send(9, [], 0)
+    feed.start_anew()
+    feed.publish([b"A", b"A"])
+    feed.connect([], 1)
+    feed.hear([], 1)
+    feed.send(9, [], 1)
+    got = [(message.epoch, message.sequence) for message in feed.got]
+    assert got == [*([(1, 0)] * has_come), (2, 0), (2, 1)]
+    gaps = [message.gap and message.gap.reason for message in feed.got]
+    assert gaps == [*([None] * has_come), "epoch", None]
+
+
+def test_a_line_that_was_never_up_begins_anew_while_another_publisher_goes_on() -> None:
+    feed = joined(b"A")
+    merger = feed.core._merger
+    assert merger is not None
+    stream = StreamWithPast([b"A"])
+    merger.place(stream, feed.epoch + 1)
+    assert stream.known is None
+    for number in (0, 1):
+        feed.hang_up(0, number)
+    merger.place(stream, feed.epoch + 1)
+    assert stream.known == (feed.epoch, 1), "its epoch is what is known of it"
 
 
 def later(cut_after: int) -> Remembering:
