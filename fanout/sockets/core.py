@@ -143,15 +143,16 @@ class Core:
         """Take bytes of a peer; returns why it is to be given up, if it is."""
         found: list[Frames] = []
         problem: LostError | None = None
+        was_ready = peer.is_ready
         self._begun -= peer.begun
         try:
-            begins = peer.receive(data, now, found)
+            peer.receive(data, now, found)
         except LostError as error:
-            begins, problem = False, error
+            problem = error
         self._begun += peer.begun
         if problem is None and self._takes_too_much(peer):
             problem = LostError(f"messages that are not whole yet take more than {TOO_MUCH}")
-        if begins:
+        if peer.is_ready and not was_ready:  # even if it has violated ZMTP right behind that
             try:
                 self.role.joined(peer)
             except LostError as error:

@@ -113,17 +113,17 @@ class Peer:
 
     # What comes.
 
-    def receive(self, data: bytes, now: float, found: list[Frames]) -> bool:
-        """Take bytes of the peer, and add its messages to `found`; returns whether it begins now.
+    def receive(self, data: bytes, now: float, found: list[Frames]) -> None:
+        """Take bytes of the peer, and add its messages to `found`.
 
         Raises:
             LostError: the peer cannot be understood; what came before is found.
         """
         self._heartbeat.hear(now)
-        count, begins = len(found), False
+        count = len(found)
         for event in self.feed.receive(data, found):
             if isinstance(event, Ready):
-                begins = self.is_ready = True
+                self.is_ready = True
                 self._until = None
             elif isinstance(event, PongReceived):
                 self._heartbeat.answers = True
@@ -134,7 +134,6 @@ class Peer:
                 raise LostError(event.reason, violation=event.reason)
         is_whole = len(found) > count or not self.is_ready or not self.feed.has_part
         self.begun = 0 if is_whole else self.begun + len(data)
-        return begins
 
     # What goes.
 

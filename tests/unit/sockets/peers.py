@@ -33,10 +33,10 @@ def peer_of(role: Role, identity: bytes = b"", name: str = "peer") -> Peer:
     return peer
 
 
-def begin(peer: Peer, socket_type: bytes, identity: bytes = b"") -> bool:
+def begin(peer: Peer, socket_type: bytes, identity: bytes = b"") -> None:
     """The peer's side of the handshake."""
     more = {b"Identity": identity} if identity else {}
-    return peer.receive(GREETING + ready(socket_type, more), 0.0, [])
+    peer.receive(GREETING + ready(socket_type, more), 0.0, [])
 
 
 def written(peer: Peer, limit: int = 1 << 30) -> bytes:

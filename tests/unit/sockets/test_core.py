@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from fanout.answers.replies import Answer
+from fanout.answers.role import AnsweringRole
+from fanout.events import Event, EventKind
 from fanout.reasons import Reason
 from fanout.sockets.core import Core
 from fanout.sockets.dealing import Dealer
@@ -15,9 +18,11 @@ from fanout.subscriber.backoff import BackOff
 from fanout.transport.endpoints import parse_endpoint
 from fanout.zmtp import commands, encode_message
 from fanout.zmtp.metadata import ready
+from tests.helpers.asked import FakeClock
 from tests.unit.zmtp.wire import GREETING
 
 HELLO = GREETING + ready(b"PUSH")
+NO_FRAME = b"\xff" * 12
 
 
 def core_of(limits: Limits, kind: type[Pull | Dealer] = Pull) -> tuple[Core, Problems]:
@@ -68,6 +73,34 @@ def test_one_address_has_its_part_and_its_handshakes_are_counted() -> None:
     assert core.accepted(here, 0.0) is Reason.ADDRESS_HALF_OPEN, "it was in no handshake"
     text = "203.0.113.7 has 2 in their handshake (max_half_open_per_address)"
     assert [one.text for one in problems.take() if one.text != "left"] == [text] * 3
+
+
+def test_who_violates_zmtp_in_one_read_with_its_handshake_is_in_none_any_more() -> None:
+    """Or its address had fewer and fewer handshakes, until there were none for its neighbours."""
+    core, _ = core_of(Limits(max_peers=8))
+    for _ in range(8):
+        peer = let_in(core, "203.0.113.7:5")
+        problem = core.received(peer, HELLO + NO_FRAME, 0.0)
+        assert problem is not None
+        core.lost(peer, str(problem), 0.0, refused=True)
+    assert (core.joined, core.ready) == (8, 0)
+
+
+def test_what_is_asked_before_a_violation_in_one_read_is_of_who_has_joined() -> None:
+    """A role is given messages of nobody else: that would end its thread, and so its endpoint."""
+    events: list[Event] = []
+    answer, clock, problems = (Answer(b"", ""), 0.0), FakeClock(), Problems()
+    role = AnsweringRole(Limits(), problems, lambda _: answer, clock, events.append, "ipc://x")
+    core = Core(role, Limits(), problems, lambda: BackOff(lambda: 0.5))
+    peer = let_in(core, "203.0.113.7:5")
+    hello = GREETING + ready(b"REQ")
+    problem = core.received(peer, hello + encode_message([b"", b"x"]) + NO_FRAME, 0.0)
+    assert problem is not None
+    core.lost(peer, str(problem), 0.0, refused=True)
+    assert role.dispatch() == []
+    told = [event.kind for event in events]
+    assert told == [EventKind.ASKER_CONNECTED, EventKind.ASKER_EVICTED]
+    assert (role.accepted, role.evicted) == (1, 1)
 
 
 def test_a_lost_connection_is_made_again_after_its_back_off() -> None:
