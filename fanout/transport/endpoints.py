@@ -175,8 +175,9 @@ def _parse_host(endpoint: str, host: str) -> str:
     if not _NAME.fullmatch(host):
         problem = f"{shown(host)} is no address, interface or host name"
         raise _error(endpoint, problem, _TCP_EXAMPLES)
-    if problem := _name_problem(host.removesuffix(".")):  # that is how an absolute name ends
-        raise _error(endpoint, problem, _TCP_EXAMPLES)
+    no_name = _name_problem(host.removesuffix("."))  # that is how an absolute name ends
+    if no_name is not None:
+        raise _error(endpoint, no_name, _TCP_EXAMPLES)
     return host
 
 

@@ -58,7 +58,7 @@ def test_where_it_cannot_be_loaded_one_is_given_back_and_the_worker_goes_on(
     around = Around(SMALL)
     worker = Worker(Options(), around)
     with closing(around), monkeypatch.context() as patched:
-        patched.setitem(sys.modules, TLS, None)  # type: ignore[arg-type]  # that is how it fails
+        patched.setitem(sys.modules, TLS, None)  # that is how it fails
         secure(Secure(PROTOCOL, SECRETS), worker.desk.sessions)
         ours, far = socket.socketpair()
         around.sockets[ours.fileno()] = ours
