@@ -256,7 +256,7 @@ def test_a_subscriber_goes_on_with_a_publisher_that_is_started_anew_for_seeds_fr
     worlds = [run(seed) for seed in range(first, first + RUNS)]
     reading = [one for one in worlds if isinstance(one, RestartingWorld)]
     readers = [reader for one in reading for reader in one.readers]
-    assert sum(bool(reader.former and reader.got) for reader in readers) > RUNS // 2
+    assert sum(bool(reader.former and reader.got) for reader in readers) > RUNS // 4
     assert sum(one.unsent for one in reading) > 10, "nothing is lost with the first one"
     assert sum(one.shown for one in reading) > 500, "the simulation shows nothing"
 
