@@ -279,6 +279,7 @@ class Reception:
             )
             if isinstance(admitted, AddressRefusal):
                 if admitted.cause in OF_ADDRESS:
+                    self._highest = sock.fileno()
                     self.hold(sock.detach(), REFUSED_HELD)
                 return [self._refuse(peer, admitted)]
             security = self._asking.get(listener)

@@ -14,6 +14,7 @@ from fanout.coordinator.listening import PAUSE
 from fanout.events import EventKind
 from fanout.reasons import Reason
 from fanout.terms.addresses import REFUSED_HELD
+from fanout.transport import accepting
 from fanout.transport import held as holding
 from tests.unit.coordinator.bench import Bench, closed
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-from fanout.transport.reserve import KEPT_PART
+from fanout.transport.reserve import KEPT_PART, first_kept
 
 
 def is_open(sock: socket.socket) -> bool:
@@ -177,6 +178,31 @@ def test_no_descriptor_of_ours_is_in_the_reserve(monkeypatch: pytest.MonkeyPatch
         )
         assert "raise the limit of open files: ulimit -n" in first.reason
         assert len(summaries) <= 2, "the others each ten seconds"
+
+
+def test_who_is_held_for_its_address_leaves_the_program_the_last_descriptors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are descriptors of ours, too: of one address there could be a thousand."""
+    options = {"max_subscribers_per_address": 1, "max_half_open_per_address": 1}
+    names = mock.patch.object(receptions, "peer_name", return_value="203.0.113.7:5")
+    monkeypatch.setattr(receptions, "ACCEPTS_PER_TURN", 4)
+    monkeypatch.setattr(accepting, "ACCEPTS_PER_TURN", 4)
+    with Bench(options=options) as bench, names:
+        connect = bench.listen()
+        for _ in range(40):
+            connect()
+        lowest_free = os.dup(0)
+        os.close(lowest_free)
+        allowed = (lowest_free + 20) * 8 // 7
+        monkeypatch.setattr(receptions, "allowed_descriptors", lambda: allowed)
+        held, highest = bench.coordinator.reception._held, 0
+        for _ in range(20):
+            bench.turn()
+            highest = max([highest, *(descriptor for _, descriptor in held._held)])
+
+        assert bench.state.ledger.refused == 39, "each has had its turn"
+        assert lowest_free < highest < first_kept(allowed)
 
 
 def test_a_full_accept_queue_is_told_and_counted() -> None:
