@@ -127,6 +127,8 @@ class Door:
         try:
             for sock, address in sparing(source.listener.socket):
                 self._welcome(source, sock, peer_name(sock, address), now)
+                if self._paused_until is not None:
+                    break  # the rest waits in the listen queue
         except ExhaustedError as error:
             if self._held:
                 self._held.end()  # that leaves some; who waits is accepted in the next turn

@@ -127,6 +127,32 @@ def test_who_finds_no_room_waits_for_the_end_of_a_pause(
     assert doorway.source.statistics().accepted == 1
 
 
+def test_where_one_cannot_be_watched_the_others_wait_for_the_end_of_a_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each would be accepted, closed, and back at once."""
+    with closing(Doorway(open_listener("tcp://127.0.0.1:*", 8))) as doorway:
+        for _ in range(3):
+            doorway.connect()
+        listening = doorway.source.listener.socket
+        watch = doorway._poller.watch
+
+        def refuse_others(descriptor: int, **wanted: bool) -> None:
+            if descriptor != listening.fileno():
+                raise OSError(errno.ENOSPC, "there is no place")
+            watch(descriptor, **wanted)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(doorway._poller, "watch", refuse_others)
+            doorway.look(100.0)
+        figures = doorway.source.statistics()
+        assert (figures.accepted, figures.accept_pauses) == (1, 1)
+        assert [event.kind for event in doorway.events] == [EventKind.ACCEPT_PAUSED]
+        doorway.door.look_at_clock(100.0 + PAUSE)
+        doorway.look(100.0 + PAUSE)
+        assert doorway.source.statistics().accepted == 3
+
+
 @pytest.fixture
 def crowd(doorway: Doorway, monkeypatch: pytest.MonkeyPatch) -> list[socket.socket]:
     """Three from one address, of which two may be in their handshake, were accepted at 100.0."""
