@@ -7,6 +7,7 @@ be connected, and costs a descriptor.
 from __future__ import annotations
 
 import math
+import os
 import socket
 from bisect import insort
 from collections import deque
@@ -20,6 +21,7 @@ class HeldBack:
 
     def __init__(self) -> None:
         self._held: deque[tuple[float, int]] = deque()
+        self._owner_pid = os.getpid()
 
     def __len__(self) -> int:
         return len(self._held)
@@ -31,9 +33,13 @@ class HeldBack:
         insort(self._held, (until, descriptor))
 
     def end(self, now: float = math.inf) -> None:
-        """End those that were held for long enough; all, if no time is given."""
+        """End those that were held for long enough; all, if no time is given.
+
+        In a forked child only its copies are closed: the parent goes on holding them.
+        """
+        end = shut if os.getpid() == self._owner_pid else os.close
         while self._held and self._held[0][0] <= now:
-            shut(self._held.popleft()[1])
+            end(self._held.popleft()[1])
 
     def next_at(self) -> float | None:
         """When the first is to be ended; None: there is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -60,3 +61,17 @@ def test_the_connection_ends_for_all_who_have_it() -> None:
         held.end()
         assert not is_open(theirs)
         assert copy.fileno() >= 0
+
+
+def test_a_forked_child_closes_its_copies_and_ends_nobody() -> None:
+    """Who is held would come back to the parent at once."""
+    held = HeldBack()
+    with closing(pair(held, 1.0)) as theirs:
+        child = os.fork()
+        if not child:
+            held.end()
+            os._exit(len(held))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert is_open(theirs)
+        held.end()
+        assert not is_open(theirs)
