@@ -1,7 +1,7 @@
 """What somebody speaks who speaks no ZMTP, by how he begins. Pure.
 
 Each of these begins with bytes that are no ZMTP of any version: of 1.0 the first is a length, and
-the second would be flags with MORE, which the frame of an identity does not have.
+the second would be flags that the frame of an identity does not have: MORE, or, of `HTTP/`, others.
 """
 
 from __future__ import annotations
