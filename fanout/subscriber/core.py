@@ -277,7 +277,7 @@ class Core:
             if stream.cancel(prefix):
                 line.cancel(prefix)
                 if self._merger is not None:
-                    self._merger.forget(prefix)
+                    self._merger.forget(prefix, stream.wants)
 
     def _go_on_asking(self) -> None:
         """Say the next subscription that waits, if all that was asked for before has come."""

@@ -11,6 +11,7 @@ from fanout.subscriber.shown import Shown
 if TYPE_CHECKING:
     from fanout.subscriber.losses import Losses
     from fanout.subscriber.message import Message
+    from fanout.subscriber.prefixes import Prefixes
 
 
 class Giving:
@@ -70,9 +71,9 @@ class Giving:
         """Whether more than last values has come, so that all behind that can be asked for."""
         return self.last is not None or self._early.top is not None
 
-    def forget(self, prefix: bytes) -> None:
+    def forget(self, prefix: bytes, wanted: Prefixes) -> None:
         """Something is wanted no more: if it is again, its last values come again."""
-        self._shown.forget(prefix)
+        self._shown.forget(prefix, wanted)
 
     def _pass(self, key: Any) -> None:
         """All up to this has come, or is given up."""

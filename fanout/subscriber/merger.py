@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from fanout.subscriber.message import Message
     from fanout.subscriber.past import StreamWithPast as Stream
+    from fanout.subscriber.prefixes import Prefixes
     from fanout.terms.introduction import Introduction
 
 _sequence = attrgetter("sequence")
@@ -141,10 +142,10 @@ class Merger:
             run.order(number, is_asking=is_unordered, is_showing=is_showing)
             _begin_there(run, run.members[number], origin)
 
-    def forget(self, prefix: bytes) -> None:
-        """This is subscribed to no more."""
+    def forget(self, prefix: bytes, wanted: Prefixes) -> None:
+        """This is subscribed to no more; `wanted` is what still is."""
         for run in self._runs.values():
-            run.forget(prefix)
+            run.forget(prefix, wanted)
         if not prefix:
             self.change()
 

@@ -98,8 +98,9 @@ class StreamWithPast(Stream):
 
     def cancel(self, prefix: bytes) -> bool:
         """As `leave`; if it is subscribed to again, all of it comes again."""
-        self._shown.forget(prefix)
-        return self.leave(prefix)
+        is_left = self.leave(prefix)
+        self._shown.forget(prefix, self.wants)
+        return is_left
 
     def go_further_back(self, ask: Ask) -> None:
         """Subscribe to something of which all is to come from further back, until a mark."""

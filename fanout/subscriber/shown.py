@@ -7,7 +7,10 @@ double. Of other topics older messages may come: their numbers say nothing of it
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fanout.subscriber.prefixes import Prefixes
 
 SHOWN_MAX = 262_144
 """Topics: some 50 MiB at most, with their names, and only until the last one is passed."""
@@ -55,8 +58,14 @@ class Shown:
         if self.top is not None and key >= self.top:
             self.clear()
 
-    def forget(self, prefix: bytes) -> None:
-        """These are wanted no more; if they are again, they come again."""
+    def forget(self, prefix: bytes, wanted: Prefixes) -> None:
+        """These are wanted no more; if they are again, they come again.
+
+        Args:
+            wanted: what still is: if that is all of them, none comes again.
+        """
+        if not self._newest or prefix.startswith(wanted.together):
+            return
         if len(self._newest) > LOOKED_AT_MAX:
             self.clear()
         for topic in [one for one in self._newest if one.startswith(prefix)]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fanout.subscriber import shown
 from fanout.subscriber.merger import Merger
 from fanout.subscriber.message import Gap, Message, NumberedLastMessage, NumberedMessage
+from fanout.subscriber.prefixes import Prefixes
 from fanout.terms.introduction import Introduction
 from tests.unit.subscriber.test_merger import Two, introduced, message
 
@@ -145,7 +146,7 @@ def test_a_later_last_value_does_not_come_again_as_what_was_missed() -> None:
 
 def test_what_is_wanted_anew_brings_its_last_value_again() -> None:
     two = shown_later(value_of(b"B", 3))
-    two.merger.forget(b"B")
+    two.merger.forget(b"B", Prefixes())
     two.merger.leads()
     two.merger.order(0, is_unordered=False, is_showing=True)
     assert two.of(0, value_of(b"B", 3)) == plain(3)

@@ -156,6 +156,18 @@ def test_who_cancels_and_subscribes_again_gets_all_again(shown: int) -> None:
     assert [one.sequence for one in feed.got if one.kind == "last"] == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("shown", range(ALL_SHOWN + 1))
+def test_who_cancels_what_another_subscription_wants_gets_nothing_again(shown: int) -> None:
+    feed = Showing({b"A", b"A0"})
+    feed.publish([*TOPICS, *TOPICS])
+    feed.connect([])
+    feed.show(shown)
+    feed.core.unsubscribe(b"A0")
+    feed.hang_up(0)
+    feed.finish()
+    assert [came(feed, topic)[-1:] for topic in TOPICS] == [[4], [5], [6], [7]]
+
+
 @pytest.mark.parametrize("is_there", [False, True])
 def test_another_run_is_asked_for_all_there_is_and_has_numbers_of_its_own(is_there: bool) -> None:
     feed = Showing({b"A"})

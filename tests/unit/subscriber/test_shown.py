@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fanout.subscriber import shown
+from fanout.subscriber.prefixes import Prefixes
 from fanout.subscriber.shown import Shown
 
 
@@ -36,9 +37,17 @@ def test_what_is_wanted_anew_comes_again(
     values = Shown()
     values.add(b"A1", 6)
     values.add(b"B", 9)
-    values.forget(b"A")
+    values.forget(b"A", Prefixes())
     assert not values.has(b"A1", 6)
     assert values.has(b"B", 9) is bool(looked_at_max), "of many nobody looks which they are"
+
+
+def test_what_another_subscription_wants_does_not_come_again() -> None:
+    """Nobody else tells that an older message of it is a double."""
+    values = Shown()
+    values.add(b"AB", 6)
+    values.forget(b"AB", Prefixes((b"A", b"X")))
+    assert values.has(b"AB", 6)
 
 
 @pytest.mark.parametrize(("name", "most"), [("SHOWN_MAX", 2), ("NAMES_BYTES_MAX", 4)])
