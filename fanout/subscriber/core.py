@@ -111,13 +111,12 @@ class Core:
         self.bytes += len(data)
         line, stream = self.lines[number], self.streams[number]
         found: list[Frames] = []
-        done = Received()
+        done, before = Received(), line.connections
         try:
-            done.begins = line.receive(
-                data, now, found, stream.wants, lambda said: self._since(number, said)
-            )
+            line.receive(data, now, found, stream.wants, lambda said: self._since(number, said))
         except LostError as error:
             done.lost = error
+        done.begins = line.connections != before  # even if what follows cannot be understood
         if done.begins:
             self._begin(number)
         messages = stream.take(found) if found else []

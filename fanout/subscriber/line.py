@@ -135,25 +135,20 @@ class Line:
         found: list[Frames],
         wants: Collection[bytes],
         since: Callable[[Introduction], bytes] = lambda _: b"",
-    ) -> bool:
-        """Take bytes of the publisher.
+    ) -> None:
+        """Take bytes of the publisher; one connection more if they end the handshake.
 
         Args:
-            found: gets the messages.
+            found: gets the messages; those of a new connection, if it begins.
             wants: what is to be subscribed to, if this ends the handshake.
             since: what the publisher is to be asked for then, of what was published before.
-
-        Returns:
-            Whether it did: then `found` begins with what the new connection sends.
 
         Raises:
             LostError: the publisher cannot be understood; what came before is found.
         """
         self._heartbeat.hear(now)
-        begins = False
         for event in self._feed.receive(data, found):
             if isinstance(event, Ready):
-                begins = True
                 self._begin(wants, since)
             elif isinstance(event, PongReceived):
                 self._heartbeat.answers = True
@@ -165,7 +160,6 @@ class Line:
             elif isinstance(event, Violation):
                 text = f"not a publisher that can be understood: {event.reason}"
                 raise LostError(text, violation=event.reason)
-        return begins
 
     def ended(self, problem: str = CLOSED_TEXT) -> LostError:
         """What it means that the publisher has closed the connection now."""

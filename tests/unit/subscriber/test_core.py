@@ -11,9 +11,15 @@ import pytest
 from fanout import ConfigError, Subscriber
 from fanout import asyncio as awaited
 from fanout.subscriber import changes, settings
+from fanout.subscriber.backoff import BackOff
+from fanout.subscriber.core import Core
 from fanout.subscriber.past import StreamWithPast
+from fanout.terms.introduction import PROPERTY, Introduction
+from fanout.zmtp import encode_message
+from fanout.zmtp.metadata import ready
 from tests.helpers.remembering import Remembering
 from tests.helpers.waiting import DEADLINE_S, wait_until
+from tests.unit.zmtp.wire import GREETING
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -265,3 +271,19 @@ def test_so_have_those_of_asyncio(nobody: str) -> None:
             subscriber.subscribe(b"d")
 
     asyncio.run(subscribe())
+
+
+@pytest.mark.parametrize("lines", [1, 2])
+def test_who_begins_and_is_not_understood_in_one_read_has_begun(lines: int) -> None:
+    """What came in between is of the new connection, and numbered as that one says."""
+    core = Core([BackOff(lambda: 0.5) for _ in range(lines)], [b"A"])
+    core.due(0.0)
+    core.lines[0].connected(0.0)
+    introduction = Introduction(77, 4, sequence=True)
+    opening = GREETING + ready(b"PUB", {PROPERTY: introduction.to_bytes()})
+    number = introduction.epoch.to_bytes(8, "big") + (4).to_bytes(8, "big")
+    nonsense = b"\x02" + b"\xff" * 8
+    done = core.received(0, opening + encode_message([b"A", b"it", number]) + nonsense, 0.0)
+    assert done.begins
+    assert done.lost is not None
+    assert [(one.sequence, one.frames) for one in done.messages] == [(4, (b"A", b"it"))]

@@ -33,7 +33,8 @@ def up(opening: bytes = GREETING + READY_OURS, now: float = 100.0) -> Line:
     line = line_of()
     line.connecting(now)
     line.connected(now)
-    assert line.receive(opening, now, [], {b"B", b"A"})
+    line.receive(opening, now, [], {b"B", b"A"})
+    assert line.connections == 1
     line.data_to_send()
     return line
 
