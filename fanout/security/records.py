@@ -141,7 +141,8 @@ class TlsRecords:
             OSError: the connection is of no use any more.
         """
         done = self._tls.write(data)
-        assert done == len(data), "a buffer in memory takes all records"
+        while done < len(data):  # where OpenSSL is set up to take one record at a time
+            done += self._tls.write(memoryview(data)[done:])
         return self._outgoing.read()
 
     def take(self, plain: bytearray) -> bytes:

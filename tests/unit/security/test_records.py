@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from itertools import count
 from random import Random
+from unittest import mock
 
 import pytest
 
@@ -76,6 +77,25 @@ def test_a_record_of_the_most_is_little_larger_than_what_is_in_it() -> None:
     wire = server.seal(bytes(RECORD_BYTES))
     assert RECORD_BYTES < len(wire) < RECORD_BYTES + 64
     assert client.receive(wire) == bytes(RECORD_BYTES)
+
+
+class RecordByRecord:
+    """What writes one record in a call, as OpenSSL does by `SSL_MODE_ENABLE_PARTIAL_WRITE`."""
+
+    def __init__(self, real: ssl.SSLObject) -> None:
+        self._real = real
+
+    def write(self, data: bytes | memoryview) -> int:
+        return self._real.write(memoryview(data)[:RECORD_BYTES])
+
+
+def test_all_is_sealed_where_a_write_takes_one_record() -> None:
+    client, server = made()
+    shake(client, server)
+    data = bytes(range(256)) * (RECORD_BYTES // 64) + b"rest"
+    with mock.patch.object(server, "_tls", RecordByRecord(server._tls)):
+        wire = server.seal(data)
+    assert client.receive(wire) == data
 
 
 def test_the_first_words_of_a_client_may_come_with_the_end_of_its_handshake() -> None:
