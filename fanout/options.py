@@ -15,6 +15,7 @@ from fanout.shm.layout import MESSAGE_PART, NAME_BYTES, WORKERS_MAX, Layout
 from fanout.shm.value_layout import NO_TABLE, ValueTable
 from fanout.terms.last_values import as_last_values
 from fanout.terms.option_fields import made_by, number, one_of, optional_size, size, text
+from fanout.terms.shares import share_of
 from fanout.terms.slow_options import as_policy, as_rules, check_limits
 from fanout.terms.slow_policy import ACTIONS, SlowPolicy
 
@@ -136,12 +137,12 @@ class Options:
 
     max_subscribers_per_address: int = number(0, 0, 1_000_000)
     """Connections at once from one IPv4 address or IPv6 network of 64 bits; 0 = half of
-    `max_subscribers`: no single host takes all places, and who comes through one NAT or proxy has
-    room. Further ones are refused, counted. Loopback and `ipc://` are not limited."""
+    `max_subscribers`, or four: no single host takes all places, and who comes through one NAT or
+    proxy has room. Further ones are refused, counted. Loopback and `ipc://` are not limited."""
 
     max_half_open_per_address: int = number(0, 0, 1_000_000)
     """The same for connections that have not finished the handshake; 0 = half of
-    `max_half_open`."""
+    `max_half_open`, or four."""
 
     max_connects_per_address: float = number(500.0, 0.1, 1_000_000)
     """New connections a second from one address, beyond a burst: all that may stay can come back at
@@ -279,12 +280,12 @@ class Options:
     @property
     def address_subscribers(self) -> int:
         """Connections at once from one address."""
-        return self.max_subscribers_per_address or max(1, self.max_subscribers // 2)
+        return self.max_subscribers_per_address or share_of(self.max_subscribers)
 
     @property
     def address_half_open(self) -> int:
         """Connections at once from one address that are in their handshake."""
-        return self.max_half_open_per_address or max(1, self.max_half_open // 2)
+        return self.max_half_open_per_address or share_of(self.max_half_open)
 
     @property
     def lag_limit_bytes(self) -> int:

@@ -44,8 +44,8 @@ class Answering:
                 any. Others are as if they did not exist.
             max_askers: connections at once, 1 to 4,096; the next one is refused.
             max_connections_per_address: of these from one IPv4 address or IPv6 network of 64 bits;
-                0 = half of them. Loopback and `ipc://` are not limited.
-            max_half_open_per_address: of those in their handshake; 0 = half of them.
+                0 = half of them, or four. Loopback and `ipc://` are not limited.
+            max_half_open_per_address: of those in their handshake; 0 = half of them, or four.
             max_connects_per_address: new ones a second, beyond a burst: twice as many as may stay,
                 1,000 at least.
 

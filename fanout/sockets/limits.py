@@ -49,11 +49,12 @@ class Limits:
     """Connections that are accepted; others are closed, and told by `errors()`."""
 
     max_connections_per_address: int = 0
-    """Of these from one IPv4 address or IPv6 network of 64 bits; 0 = half of them. Loopback and
-    `ipc://` are not limited. Who is refused by this or the next two is closed after a second."""
+    """Of these from one IPv4 address or IPv6 network of 64 bits; 0 = half of them, or four.
+    Loopback and `ipc://` are not limited. Who is refused by this or the next two is closed after a
+    second."""
 
     max_half_open_per_address: int = 0
-    """Of those in their handshake; 0 = half of them."""
+    """Of those in their handshake; 0 = half of them, or four."""
 
     max_connects_per_address: float = CONNECTS_PER_S
     """New ones a second, beyond a burst: twice as many as may stay, 1,000 at least."""

@@ -8,6 +8,7 @@ from fanout.errors import ConfigError
 from fanout.reasons import Reason
 from fanout.terms.addresses import AddressCount, AddressCounts, AddressLimits, AddressRefusal
 from fanout.terms.arguments import shown
+from fanout.terms.shares import share_of
 
 CONNECTS_PER_S = 500.0  # new ones of one address, as of subscribers
 CONNECTS_LEAST, CONNECTS_MOST = 0.1, 1_000_000.0
@@ -23,8 +24,8 @@ class PlaceLimits(NamedTuple):
 class PerAddress(NamedTuple):
     """What users say of one address."""
 
-    connections: int = 0  # 0 = half of all
-    half_open: int = 0  # 0 = half of those
+    connections: int = 0  # 0 = half of all, four at least
+    half_open: int = 0  # 0 = half of those, four at least
     connects: float = CONNECTS_PER_S
 
 
@@ -50,8 +51,8 @@ def place_limits(most: int, of_address: PerAddress, option: str, highest: int) -
 
 def limits_of(most: int, connections: int, half_open: int, connects: float) -> PlaceLimits:
     """The same, of numbers that are in their ranges."""
-    connections = connections or max(1, most // 2)
-    half_open = half_open or max(1, connections // 2)
+    connections = connections or share_of(most)
+    half_open = half_open or share_of(connections)
     return PlaceLimits(most, AddressLimits(connections, half_open, connects))
 
 

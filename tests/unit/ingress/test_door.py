@@ -44,7 +44,7 @@ class Doorway:
 
     def __init__(self, listener: Listener) -> None:
         table = TopicTable(100)
-        places = Places(limits_of(10, 0, 0, 500.0), "producers", "max_producers")
+        places = Places(limits_of(10, 0, 2, 500.0), "producers", "max_producers")
         self.source = Source(listener, Admission(table, table.intern, None), places)
         self.events: list[Event] = []
         self._room = Doorbell()

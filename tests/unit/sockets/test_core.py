@@ -61,7 +61,7 @@ def test_what_is_connected_to_counts_for_nobody_who_is_accepted() -> None:
 
 
 def test_one_address_has_its_part_and_its_handshakes_are_counted() -> None:
-    core, problems = core_of(Limits(max_peers=8))
+    core, problems = core_of(Limits(max_peers=8, max_half_open_per_address=2))
     here, there = "203.0.113.7:5", "198.51.100.2:5"
     first, _ = let_in(core, here), let_in(core, here)
     assert core.accepted(here, 0.0) is Reason.ADDRESS_HALF_OPEN

@@ -31,9 +31,9 @@ def test_all_together_have_so_many() -> None:
 
 
 def test_one_address_has_half_of_them_and_half_of_that_in_handshakes() -> None:
-    places = Places(limits_of(8, 0, 0, 500.0), "producers", "max_producers")
-    assert [come(places, HERE) for _ in range(3)] == [None, None, Reason.ADDRESS_HALF_OPEN]
-    for _ in range(2):
+    places = Places(limits_of(20, 0, 0, 500.0), "producers", "max_producers")
+    assert [come(places, HERE) for _ in range(6)] == [None] * 5 + [Reason.ADDRESS_HALF_OPEN]
+    for _ in range(5):
         places.connected(HERE)
         assert come(places, HERE) is None
     places.connected(HERE)
@@ -41,7 +41,7 @@ def test_one_address_has_half_of_them_and_half_of_that_in_handshakes() -> None:
     assert come(places, THERE) is None
     places.left(HERE, half_open=False)
     assert come(places, HERE) is None
-    assert places.taken == 5
+    assert places.taken == 11
 
 
 def test_this_machine_may_have_all() -> None:
@@ -51,6 +51,11 @@ def test_this_machine_may_have_all() -> None:
 
 def test_a_limit_of_one_is_one() -> None:
     assert limits_of(1, 0, 0, 500.0) == (1, (1, 1, 500.0, "max_connections_per_address"))
+
+
+def test_of_two_places_one_address_may_have_both() -> None:
+    places = Places(limits_of(2, 0, 0, 500.0), "producers", "max_producers")
+    assert [come(places, HERE) for _ in range(3)] == [None, None, Reason.FULL]
 
 
 @pytest.mark.parametrize(
