@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fanout.zmtp.errors import RemoteProtocolError
+from fanout.zmtp.errors import Refusal, RemoteProtocolError
 
 
 class TlsError(RemoteProtocolError):
@@ -32,3 +32,4 @@ class TlsError(RemoteProtocolError):
         self.verify_text = verify_text
         self.is_none = is_none
         self.is_zmtp = is_zmtp
+        self.refusal = Refusal.MECHANISM if is_zmtp else None

@@ -16,26 +16,6 @@ from __future__ import annotations
 from enum import Enum
 
 
-class ProtocolError(Exception):
-    """Base of both; never raised itself."""
-
-
-class LocalProtocolError(ProtocolError):
-    """A call broke the rules; nothing was queued and no state changed."""
-
-
-class RemoteProtocolError(ProtocolError):
-    """The peer broke the rules; its connection must be closed."""
-
-
-class OverLimitError(RemoteProtocolError):
-    """The peer broke a limit of ours; it will ask for the same again when it is back."""
-
-
-class CommandOverLimitError(OverLimitError):
-    """The limit is that of a command: no message is lost."""
-
-
 class Refusal(Enum):
     """Why a handshake cannot succeed before one of both sides is set up in another way."""
 
@@ -55,11 +35,36 @@ class Refusal(Enum):
     """The peer speaks HTTP."""
 
 
+class ProtocolError(Exception):
+    """Base of both; never raised itself."""
+
+
+class LocalProtocolError(ProtocolError):
+    """A call broke the rules; nothing was queued and no state changed."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer broke the rules; its connection must be closed.
+
+    Attributes:
+        refusal: why no handshake can succeed, if that is it.
+    """
+
+    refusal: Refusal | None = None
+
+
+class OverLimitError(RemoteProtocolError):
+    """The peer broke a limit of ours; it will ask for the same again when it is back."""
+
+
+class CommandOverLimitError(OverLimitError):
+    """The limit is that of a command: no message is lost."""
+
+
 class NoHandshakeError(RemoteProtocolError):
     """Both sides do not go together, and will not, however often they try.
 
     Attributes:
-        refusal: why.
         said: the mechanism of the peer, or what its ERROR says.
     """
 

@@ -6,7 +6,6 @@ import errno
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.reasons import Reason
-from fanout.security.tls_error import TlsError
 from fanout.workers.stream.effects import broken
 from fanout.zmtp import (
     Cancelled,
@@ -104,8 +103,8 @@ def fault_of(violation: Violation) -> tuple[Reason, str]:
 def cause_of(error: OSError | RemoteProtocolError, session: Session) -> tuple[Reason, str]:
     """Why a connection ends that could not be read from, or was broken below its session."""
     if not isinstance(error, OSError):
-        is_plain = isinstance(error, TlsError) and error.is_zmtp
-        return Reason.MECHANISM if is_plain else Reason.VIOLATION, str(error)
+        is_other = error.refusal is Refusal.MECHANISM
+        return Reason.MECHANISM if is_other else Reason.VIOLATION, str(error)
     if error.errno == errno.ECONNRESET and session.knows_our_mechanism_only:
         return Reason.MECHANISM, ""  # it has not read all that we said
     return broken(error, "reading failed")
