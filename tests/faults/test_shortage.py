@@ -237,7 +237,7 @@ with fanout.Publisher(
     sys.stdin.readline()
     wait_until(lambda: happenings.of(EventKind.HANDSHAKE_FAILED), "it is told")
     failed = happenings.of(EventKind.HANDSHAKE_FAILED)[-1]
-    assert failed.cause.label == "no_resources", failed
+    assert failed.cause.label == "unwatched", failed
     assert failed.reason.startswith("it cannot be watched: "), failed
     assert len(happenings.of(EventKind.WORKER_STARTED)) == 2
     print("go", flush=True)

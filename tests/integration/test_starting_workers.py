@@ -219,7 +219,7 @@ FILES_OF_WORKERS = {"_platform", "errors", "options", "reasons"}
 OF_BASICS = {"cores", "descriptors", "exits", "records", "system_calls", "units"}
 OF_TERMS = {
     *("arguments", "introduction", "last_values", "option_fields", "peer_budget", "reserved"),
-    *("slow_options", "slow_policy"),
+    *("shares", "slow_options", "slow_policy"),
 }
 # Not what listens.
 OF_TRANSPORT = {

@@ -120,8 +120,8 @@ paused = lambda event: event.kind is EventKind.ACCEPT_PAUSED and print("paused",
 with Publisher("tcp://127.0.0.1:*", workers=1, log_bytes=1 << 20, on_event=paused) as publisher:
     print(publisher.endpoints[0], flush=True)
     sys.stdin.readline()
+    figures = publisher.statistics()  # before others are opened here while one is let in
     files = [os.open("/dev/null", os.O_RDONLY) for _ in range(24)]
-    figures = publisher.statistics()
     print(figures.accept_pauses, figures.refused, flush=True)
     sys.stdin.readline()
 """
