@@ -33,6 +33,7 @@ class StreamWithPast(Stream):
 
     def __init__(self, wants: Iterable[bytes], start: bytes | Position = b"") -> None:
         super().__init__(wants, start)
+        self._first = None if isinstance(start, bytes) else start
         self.is_alone = True
         # Of which subscriptions last values are still to come, in the order in which they were
         # said, and what was asked for with each.
@@ -66,6 +67,9 @@ class StreamWithPast(Stream):
 
     def go_back(self, origin: tuple[int, int] | None) -> None:
         """Go back to where all begins, since nothing has come elsewhere; None: as at first."""
+        if origin is None and self._first is not None:
+            self.go_to(*self._first)
+            return
         self._epoch, self._next, self._told = None, 0, 0
         self._origin = origin
         self._early = None

