@@ -64,6 +64,7 @@ class Remembering:
         got: what the subscriber gave to the program.
         owed: epoch and number of all messages that had to come, or to be told of.
         gone: of those that were lost once on their way, or are not remembered any more.
+        passed: last values that nobody is shown: who first wants their topic goes on from behind.
     """
 
     shows = False
@@ -73,6 +74,7 @@ class Remembering:
         self.got: list[Message] = []
         self.owed: list[tuple[int, int]] = []
         self.gone: set[tuple[int, int]] = set()
+        self.passed: set[tuple[int, int]] = set()
         self.topics: list[bytes] = []
         self.epoch = 1
         self._heard: list[set[bytes]] = [set() for _ in range(lines)]  # over each line, ever
@@ -253,10 +255,11 @@ class Remembering:
         if not added:
             return
         before = tuple(served.wants)
+        ever = tuple(set[bytes]().union(*self._heard))
         served.wants.update(added)
         self._heard[number].update(added)
         if self.shows and not served.is_off:
-            self._show(served, before, tuple(added))
+            self._show(served, before, tuple(added), ever)
         if served.since:
             self._go_back(served, before, tuple(added))
 
@@ -274,12 +277,23 @@ class Remembering:
         if served.tells_ends:
             served.mark = len(self.topics)
 
-    def _show(self, served: Served, before: tuple[bytes, ...], added: tuple[bytes, ...]) -> None:
+    def _show(
+        self,
+        served: Served,
+        before: tuple[bytes, ...],
+        added: tuple[bytes, ...],
+        ever: tuple[bytes, ...],
+    ) -> None:
         """The last message of each topic that is new by that, as of where it goes on."""
         said = SINCE.fullmatch(served.since[-1]) if served.since else None
         above = int(said[2]) if said is not None and int(said[1], 16) == self.epoch else -1
         due = max(above + 1, self._floor) if said is not None else len(self.topics)
         last = {topic: place for place, topic in enumerate(self.topics)}
+        self.passed.update(
+            (self.epoch, place)
+            for topic, place in last.items()
+            if place <= above and topic.startswith(added) and not topic.startswith(ever)
+        )
         values = [
             place
             for topic, place in last.items()
