@@ -15,7 +15,7 @@ from fanout.shm.layout import MESSAGE_PART, NAME_BYTES, WORKERS_MAX, Layout
 from fanout.shm.value_layout import NO_TABLE, ValueTable
 from fanout.terms.last_values import as_last_values
 from fanout.terms.option_fields import made_by, number, one_of, optional_size, size, text
-from fanout.terms.shares import share_of
+from fanout.terms.shares import CONNECTS_LEAST, CONNECTS_MOST, CONNECTS_PER_S, share_of
 from fanout.terms.slow_options import as_policy, as_rules, check_limits
 from fanout.terms.slow_policy import ACTIONS, SlowPolicy
 
@@ -144,7 +144,7 @@ class Options:
     """The same for connections that have not finished the handshake; 0 = half of
     `max_half_open`, or four."""
 
-    max_connects_per_address: float = number(500.0, 0.1, 1_000_000)
+    max_connects_per_address: float = number(CONNECTS_PER_S, CONNECTS_LEAST, CONNECTS_MOST)
     """New connections a second from one address, beyond a burst: all that may stay can come back at
     once, and once more (1,000 at least). Further ones are refused, counted."""
 

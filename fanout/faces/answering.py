@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.terms.places import CONNECTS_PER_S, PerAddress
+from fanout.terms.places import PerAddress
 from fanout.terms.question_terms import ASKERS_MAX
 from fanout.terms.refusals import name_as
+from fanout.terms.shares import CONNECTS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

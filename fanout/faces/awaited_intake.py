@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from fanout.basics.loop_executor import in_thread
 from fanout.ingress.terms import PRODUCERS_MAX
-from fanout.terms.places import CONNECTS_PER_S, PerAddress
+from fanout.terms.places import PerAddress
 from fanout.terms.refusals import name_as
+from fanout.terms.shares import CONNECTS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

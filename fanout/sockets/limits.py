@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from fanout.errors import ConfigError
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
 from fanout.terms.arguments import read_size, shown
-from fanout.terms.places import CONNECTS_PER_S, PlaceLimits, check_rate, limits_of
+from fanout.terms.places import PlaceLimits, check_rate, limits_of
+from fanout.terms.shares import CONNECTS_PER_S
 
 MESSAGES = 10_000  # ten times libzmq's high-water mark: threads take turns of some 5 ms
 BYTES = 64 * 1024 * 1024  # half a second of a full 1 Gbit/s link

@@ -74,9 +74,8 @@ class Wiring:
         """When there is something to do by the clock; None: nothing."""
         if self._core.role.may_dispatch or self._is_changed:
             return 0.0
-        is_idle = not (self._plugs or self._connecting or self._core.dials)
-        is_idle = is_idle and not self._entrance.times()
-        return None if is_idle else earliest([self._look_at, self._core.role.next_at()])
+        is_used = self._plugs or self._connecting or self._core.dials or self._entrance.times()
+        return earliest([self._look_at, self._core.role.next_at()]) if is_used else None
 
     def _look(self, now: float) -> None:
         self._is_changed = False

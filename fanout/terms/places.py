@@ -8,10 +8,7 @@ from fanout.errors import ConfigError
 from fanout.reasons import Reason
 from fanout.terms.addresses import AddressCount, AddressCounts, AddressLimits, AddressRefusal
 from fanout.terms.arguments import shown
-from fanout.terms.shares import share_of
-
-CONNECTS_PER_S = 500.0  # new ones of one address, as of subscribers
-CONNECTS_LEAST, CONNECTS_MOST = 0.1, 1_000_000.0
+from fanout.terms.shares import CONNECTS_LEAST, CONNECTS_MOST, CONNECTS_PER_S, share_of
 
 
 class PlaceLimits(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+CONNECTS_PER_S = 500.0  # new connections of one address
+CONNECTS_LEAST, CONNECTS_MOST = 0.1, 1_000_000
 FEW = 4  # places: as few as that are for those who are expected, who may all be on one host
 
 

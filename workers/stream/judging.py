@@ -180,9 +180,9 @@ class Judging(Resting):
 
     def is_in_the_way(self, member: Member, now: int) -> bool:
         """Whether a blocked member is further behind than its policy has patience for."""
-        where = self.lags, self.front, now
-        is_held = member in self.holding and self.holding.is_held_by(member, *where)
-        return is_held or self.lags.exceeds(member, member.policy.patience, *where[1:])
+        lags, front = self.lags, self.front
+        is_held = member in self.holding and self.holding.is_held_by(member, lags, front, now)
+        return is_held or lags.exceeds(member, member.policy.patience, front, now)
 
     def held_by(self, now: int) -> int:
         """The member that is over a limit and the publisher is to wait for, 0 = none; each turn."""
