@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from tests.helpers.lines import Lines
 from tests.helpers.loaded import Loaded
 from tests.helpers.waiting import DEADLINE_S
 
@@ -76,12 +76,10 @@ class Command:
     """
 
     def __init__(self, *arguments: str) -> None:
-        self.error_lines: list[str] = []
-        self._is_at_end = False  # of its standard error
-        self._changed = threading.Condition()
         self.process = _started([*arguments])
-        self._thread = threading.Thread(target=self._read_errors, daemon=True)
-        self._thread.start()
+        assert self.process.stderr is not None
+        self._errors = Lines(self.process.stderr)
+        self.error_lines = self._errors.said
 
     def __enter__(self) -> Self:
         return self
@@ -94,7 +92,7 @@ class Command:
     ) -> None:
         self.process.kill()
         self.process.wait()
-        self._thread.join()
+        self._errors.join()
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             assert pipe is not None
             pipe.close()
@@ -123,30 +121,12 @@ class Command:
     def wait(self) -> int:
         """Waits for its end; returns its exit status."""
         status = self.process.wait(DEADLINE_S)
-        self._thread.join(DEADLINE_S)
+        self._errors.join(DEADLINE_S)
         return status
 
     def error_line(self, wanted: Callable[[str], bool]) -> str:
         """Waits for a line on standard error that is `wanted`, and returns it."""
-
-        def found() -> str | None:
-            return next(filter(wanted, self.error_lines), None)
-
-        with self._changed:
-            self._changed.wait_for(lambda: found() or self._is_at_end, DEADLINE_S)
-            line = found()
-        assert line is not None, self.error_lines
-        return line
-
-    def _read_errors(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            with self._changed:
-                self.error_lines.append(line.decode().rstrip("\n"))
-                self._changed.notify_all()
-        with self._changed:
-            self._is_at_end = True
-            self._changed.notify_all()
+        return self._errors.first(lambda line: line if wanted(line) else None)
 
 
 def _started(arguments: list[str]) -> subprocess.Popen[Any]:

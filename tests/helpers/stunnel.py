@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import threading
 from typing import TYPE_CHECKING, Self
 
 import pytest
 
 from tests.helpers.certificates import AUTHORITY
+from tests.helpers.lines import Lines
 from tests.helpers.pages import ROOT, blocks, section
 from tests.helpers.tls import NAME
-from tests.helpers.waiting import DEADLINE_S, wait_until
+from tests.helpers.waiting import DEADLINE_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +74,6 @@ class Stunnel:
         self._file = folder / "stunnel.conf"
         self._file.write_text(AROUND + filled_in(endpoint, authority, host))
         self._command = [found, str(self._file)]
-        self.lines: list[str] = []  # that it has said so far
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -82,10 +81,9 @@ class Stunnel:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
         )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        assert self._process.stdout is not None
+        self._lines = Lines(self._process.stdout)
         try:
             self.endpoint = f"tcp://{self.wait_for(_BOUND)[1]}"
         except BaseException:
@@ -101,23 +99,10 @@ class Stunnel:
     ) -> None:
         self._process.kill()
         self._process.wait()
-        self._reader.join(DEADLINE_S)
+        self._lines.join(DEADLINE_S)
         assert self._process.stdout is not None
         self._process.stdout.close()
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self.lines.append(line)
-
     def wait_for(self, pattern: re.Pattern[str]) -> re.Match[str]:
         """Wait until it says this."""
-        found: list[re.Match[str]] = []
-
-        def look() -> bool:
-            found.extend(filter(None, map(pattern.search, self.lines)))
-            assert found or self._process.poll() is None, f"it has ended: {self.lines}"
-            return bool(found)
-
-        wait_until(look, f"stunnel says {pattern.pattern!r}")
-        return found[0]
+        return self._lines.first(pattern.search)
