@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from unittest import mock
 
 import pytest
@@ -35,6 +35,7 @@ from tests.simulation.violated import Violated
 if TYPE_CHECKING:
     from tests.simulation.shown.world import ShownWorld
 
+W = TypeVar("W")
 RUNS = 12  # seeds in one test
 TESTS = 2
 SEEDS_MAX = 100
@@ -45,7 +46,7 @@ SHARED_PART = 1 / 4  # where one such topic is that of several who came at once
 # Where the seeds of each kind begin, of which those are run that come first.
 KINDS_FROM = (
     *(0, POLICIES_FROM, CANCELS_FROM, ASKS_FROM, CROWDS_FROM, DEATHS_FROM, READS_FROM),
-    *(LEAVES_FROM, PAST_FROM),
+    *(LEAVES_FROM, PAST_FROM, SEVERAL_FROM, RESTARTS_FROM),
 )
 
 # Seeds beyond those that have shown something once: a topic that was listed twice, as a message of
@@ -128,6 +129,12 @@ def run(seed: int) -> ShownWorld:
         raise
 
 
+def runs_of(first: int, kind: type[W]) -> list[W]:
+    """Runs of RUNS seeds, those that are of this kind."""
+    worlds = [run(seed) for seed in range(first, first + RUNS)]
+    return [one for one in worlds if isinstance(one, kind)]
+
+
 def check_from(first: int, undecided: float = UNDECIDED_PART, **least: tuple[int, str]) -> None:
     """Run RUNS seeds.
 
@@ -202,8 +209,7 @@ def test_newcomers_get_what_they_must_whose_workers_die_for_seeds_from(first: in
 def test_a_subscriber_that_heals_itself_gets_each_message_once_or_tells_for_seeds_from(
     first: int,
 ) -> None:
-    worlds = [run(seed) for seed in range(first, first + RUNS)]
-    reading = [one for one in worlds if isinstance(one, ReadingWorld)]
+    reading = runs_of(first, ReadingWorld)
     assert sum(one.cuts for one in reading) > 20, "nobody loses a connection"
     assert sum(one.resumed for one in reading) > 4, "nobody goes on with anybody"
     assert sum(one.missing for one in reading) > 100, "nothing is missing"
@@ -214,8 +220,7 @@ def test_a_subscriber_that_heals_itself_gets_each_message_once_or_tells_for_seed
 def test_a_subscriber_gets_nothing_that_it_wants_no_more_and_the_rest_for_seeds_from(
     first: int,
 ) -> None:
-    worlds = [run(seed) for seed in range(first, first + RUNS)]
-    reading = [one for one in worlds if isinstance(one, ReadingWorld)]
+    reading = runs_of(first, ReadingWorld)
     assert sum(len(reader.left) for one in reading for reader in one.readers) > 10
     assert sum(one.cuts for one in reading) > 20, "nobody loses a connection"
     assert sum(one.missing for one in reading) > 100, "nothing is missing"
@@ -227,8 +232,7 @@ def test_a_subscriber_gets_what_was_published_before_it_or_is_told_for_seeds_fro
     first: int,
 ) -> None:
     """It goes on where another process has stopped, or asks for the past of what it wants later."""
-    worlds = [run(seed) for seed in range(first, first + RUNS)]
-    reading = [one for one in worlds if isinstance(one, ReadingWorld)]
+    reading = runs_of(first, ReadingWorld)
     readers = [reader for one in reading for reader in one.readers]
     assert sum(bool(reader.past) for reader in readers) > 1, "nobody asks later"
     replayed = [one for reader in readers for one in reader.got if one.kind == "replayed"]
@@ -240,8 +244,7 @@ def test_a_subscriber_gets_what_was_published_before_it_or_is_told_for_seeds_fro
 def test_a_subscriber_with_several_lines_that_wants_more_gets_each_message_once_for_seeds_from(
     first: int,
 ) -> None:
-    worlds = [run(seed) for seed in range(first, first + RUNS)]
-    reading = [one for one in worlds if isinstance(one, ReadingWorld)]
+    reading = runs_of(first, ReadingWorld)
     readers = [reader for one in reading for reader in one.readers]
     assert all(len(reader.core.lines) > 1 for reader in readers)
     assert sum(reader.core.doubles for reader in readers) > 100, "one line brings all"
@@ -254,8 +257,7 @@ def test_a_subscriber_with_several_lines_that_wants_more_gets_each_message_once_
 def test_a_subscriber_goes_on_with_a_publisher_that_is_started_anew_for_seeds_from(
     first: int,
 ) -> None:
-    worlds = [run(seed) for seed in range(first, first + RUNS)]
-    reading = [one for one in worlds if isinstance(one, RestartingWorld)]
+    reading = runs_of(first, RestartingWorld)
     readers = [reader for one in reading for reader in one.readers]
     assert sum(bool(reader.former and reader.got) for reader in readers) > RUNS // 4
     assert sum(one.unsent for one in reading) > 10, "nothing is lost with the first one"

@@ -153,16 +153,26 @@ def test_who_is_over_a_limit_again_and_again_is_told_of_now_and_then() -> None:
         assert [event.count for event in told] == [1, 49]
 
 
+def crowd(bench: Bench, monkeypatch: pytest.MonkeyPatch, spare: int) -> tuple[int, int]:
+    """Have 40 wait, where there are so many descriptors before the reserve.
+
+    Returns:
+        The first that is free, and the limit of open files.
+    """
+    connect = bench.listen()
+    for _ in range(40):
+        connect()
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    allowed = (lowest_free + spare) * 8 // 7
+    monkeypatch.setattr(receptions, "allowed_descriptors", lambda: allowed)
+    return lowest_free, allowed
+
+
 def test_no_descriptor_of_ours_is_in_the_reserve(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is handed over leaves a low number, which the next one gets; the duplicates go up."""
     with Bench() as bench:
-        connect = bench.listen()
-        for _ in range(40):
-            connect()
-        lowest_free = os.dup(0)
-        os.close(lowest_free)
-        allowed = (lowest_free + 3) * 8 // 7
-        monkeypatch.setattr(receptions, "allowed_descriptors", lambda: allowed)
+        _, allowed = crowd(bench, monkeypatch, spare=3)
         for _ in range(30):
             bench.turn()
             bench.worker.hear()
@@ -189,13 +199,7 @@ def test_who_is_held_for_its_address_leaves_the_program_the_last_descriptors(
     monkeypatch.setattr(receptions, "ACCEPTS_PER_TURN", 4)
     monkeypatch.setattr(accepting, "ACCEPTS_PER_TURN", 4)
     with Bench(options=options) as bench, names:
-        connect = bench.listen()
-        for _ in range(40):
-            connect()
-        lowest_free = os.dup(0)
-        os.close(lowest_free)
-        allowed = (lowest_free + 20) * 8 // 7
-        monkeypatch.setattr(receptions, "allowed_descriptors", lambda: allowed)
+        lowest_free, allowed = crowd(bench, monkeypatch, spare=20)
         held, highest = bench.coordinator.reception._held, 0
         for _ in range(20):
             bench.turn()
