@@ -5,22 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 
 from fanout.reasons import Reason
 from fanout.workers.policy.base import FinishThenJump
 from fanout.workers.policy.drop_newest import DropNewest
-from tests.unit.workers.policy.behind import LAGS, LIMITS
+from tests.unit.workers.policy.behind import OF_LOG, OWN, exceeded
 
 if TYPE_CHECKING:
     from fanout.workers.policy.limits import Lag, Limits
 
 
 @pytest.mark.unmeasured
-@given(LIMITS, LAGS)
-def test_it_finishes_unless_the_log_cannot_wait(limits: Limits, lag: Lag) -> None:
+@given(exceeded(*OWN, *OF_LOG))
+def test_it_finishes_unless_the_log_cannot_wait(behind: tuple[Limits, Lag]) -> None:
+    limits, lag = behind
     reason = limits.exceeded_by(lag)
-    assume(reason is not None)
     assert reason is not None
     policy = DropNewest(limits)
     of_log = reason is Reason.LAG_LOG

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 
 from fanout.reasons import Reason
 from fanout.workers.policy.base import KeepNewest
 from fanout.workers.policy.drop_oldest import DropOldest
 from fanout.workers.policy.limits import NONE, Lag, Limits
-from tests.unit.workers.policy.behind import LAGS, LIMITS, over
+from tests.unit.workers.policy.behind import OF_LOG, OWN, exceeded, over
 
 
 @pytest.mark.unmeasured
-@given(LIMITS, LAGS)
-def test_what_it_keeps_is_below_each_limit_that_it_is_over(limits: Limits, lag: Lag) -> None:
+@given(exceeded(*OWN))
+def test_what_it_keeps_is_below_each_limit_that_it_is_over(behind: tuple[Limits, Lag]) -> None:
+    limits, lag = behind
     reason = limits.exceeded_by(lag)
-    assume(reason not in (None, Reason.LAG_LOG))
     verdict, is_over = DropOldest(limits).judge(lag), over(limits, lag)
 
     assert isinstance(verdict, KeepNewest)
@@ -30,8 +30,9 @@ def test_what_it_keeps_is_below_each_limit_that_it_is_over(limits: Limits, lag: 
 
 
 @pytest.mark.unmeasured
-@given(LIMITS, LAGS)
-def test_for_the_log_it_keeps_what_the_log_can_keep(limits: Limits, lag: Lag) -> None:
-    assume(limits.exceeded_by(lag) is Reason.LAG_LOG)
+@given(exceeded(*OF_LOG))
+def test_for_the_log_it_keeps_what_the_log_can_keep(behind: tuple[Limits, Lag]) -> None:
+    limits, lag = behind
+    assert limits.exceeded_by(lag) is Reason.LAG_LOG
     policy = DropOldest(limits)
     assert policy.judge(lag) == policy.of_log
