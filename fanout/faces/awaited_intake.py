@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.basics.loop_executor import in_thread
-from fanout.ingress.terms import PRODUCERS_MAX
-from fanout.terms.places import PerAddress
+from fanout.terms.places import PRODUCERS_MAX, PerAddress
 from fanout.terms.refusals import name_as
 from fanout.terms.shares import CONNECTS_PER_S
 

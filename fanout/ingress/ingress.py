@@ -14,9 +14,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fanout.basics.grace import wait_for_end
 from fanout.errors import ClosedError, ConfigError
-from fanout.ingress.terms import PRODUCERS_LIMIT, PRODUCERS_MAX
 from fanout.terms.allowed_topics import allowed_prefixes
-from fanout.terms.places import ANY_ADDRESS, Places, place_limits
+from fanout.terms.places import (
+    ANY_ADDRESS,
+    PRODUCERS_LIMIT,
+    PRODUCERS_MAX,
+    Places,
+    place_limits,
+)
 from fanout.transport.advice import own_endpoints_named
 
 if TYPE_CHECKING:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-PRODUCERS_MAX = 1_024  # of one endpoint, if nothing else is said: each takes a descriptor
-PRODUCERS_LIMIT = 65_536
-
 
 class Terms(NamedTuple):
     """How a publisher takes what producers send."""

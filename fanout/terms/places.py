@@ -10,6 +10,9 @@ from fanout.terms.addresses import AddressCount, AddressCounts, AddressLimits, A
 from fanout.terms.arguments import shown
 from fanout.terms.shares import CONNECTS_LEAST, CONNECTS_MOST, CONNECTS_PER_S, share_of
 
+PRODUCERS_MAX = 1_024  # of one endpoint, if nothing else is said: each takes a descriptor
+PRODUCERS_LIMIT = 65_536
+
 
 class PlaceLimits(NamedTuple):
     """How many connections there may be, whether their handshake is done or not."""

@@ -77,6 +77,7 @@ class FakePublisher:
         self.encrypted: list[tuple[str, Tls | None]] = []
         self.securities: list[Security | None] = []  # for each that is bound
         self.allowed: Sequence[bytes] | None = None  # of the topics of producers
+        self.places: dict[str, dict[str, float]] = {}  # how many may connect, by endpoint
 
     @property
     def messages(self) -> list[Message]:
@@ -94,11 +95,15 @@ class FakePublisher:
         self._bound.append(endpoint)
         return endpoint
 
-    def answer(self, endpoint: str) -> str:
+    def answer(self, endpoint: str, **places: float) -> str:
+        self.places[endpoint] = places
         self.calls.append(f"answer {endpoint}")
         return endpoint
 
-    def ingest(self, endpoint: str, *, allowed_topics: Sequence[bytes] | None = None) -> str:
+    def ingest(
+        self, endpoint: str, *, allowed_topics: Sequence[bytes] | None = None, **places: float
+    ) -> str:
+        self.places[endpoint] = places
         self.allowed = allowed_topics
         self.calls.append(f"ingest {endpoint}")
         return endpoint

@@ -111,10 +111,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"coordinator", "desks", "ingress", "observe", "questions", "send", "shm", "transport"}
     | {"security", "workforce"},
     "producer": WORDS | {"send", "sockets", "subscriber"},
-    "publisher": WORDS
-    | {"answers", "engine", "ingress", "producer", "security", "send", "subscriber"},
-    "asyncio": WORDS
-    | {"answers", "engine", "ingress", "producer", "security", "send", "subscriber"},
+    "publisher": WORDS | {"answers", "engine", "producer", "security", "send", "subscriber"},
+    "asyncio": WORDS | {"answers", "engine", "producer", "security", "send", "subscriber"},
     "cli": WORDS | {"auth", "compiled", "observe", "publisher", "subscriber", "transport"},
 }
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.cli import arguments as args
 from fanout.cli.serve.kept import kept_values
+from fanout.cli.serve.places import OF_SUBSCRIBERS, add_places
 from fanout.cli.serve.policies import policy_of, slow_limit, slow_rule
 from fanout.cli.serve.securing import add_security
 from fanout.options import Options, choices_of
@@ -148,12 +149,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help=f"wait so long for deliveries at the end (default: {defaults.drain_timeout:g})",
     )
-    add(
-        "--max-subscribers",
-        type=args.positive_count,
-        metavar="N",
-        help=f"refuse connections above (default: {defaults.max_subscribers:,})",
-    )
+    add_places(group)
 
 
 def _add_policies(group: argparse._ArgumentGroup, defaults: Options) -> None:
@@ -224,7 +220,7 @@ def publisher_options(arguments: argparse.Namespace) -> dict[str, Any]:
         "send_timeout",
         "stall_timeout",
         "drain_timeout",
-        "max_subscribers",
+        *OF_SUBSCRIBERS,
     )
     given = {name: getattr(arguments, name) for name in names}
     given["slow_rules"] = arguments.slow_rule

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from fanout.cli import arguments as args
 from fanout.cli.serve.arguments import (
@@ -23,6 +23,7 @@ from fanout.cli.serve.arguments import (
 from fanout.cli.serve.formats import Parser, make_parser
 from fanout.cli.serve.intake import Feeder, InputChunks, InputError, Intake, OpenBatch
 from fanout.cli.serve.lines import Figures, summary_line, undelivered_lines
+from fanout.cli.serve.places import askers_of, producers_of
 from fanout.cli.serve.screen import Screen, open_screen
 from fanout.cli.serve.screen_writer import ScreenWriter
 from fanout.cli.serve.securing import in_options, security_of, tls_for, tls_of
@@ -63,8 +64,25 @@ class ServedPublisher(Protocol):
     def bind(
         self, endpoint: str, *, security: Security | None = None, tls: Tls | None = None
     ) -> object: ...
-    def ingest(self, endpoint: str, *, allowed_topics: Sequence[bytes] | None = None) -> str: ...
-    def answer(self, endpoint: str) -> str: ...
+    def ingest(
+        self,
+        endpoint: str,
+        *,
+        allowed_topics: Sequence[bytes] | None = None,
+        max_producers: int = ...,
+        max_connections_per_address: int = ...,
+        max_half_open_per_address: int = ...,
+        max_connects_per_address: float = ...,
+    ) -> str: ...
+    def answer(
+        self,
+        endpoint: str,
+        *,
+        max_askers: int = ...,
+        max_connections_per_address: int = ...,
+        max_half_open_per_address: int = ...,
+        max_connects_per_address: float = ...,
+    ) -> str: ...
     def batch(self) -> AbstractContextManager[OpenBatch]: ...
     def statistics(self) -> PublisherStatistics: ...
     def subscribers(self) -> tuple[SubscriberStatistics, ...]: ...
@@ -122,8 +140,12 @@ def serve(
     """
     if arguments.allowed_topics and not arguments.ingest:
         raise args.UsageError("--allowed-topics goes with --ingest ENDPOINT")
-    given, secured = publisher_options(arguments), (security_of(arguments), tls_of(arguments))
+    given = publisher_options(arguments)
     options = Options(**given)
+    terms = _Terms(
+        *(security_of(arguments), tls_of(arguments)),
+        *(producers_of(arguments), askers_of(arguments)),
+    )
     for endpoint in arguments.bind:
         parse_endpoint(endpoint, may_encrypt=True)  # a wrong one is refused before all else
     for endpoint in (*arguments.ingest, *arguments.answer):
@@ -142,7 +164,7 @@ def serve(
         try:
             publisher = open_publisher(given, writer.event)
             run = _Run(publisher, options, parser, writer, screen, stopper, strict=arguments.strict)
-            status = run.whole(arguments, *secured, input_fd)
+            status = run.whole(arguments, terms, input_fd)
         except FanoutError:
             if not stopper.is_at_once:
                 raise
@@ -152,6 +174,15 @@ def serve(
             screen.line("stopped at once by a second signal; not everything may be delivered")
             return args.FAILURE
         return status
+
+
+class _Terms(NamedTuple):
+    """On which terms endpoints serve: what subscribers are asked, how many others may come."""
+
+    security: Security | None
+    tls: Tls | None
+    producers: dict[str, Any]
+    askers: dict[str, Any]
 
 
 class _Run:
@@ -183,27 +214,23 @@ class _Run:
             strict=strict,
         )
 
-    def whole(
-        self,
-        arguments: argparse.Namespace,
-        security: Security | None,
-        tls: Tls | None,
-        input_fd: int,
-    ) -> int:
+    def whole(self, arguments: argparse.Namespace, terms: _Terms, input_fd: int) -> int:
         """Binds, publishes, drains and closes; returns the exit status."""
         for endpoint in arguments.bind:
             with in_options():
-                self._publisher.bind(endpoint, security=security, tls=tls_for(endpoint, tls))
+                tls = tls_for(endpoint, terms.tls)
+                self._publisher.bind(endpoint, security=terms.security, tls=tls)
         for endpoint in self._publisher.endpoints:
             self._screen.line(f"publishing on {endpoint}")
         self._writer.start(self._figures)
         try:
             for endpoint in arguments.answer:
-                self._writer.note(f"answering on {self._publisher.answer(endpoint)}")
+                bound = self._publisher.answer(endpoint, **terms.askers)
+                self._writer.note(f"answering on {bound}")
             self._wait_for_subscribers(arguments.wait_for)
             for endpoint in arguments.ingest:
                 allowed = [os.fsencode(topic) for topic in arguments.allowed_topics] or None
-                bound = self._publisher.ingest(endpoint, allowed_topics=allowed)
+                bound = self._publisher.ingest(endpoint, allowed_topics=allowed, **terms.producers)
                 self._writer.note(f"taking messages on {bound}")
             failure, intake = self._publish(input_fd)
             if arguments.ingest and failure is None and not arguments.eof_is_failure:

@@ -346,6 +346,20 @@ def test_producers_may_publish_on_some_topics(start: Callable[..., Serving]) -> 
         start(*topics).run()
 
 
+def test_how_many_may_connect_is_for_those_whom_it_concerns(start: Callable[..., Serving]) -> None:
+    others = ("--ingest", "ipc://@in", "--answer", "ipc://@ask", "--eof-is-failure")
+    limits = ("--max-producers", "9", "--max-connections-per-address", "8")
+    serving = start(*others, *limits, "--max-half-open-per-address", "7", "--max-subscribers", "6")
+    serving.end_input()
+    serving.run()
+    both = {"max_connections_per_address": 8, "max_half_open_per_address": 7}
+    assert serving.publisher.places == {
+        "ipc://@in": {"max_producers": 9, **both},
+        "ipc://@ask": both,
+    }
+    assert serving.options == {"max_subscribers": 6, "max_half_open_per_address": 7}
+
+
 def test_tls_is_for_the_endpoints_that_have_it(
     start: Callable[..., Serving], tmp_path: Path
 ) -> None:
