@@ -60,6 +60,7 @@ class AnsweringRole(Role):
     """
 
     socket_type = b"ROUTER"
+    peers_are, peers_option = "askers", "max_askers"
     read_bytes = READ_BYTES
 
     def __init__(
@@ -114,10 +115,8 @@ class AnsweringRole(Role):
 
     def turned_away(self, name: str, refusal: AddressRefusal) -> None:
         self.refused += 1
-        text = refusal.text
-        if refusal.cause is Reason.FULL:
-            text = f"{self.limits.max_peers} askers are connected (max_askers)"
-        self.tell(Event(EventKind.CONNECTION_REFUSED, text, peer=name, cause=refusal.cause))
+        kind = EventKind.CONNECTION_REFUSED
+        self.tell(Event(kind, refusal.text, peer=name, cause=refusal.cause))
 
     def crowded(self, text: str) -> None:
         self.accept_queue_full += 1

@@ -47,7 +47,8 @@ class Core:
         self.peers: dict[Peer, Dial | None] = {}
         self.joined = 0
         self.is_closing = False
-        self._places = Places(limits.places, "peers", "Limits.max_peers")  # who connects to us
+        # Who connects to us.
+        self._places = Places(limits.places, role.peers_are, role.peers_option)
         self._begun = 0  # bytes of messages that are not whole
         self._sent = 0  # messages sent to peers that are gone
         self._limits = limits

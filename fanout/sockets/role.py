@@ -28,6 +28,7 @@ class Role:
 
     Attributes:
         socket_type: as READY says it.
+        peers_are, peers_option: who connects, for people, and how users call the limit of these.
         read_bytes: of one peer in a turn; as many are parsed in half a millisecond.
         limits, problems: of the socket.
         has_way: whether a message could ever go out: there is a peer, or one is connected to.
@@ -37,6 +38,8 @@ class Role:
     """
 
     socket_type: ClassVar[bytes]
+    peers_are: ClassVar[str] = "peers"
+    peers_option: ClassVar[str] = "Limits.max_peers"
     read_bytes: ClassVar[int] = 64 * 1024
 
     def __init__(self, limits: Limits, problems: Problems) -> None:

@@ -13,10 +13,12 @@ from fanout.answers.replies import Answer
 from fanout.answers.role import AnsweringRole
 from fanout.events import Event, EventKind
 from fanout.reasons import Reason
+from fanout.sockets.core import Core
+from fanout.sockets.limits import Limits
 from fanout.sockets.peer import NO_HANDSHAKE
 from fanout.sockets.problems import Problems
 from fanout.sockets.wiring import CLOSED, CLOSED_BY_PEER
-from fanout.terms.addresses import AddressRefusal
+from fanout.subscriber.backoff import BackOff
 from fanout.terms.question_terms import QUESTION_S, QUESTIONS_BURST, QUESTIONS_PER_S, UNREAD_S
 from fanout.zmtp import encode_message
 from tests.helpers.asked import FakeClock
@@ -192,17 +194,26 @@ def test_ends_are_told_and_counted() -> None:
         EventKind.HANDSHAKE_FAILED,
         Reason.HANDSHAKE_TIMEOUT,
     )
-    for cause in (Reason.FULL, Reason.ADDRESS_FULL):
-        role.turned_away("somebody", AddressRefusal(cause, "as it is"))
-        assert (desk.events[-1].kind, desk.events[-1].cause) == (
-            EventKind.CONNECTION_REFUSED,
-            cause,
+
+
+def test_who_is_one_too_many_is_told_in_words_of_who_has_set_the_limit() -> None:
+    desk = Desk()
+    limits = Limits(max_peers=2, max_connections_per_address=1)
+    core = Core(desk.role, limits, desk.role.problems, lambda: BackOff(lambda: 0.5))
+    for name in ("203.0.113.7:5", "203.0.113.7:6", "ipc:1", "ipc:2"):
+        core.accepted(name, 0.0)
+    assert [(one.kind, one.cause, one.peer, one.reason) for one in desk.events] == [
+        (EventKind.CONNECTION_REFUSED, cause, peer, reason)
+        for cause, peer, reason in (
+            (
+                Reason.ADDRESS_FULL,
+                "203.0.113.7:6",
+                "203.0.113.7 has 1 connections (max_connections_per_address)",
+            ),
+            (Reason.FULL, "ipc:2", "2 askers are connected (max_askers)"),
         )
-    assert [one.reason for one in desk.events[-2:]] == [
-        f"{role.limits.max_peers} askers are connected (max_askers)",
-        "as it is",
     ]
-    assert role.refused == 2
+    assert desk.role.refused == 2
 
 
 def test_who_cannot_be_accepted_is_told_of_and_counted() -> None:
