@@ -318,8 +318,4 @@ class Reception:
         return [] if self._listening.is_paused else self._listening.pause(why)
 
     def _exhausted(self, error: OSError) -> list[Action]:
-        """Give up who is held; if nobody is, accept nobody for a while."""
-        if self._held:
-            self._held.end()
-            return []
-        return self._listening.pause(explain_exhausted(error))
+        return [] if self._held.make_room() else self._listening.pause(explain_exhausted(error))

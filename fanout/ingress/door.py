@@ -130,9 +130,7 @@ class Door:
                 if self._paused_until is not None:
                     break  # the rest waits in the listen queue
         except ExhaustedError as error:
-            if self._held:
-                self._held.end()  # that leaves some; who waits is accepted in the next turn
-            else:
+            if not self._held.make_room():
                 self._pause(source, error, now)
 
     def _welcome(self, source: Source, sock: socket.socket, peer: str, now: float) -> None:

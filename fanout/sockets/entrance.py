@@ -28,14 +28,14 @@ class Entrance:
     """Owned by the actor.
 
     Args:
-        adopt: takes over who has connected.
+        adopt: takes over who has connected; returns why he cannot be watched, "" if he can.
     """
 
     def __init__(
         self,
         core: Core,
         watcher: PlugWatcher,
-        adopt: Callable[[socket.socket, object, float], None],
+        adopt: Callable[[socket.socket, object, float], str],
     ) -> None:
         self._core = core
         self._watcher = watcher
@@ -56,13 +56,12 @@ class Entrance:
         try:
             with standard_taken():
                 for sock, address in sparing(plug.sock):
-                    self._adopt(sock, address, now)
+                    if text := self._adopt(sock, address, now):
+                        self._pause(plug, text, now)
+                        return  # the rest waits in the listen queue
         except ExhaustedError as error:
-            if self._held:
-                self._held.end()  # that leaves some; who waits is accepted in the next turn
-                return
-            self._watcher.watch(plug, read=False, write=False)
-            self._pause(plug, explain(error), now)
+            if not self._held.make_room():
+                self._pause(plug, explain(error), now)
 
     def hold(self, sock: socket.socket, now: float) -> None:
         """End this one after a while; takes it over."""
@@ -76,6 +75,7 @@ class Entrance:
                 del self._pausing[plug]
                 if text := refusal(self._watcher, plug, read=True, write=False):
                     self._pause(plug, text, now)
+                    return
 
     def times(self) -> Iterable[float]:
         """When it is to `look()` again."""
@@ -83,8 +83,11 @@ class Entrance:
         return [*self._pausing.values(), *([] if held_until is None else [held_until])]
 
     def _pause(self, plug: Plug, text: str, now: float) -> None:
+        """Accept nobody for a while, at no listener: another would find no more than this one."""
         self._core.refused(plug.name, f"cannot accept: {text}")
-        self._pausing[plug] = now + ACCEPT_PAUSE_S
+        for each in self._listening.values():
+            self._watcher.watch(each, read=False, write=False)
+            self._pausing[each] = now + ACCEPT_PAUSE_S
 
     def stop(self) -> None:
         """Nobody can connect any more. Idempotent."""

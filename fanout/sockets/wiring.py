@@ -115,7 +115,8 @@ class Wiring:
         """Nobody can connect any more. Idempotent."""
         self._entrance.stop()
 
-    def _adopt(self, sock: socket.socket, address: object, now: float) -> None:
+    def _adopt(self, sock: socket.socket, address: object, now: float) -> str:
+        """Take over who has connected; returns why he cannot be watched, and is lost, if so."""
         try:
             never_block(sock)
             hurry(sock)
@@ -124,11 +125,12 @@ class Wiring:
             sock.close()
             raise
         if not isinstance(found, Reason):
-            self._open(Plug(sock, peer=found), now)
-        elif found in OF_ADDRESS:
+            return self._open(Plug(sock, peer=found), now)
+        if found in OF_ADDRESS:
             self._entrance.hold(sock, now)
         else:
             sock.close()
+        return ""
 
     # Connecting.
 
@@ -193,11 +195,14 @@ class Wiring:
 
     # Connections.
 
-    def _open(self, plug: Plug, now: float) -> None:
+    def _open(self, plug: Plug, now: float) -> str:
+        """Begin; returns why it cannot be watched, and is lost, if so."""
         assert plug.peer is not None, "it has just been made"
         self._plugs[plug.peer] = plug
-        self._watch(plug, now, read=True, write=False)
-        self.flush(plug, now)
+        text = self._watch(plug, now, read=True, write=False)
+        if not text:
+            self.flush(plug, now)
+        return text
 
     def ready(self, plug: Plug, now: float, *, read: bool, write: bool) -> None:
         """A socket has something to say."""
@@ -265,10 +270,11 @@ class Wiring:
             plug.wants_write = wants
             self._watch(plug, now, read=self._reads(peer), write=wants)
 
-    def _watch(self, plug: Plug, now: float, *, read: bool, write: bool) -> None:
-        """Wait for this of a connection, which is lost if the system does not let us."""
+    def _watch(self, plug: Plug, now: float, *, read: bool, write: bool) -> str:
+        """Wait for this of a connection, which is lost if the system does not let us: why."""
         if text := refusal(self._watcher, plug, read=read, write=write):
             self._lose(plug, text, now)
+        return text
 
     def _pause(self, is_paused: bool, now: float) -> None:
         """Read nothing, or read again."""

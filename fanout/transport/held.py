@@ -41,6 +41,15 @@ class HeldBack:
         while self._held and self._held[0][0] <= now:
             end(self._held.popleft()[1])
 
+    def make_room(self) -> bool:
+        """End all, for somebody who waits and finds no descriptor; whether that left any.
+
+        If it did, he is accepted in the next turn. If not, accept nobody for a while.
+        """
+        held = len(self._held)
+        self.end()
+        return held > 0
+
     def next_at(self) -> float | None:
         """When the first is to be ended; None: there is none."""
         return self._held[0][0] if self._held else None

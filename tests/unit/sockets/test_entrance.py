@@ -52,7 +52,7 @@ class Hall:
 
     def accept(self, now: float) -> None:
         """Accept who waits."""
-        (plug,) = [one for one in self.watching.reads if one.listener is not None]
+        (plug,) = [one for one in self.watching.reads if one.listener is self.listener]
         self.wiring.ready(plug, now, read=True, write=False)
 
     def told(self) -> list[str]:
@@ -114,3 +114,29 @@ def test_who_is_held_leaves_when_descriptors_run_short(
     assert hall.told() == [], "there are descriptors now"
     hall.accept(1.1)
     assert hall.told() == ["cannot accept: out of file descriptors; raise the limit (`ulimit -n`)"]
+
+
+def test_where_one_cannot_be_watched_the_others_wait_for_the_end_of_a_pause(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each would be accepted, closed, and back at once: at another endpoint, too."""
+    monkeypatch.setattr(wirings, "peer_name", lambda _sock, _address: "ipc:5")
+    with closing(open_listener("ipc://*", 8)) as other:
+        hall.wiring.listen(other)
+        hall.wiring.turn(0.5)
+        for _ in range(3):
+            hall.connect()
+        hall.watching.is_full = True
+        hall.accept(1.0)
+        lost, paused = hall.problems.take()
+        assert lost.kind is ProblemKind.LOST
+        assert (paused.kind, paused.text) == (ProblemKind.REFUSED, f"cannot accept: {lost.text}")
+        assert list(hall.watching.reads.values()) == [False, False]
+        hall.wiring.turn(1.0 + entrances.ACCEPT_PAUSE_S)
+        assert [one.kind for one in hall.problems.take()] == [ProblemKind.REFUSED], "told once"
+        hall.watching.is_full = False
+        hall.wiring.turn(1.0 + 2 * entrances.ACCEPT_PAUSE_S)
+        assert list(hall.watching.reads.values()) == [True, True]
+        hall.accept(4.0)
+        assert len(hall.core.peers) == 2
+        assert hall.problems.take() == []

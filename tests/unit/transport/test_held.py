@@ -43,6 +43,14 @@ def test_each_is_ended_at_its_time() -> None:
         assert (len(held), held.next_at()) == (0, None)
 
 
+def test_all_make_room_for_who_finds_no_descriptor() -> None:
+    held = HeldBack()
+    with closing(pair(held, 1.0)) as one, closing(pair(held, 2.0)) as other:
+        assert held.make_room()
+        assert (is_open(one), is_open(other), len(held)) == (False, False, 0)
+        assert not held.make_room(), "that left none: accept nobody for a while"
+
+
 def test_the_oldest_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(holding, "HELD_MAX", 2)
     held = HeldBack()
