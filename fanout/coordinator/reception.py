@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
+import weakref
 from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -104,6 +105,7 @@ class Reception:
         self._numbers = itertools.count(1)  # of endpoints with keys
         self.judges = Judges()
         self.tell: Callable[[Event], object] = lambda _event: None  # until somebody can
+        _receptions.add(self)
 
     def post(self, function: Callable[[], object]) -> None:
         """Have this done on the coordinator's thread; any thread."""
@@ -228,6 +230,14 @@ class Reception:
             for endpoint in self.endpoints:
                 steps.callback(self.unbind, endpoint)
 
+    def leave(self) -> None:
+        """In a forked child: close the copies of connections, or they would outlive the parent."""
+        self._held.end()
+        duplicates = self._state.duplicates
+        while duplicates:
+            with suppress(OSError):
+                os.close(duplicates.popitem()[1])
+
     def hold(self, descriptor: int, seconds: float) -> None:
         """End the connection of this duplicate after a while; takes it over."""
         self._held.hold(descriptor, self._now() + seconds)
@@ -319,3 +329,14 @@ class Reception:
 
     def _exhausted(self, error: OSError) -> list[Action]:
         return [] if self._held.make_room() else self._listening.pause(explain_exhausted(error))
+
+
+_receptions: weakref.WeakSet[Reception] = weakref.WeakSet()
+
+
+def _leave_all() -> None:
+    for reception in list(_receptions):
+        reception.leave()
+
+
+os.register_at_fork(after_in_child=_leave_all)

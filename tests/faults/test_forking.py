@@ -17,6 +17,7 @@ from fanout.shm import layout as at
 from tests.faults.subject import BIG, SENDS, Subject, every_step, send_batch
 from tests.helpers.interrupting import Steps, untraced
 from tests.helpers.programs import Program
+from tests.helpers.raw import READY_SUB, command, greeting_3
 from tests.helpers.waiting import DEADLINE_S, wait_until
 
 if TYPE_CHECKING:
@@ -130,17 +131,20 @@ def test_the_child_leaves_the_flag_of_the_parents_send_alone(subject: Subject) -
     subject.works_everywhere()
 
 
+SUBSCRIBE = command(b"SUBSCRIBE")
+
 # A program with a publisher and a forked child. It says which child and where it listens, and
 # after each line of its input, which it runs, that the line is done.
 PROGRAM = """
 import ctypes, os, signal, sys, warnings
 from fanout import Publisher
 
-endpoint, how = sys.argv[1:]
+endpoint, how, subscribers = sys.argv[1:]
 warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with threads
 c = ctypes.PyDLL(None)
 publisher = Publisher(endpoint, workers=1, log_bytes=65536)
 endpoint = publisher.endpoints[0]
+publisher.wait_for_subscribers(int(subscribers), timeout=60)
 child = os.fork() if how == "os.fork" else c.fork()
 if not child:
     c.alarm(60)  # ends it if nobody else does
@@ -190,7 +194,7 @@ def test_a_forked_child_does_not_keep_the_port(
 ) -> None:
     """Nobody connects into the void afterwards, and the address is free for a new publisher."""
     endpoint = endpoint.format(tmp_path=tmp_path)
-    with Program(["-c", PROGRAM, endpoint, how], tmp_path) as program:
+    with Program(["-c", PROGRAM, endpoint, how, "0"], tmp_path) as program:
         _, endpoint = program.line().split()
         assert connects(endpoint)
         assert ask(program, end) == "done"
@@ -200,7 +204,7 @@ def test_a_forked_child_does_not_keep_the_port(
 
 
 def test_a_forked_child_does_not_listen_for_a_parent_that_was_killed(tmp_path: Path) -> None:
-    with Program(["-c", PROGRAM, "tcp://127.0.0.1:*", "os.fork"], tmp_path) as program:
+    with Program(["-c", PROGRAM, "tcp://127.0.0.1:*", "os.fork", "0"], tmp_path) as program:
         pid, endpoint = program.line().split()
         try:
             program.process.kill()
@@ -208,3 +212,27 @@ def test_a_forked_child_does_not_listen_for_a_parent_that_was_killed(tmp_path: P
             wait_until(lambda: not connects(endpoint), "nobody listens")
         finally:
             os.kill(int(pid), signal.SIGKILL)
+
+
+def test_a_forked_child_does_not_hold_connections_of_a_parent_that_was_killed_with_its_workers(
+    tmp_path: Path,
+) -> None:
+    """A subscriber would wait for messages of nobody."""
+    path = tmp_path / "feed.sock"
+    arguments = ["-c", PROGRAM, f"ipc://{path}", "os.fork", "1"]
+    with Program(arguments, tmp_path) as program, socket.socket(socket.AF_UNIX) as subscriber:
+        wait_until(path.exists, "it listens")
+        subscriber.settimeout(DEADLINE_S)
+        wait_until(lambda: subscriber.connect_ex(str(path)) == 0, "it is connected")
+        subscriber.sendall(greeting_3(1) + READY_SUB + SUBSCRIBE)
+        pid = int(program.line().split()[0])
+        try:
+            worker = int(ask(program, "print(publisher.statistics().workers[0].pid, flush=True)"))
+            os.kill(worker, signal.SIGSTOP)  # it would end the connection, for all who hold it
+            program.process.kill()
+            program.process.wait()
+            os.kill(worker, signal.SIGKILL)
+            while subscriber.recv(4096):
+                pass
+        finally:
+            os.kill(pid, signal.SIGKILL)

@@ -107,6 +107,30 @@ def test_nobody_is_held_beyond_the_end() -> None:
         assert not is_open(held)
 
 
+def is_there(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def test_a_forked_child_has_no_copy_of_a_connection() -> None:
+    """Or who is connected would not hear of it when the parent is killed."""
+    with Bench() as bench:
+        offend(bench)
+        held, (served, _) = offend(bench), bench.connect()
+        copies = [*bench.state.duplicates.values()]
+        copies += [descriptor for _, descriptor in bench.coordinator.reception._held._held]
+        assert [is_there(one) for one in copies] == [True, True]
+        child = os.fork()
+        if not child:
+            os._exit(sum(map(is_there, copies)))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert [is_there(one) for one in copies] == [True, True]
+        assert (is_open(held), is_open(served)) == (True, True)
+
+
 def test_who_is_held_leaves_when_descriptors_are_wanted() -> None:
     with Bench() as bench:
         offend(bench)
