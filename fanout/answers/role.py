@@ -105,6 +105,8 @@ class AnsweringRole(Role):
             cause = Reason.MECHANISM
         elif text in _HANGING_UP and peer.feed.knows_our_mechanism_only:
             cause, text = Reason.MECHANISM, hung_up(peer.feed.our_mechanism)
+        elif text == CLOSED_BY_PEER:
+            text = peer.feed.cut_short or text
         kind = EventKind.HANDSHAKE_FAILED
         if asker is not None:
             asker.waiting.clear()

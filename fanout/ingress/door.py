@@ -244,7 +244,7 @@ class Door:
 
     def left(self, connection: Connection) -> None:
         """It has ended its side."""
-        self._end_by_peer(connection, Reason.LEFT, LEFT)
+        self._end_by_peer(connection, Reason.LEFT, connection.intake.cut_short or LEFT)
 
     def _end_by_peer(self, connection: Connection, cause: Reason, text: str) -> None:
         if connection.intake.knows_our_mechanism_only:

@@ -85,6 +85,8 @@ def why_ended(feed: Feed, problem: str = CLOSED_TEXT) -> LostError:
         return LostError(f"{text}mechanism, and both must have the same security", refused=True)
     if feed.has_heard_nothing and problem == CLOSED_TEXT:
         return LostError(SAID_NOTHING_TEXT)
+    if feed.cut_short and problem == CLOSED_TEXT:
+        return LostError(f"{CLOSED_TEXT}: it {feed.cut_short}")
     if feed.state is not SessionState.HANDSHAKE:
         return LostError(problem)
     if feed.awaits_verdict:

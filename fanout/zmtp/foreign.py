@@ -1,7 +1,7 @@
 """What somebody speaks who speaks no ZMTP, by how he begins. Pure.
 
 Each of these begins with bytes that are no ZMTP of any version: of 1.0 the first is a length, and
-the second would be flags that the frame of an identity does not have: MORE, or, of `HTTP/`, others.
+the second would be flags that the frame of an identity does not have: MORE, or others (`HTTP/`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from fanout.zmtp.errors import NoHandshakeError, Refusal
 
 _HTTP = (
-    *(b"GET ", b"PUT ", b"POST ", b"HEAD ", b"PATCH ", b"DELETE ", b"CONNECT "),
+    *(b"GET ", b"PUT ", b"POST ", b"HEAD ", b"PATCH ", b"DELETE ", b"CONNECT ", b"OPTIONS "),
+    *(b"TRACE ", b"PRI * HTTP/2"),  # the latter of who has agreed on HTTP/2 before, he believes
     b"HTTP/",  # what a server answers to whatever it does not understand
 )
 _TLS_RECORDS = (b"\x15", b"\x16")  # an alert, as of who does not understand us, or the first words

@@ -31,6 +31,7 @@ NULL = b"NULL"
 _MECHANISMS = (NULL, b"PLAIN", b"CURVE", b"GSSAPI")  # that libzmq has
 GREETING_BYTES = 64
 V2_GREETING_BYTES = 12
+VERSION_BYTES = len(SIGNATURE) + len(MAJOR)  # what libzmq says before it knows our mechanism
 EMPTY_IDENTITY = b"\x00\x00"  # ZMTP 2.0: an empty frame follows the socket type
 
 _MINOR_AT = 11
@@ -129,9 +130,9 @@ class Greeting:
         output += SIGNATURE
 
     @property
-    def has_begun(self) -> bool:
-        """Whether the peer has said anything."""
-        return bool(self._received)
+    def received_bytes(self) -> int:
+        """How many of the peer's have come."""
+        return len(self._received)
 
     def receive(self, data: bytes) -> int:
         """Take what belongs to the greeting and return how many bytes that was.
@@ -252,6 +253,11 @@ def hung_up(ours: str) -> str:
     """What became of a peer that has left as soon as it knew our mechanism, and told none."""
     text = f"hung up when it read that {here(ours)}"
     return f"{text}; it wants CURVE or PLAIN, most likely" if ours == NULL.decode() else text
+
+
+def cut_short(count: int) -> str:
+    """What became of a peer that has left after so many bytes of its greeting."""
+    return f"ended during the handshake, after {count} bytes of the greeting"
 
 
 def is_greeting(data: bytes) -> bool:

@@ -19,7 +19,7 @@ from fanout.zmtp.errors import (
 )
 from fanout.zmtp.events import Ready, SessionEvent, VerdictWanted, Violation
 from fanout.zmtp.frames import MORE, SHORT_BODY_MAX, FrameReader
-from fanout.zmtp.greeting import NULL, Greeting, GreetingStage
+from fanout.zmtp.greeting import NULL, VERSION_BYTES, Greeting, GreetingStage, cut_short
 from fanout.zmtp.mechanisms import DENIED, HANDSHAKE_FRAME_BYTES_MAX, refused_by
 from fanout.zmtp.metadata import IDENTITY, SOCKET_TYPE, parse_metadata, properties, ready
 from fanout.zmtp.states import SessionState, SessionStep, advance
@@ -77,7 +77,13 @@ class Handshake:
     @property
     def has_heard_nothing(self) -> bool:
         """Whether the peer has not said anything yet."""
-        return self._greeting is not None and not self._greeting.has_begun
+        return self._greeting is not None and not self._greeting.received_bytes
+
+    @property
+    def cut_short(self) -> str:
+        """What to tell of a peer that ends its side now, within its greeting; "" = it is not."""
+        begun = 0 if self._greeting is None else self._greeting.received_bytes
+        return cut_short(begun) if begun else ""
 
     def allow(self) -> list[SessionEvent]:
         """The peer that was to be judged may go on; see `VerdictWanted`.
@@ -105,11 +111,14 @@ class Handshake:
 
     @property
     def knows_our_mechanism_only(self) -> bool:
-        """Whether the peer has told its version, was told our mechanism, and has not told its own.
+        """Whether the peer has told its version, was told our mechanism, and has said no more.
 
         libzmq hangs up there, without a word, if the two differ.
         """
-        return self._greeting is not None and self._greeting.stage is GreetingStage.V3_REST
+        greeting = self._greeting
+        if greeting is None or greeting.stage is not GreetingStage.V3_REST:
+            return False
+        return greeting.received_bytes == VERSION_BYTES
 
     @property
     def our_mechanism(self) -> str:

@@ -107,6 +107,22 @@ def test_so_are_those_that_hang_up_when_they_know_ours(kind: str) -> None:
     )
 
 
+@pytest.mark.parametrize("kind", ["subscriber", *INSIDE])
+def test_who_leaves_in_the_middle_of_a_greeting_is_told_as_that(kind: str) -> None:
+    """It has begun to name its mechanism: nothing says that it does not like ours."""
+    happenings = Happenings()
+    with Publisher(
+        "tcp://127.0.0.1:*", on_event=happenings, workers=1, log_bytes=1 << 20
+    ) as publisher:
+        endpoint = INSIDE[kind](publisher) if kind in INSIDE else publisher.endpoints[0]
+        with closing(RawPeer(endpoint)) as peer:
+            peer.send(greeting("NULL")[:33])
+            peer.expect(greeting("NULL"))
+        [event] = happenings.wait_for(EventKind.HANDSHAKE_FAILED)
+    assert event.cause is Reason.LEFT
+    assert event.reason == "ended during the handshake, after 33 bytes of the greeting"
+
+
 @pytest.mark.parametrize("kind", INSIDE)
 def test_stock_producers_and_askers_are_told_of(kind: str) -> None:
     happenings = Happenings()

@@ -56,7 +56,7 @@ class HalfClosed:
             return
         standing = kernel.half_closed(peer.socket) if _can_be_asked(peer) else None
         if standing is None or (standing.is_ending and peer.question is None):
-            self._desk.close(peer, Reason.LEFT)
+            self._desk.close(peer, Reason.LEFT, peer.session.cut_short)
         elif peer.question is None:
             self._ask(peer, standing.acknowledged, now)
         else:

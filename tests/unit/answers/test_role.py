@@ -247,3 +247,15 @@ def test_only_who_ends_it_by_himself_has_hung_up(text: str, cause: Reason) -> No
     desk.role.farewell = Reason.PUBLISHER_CLOSED
     desk.role.ended(peer, text, refused=False)
     assert [event.cause for event in desk.events] == [cause]
+
+
+def test_who_leaves_in_the_middle_of_a_greeting_is_told_as_that() -> None:
+    desk = Desk()
+    half = SimpleNamespace(knows_our_mechanism_only=False, cut_short="after 33 bytes")
+    peer: Any = SimpleNamespace(name="x", refusal=None, feed=half)
+    desk.role.ended(peer, CLOSED_BY_PEER, refused=False)
+    desk.role.ended(peer, "Connection reset by peer", refused=False)
+    assert [(event.cause, event.reason) for event in desk.events] == [
+        (Reason.LEFT, "after 33 bytes"),
+        (Reason.BROKEN, "Connection reset by peer"),
+    ]

@@ -23,6 +23,7 @@ from fanout.zmtp.errors import Refusal
 from fanout.zmtp.plain import PlainServer
 from tests.helpers.curve import new_keys
 from tests.helpers.limits import LIMITS
+from tests.unit.zmtp.wire import GREETING
 
 if TYPE_CHECKING:
     from fanout.zmtp.mechanisms import Mechanism
@@ -90,9 +91,20 @@ def test_who_hangs_up_on_our_mechanism_has_another_one() -> None:
 
 
 def test_without_security_it_is_only_closed() -> None:
+    error = ended(greeted(None, None))
+    assert (str(error), error.refused) == (CLOSED_TEXT, False)
+
+
+@pytest.mark.parametrize("count", [1, 10, 12, 63])
+def test_who_closes_in_the_middle_of_its_greeting_is_told_as_that(count: int) -> None:
+    """It has another mechanism only if it says so, or hangs up as soon as it is told of ours."""
     feed = Feed()
-    feed.receive(Session(LIMITS).data_to_send()[:1], [])
-    assert str(ended(feed)) == CLOSED_TEXT
+    for byte in GREETING[:count]:
+        feed.receive(bytes((byte,)), [])
+    error = ended(feed)
+    text = f"{CLOSED_TEXT}: it ended during the handshake, after {count} bytes of the greeting"
+    assert (str(error), error.refused) == (text, False)
+    assert str(why_ended(feed, "Connection reset by peer")) == "Connection reset by peer"
 
 
 def test_who_closes_before_it_says_anything_may_want_tls() -> None:

@@ -33,6 +33,12 @@ def refusal_of(head: bytes, *, allow_zmtp_1: bool) -> Refusal | None:
         (b"GET / HTTP/1.1\r\n", Refusal.HTTP),
         (b"POST /x HTTP/1.1\r\n", Refusal.HTTP),
         (b"HTTP/1.1 400 Bad Request\r\n", Refusal.HTTP),
+        (b"OPTIONS * HTTP/1.1\r\n", Refusal.HTTP),
+        (b"TRACE / HTTP/1.1\r\n", Refusal.HTTP),
+        (b"CONNECT a:443 HTTP/1.1\r\n", Refusal.HTTP),
+        (b"PATCH /x HTTP/1.1\r\n", Refusal.HTTP),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Refusal.HTTP),
+        (b"PRICE", None),
         (b"GETX", None),
         (b"\x05\x00abcd", None),
         (b"\x16\x00an identity of 21 b", None),
@@ -59,6 +65,7 @@ def test_what_is_too_short_to_tell() -> None:
     [
         (HELLO, "the peer speaks TLS, and this is no tls:// endpoint"),
         (b"GET / HTTP/1.1\r\n\r\n", "the peer speaks HTTP, not ZMTP"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "the peer speaks HTTP, not ZMTP"),
     ],
 )
 def test_the_greeting_says_so(said: bytes, text: str, allow_zmtp_1: bool) -> None:

@@ -87,14 +87,24 @@ class TestInput:
 class TestMechanism:
     @pytest.mark.parametrize(
         ("said", "knows"),
-        [(0, False), (10, False), (11, True), (63, True), (64, False)],
-        ids=["nothing", "signature", "version", "all but a byte", "greeting"],
+        [(0, False), (10, False), (11, True), (12, False), (63, False), (64, False)],
+        ids=["nothing", "signature", "version", "more", "all but a byte", "greeting"],
     )
-    def test_who_has_named_none_but_knows_ours_is_known(self, said: int, knows: bool) -> None:
+    def test_who_has_said_nothing_since_it_knows_ours_is_known(
+        self, said: int, knows: bool
+    ) -> None:
         half = at_greeting()
         half.receive_data(GREETING[:said])
 
         assert half.knows_our_mechanism_only is knows
+
+    def test_how_much_of_a_greeting_has_come_is_told(self) -> None:
+        half = at_greeting()
+        assert half.cut_short == ""
+        half.receive_data(GREETING[:33])
+        assert half.cut_short == "ended during the handshake, after 33 bytes of the greeting"
+        half.receive_data(GREETING[33:])
+        assert half.cut_short == ""
 
     def test_older_peers_are_told_of_none(self) -> None:
         half = at_greeting()
