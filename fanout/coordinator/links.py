@@ -132,7 +132,15 @@ class WorkerLink:
             os.close(descriptor)
 
     def flush(self, channel: Channel) -> bool:
-        """Send what waits, and what files there are now; see `Channel.flush()`."""
+        """Send what waits, and what keys and files there are now; see `Channel.flush()`.
+
+        So what is made of keys is loaded when their endpoint comes, and not when somebody does, or
+        is handed on from a worker that was lost: that would keep all others here waiting.
+        """
+        if not self._secure.keys() <= self._told:
+            with suppress(ChannelFull):  # it is told the next time
+                for protocol in list(self._secure):
+                    self._hand_keys(channel, protocol)
         known = self._files.known
         if known is not self._told_files:
             with suppress(ChannelFull):  # it is told of all of them again, the next time
@@ -142,7 +150,7 @@ class WorkerLink:
         return channel.flush()
 
     def _hand_keys(self, channel: Channel, protocol: str) -> None:
-        """Before the first connection of a protocol that needs them, and to nobody else."""
+        """Once, before the first connection of a protocol that needs them."""
         secure = self._secure.get(protocol)
         if secure is not None and protocol not in self._told:
             channel.post(secure)

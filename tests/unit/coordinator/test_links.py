@@ -82,7 +82,20 @@ def test_what_was_said_to_it_waits_until_it_has_read_it() -> None:
         assert not kernel.look(link).is_waited_for
 
 
-def test_keys_go_to_a_process_once_and_only_if_it_needs_them() -> None:
+def test_keys_go_to_a_process_before_anybody_comes_by_them() -> None:
+    """What they take is loaded then: at the first connection all others would wait for it."""
+    with Bench() as bench:
+        one, other = (Secure(f"zmtp+curve#{number}", [b"s" * 32]) for number in range(2))
+        bench.worker.hear()
+        for secure in (one, other):
+            bench.state.secure[secure.protocol] = secure
+            bench.turn()
+            assert bench.worker.hear() == [secure]
+        bench.turn()
+        assert bench.worker.hear() == []
+
+
+def test_keys_go_to_a_process_once() -> None:
     with Bench() as bench:
         link, secure = bench.coordinator.links[0], Secure("zmtp+curve#1", [b"s" * 32])
         bench.state.secure[secure.protocol] = secure
