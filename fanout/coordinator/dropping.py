@@ -8,6 +8,7 @@ of a subscriber in all adds up to what it has lost.
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Protocol
 
 from fanout.coordinator.thinning import SUMMARY_EACH
@@ -119,9 +120,8 @@ class Dropping:
 
     def _look_at_slots(self) -> None:
         ids, dropped = self._slots.ids(), self._slots.dropped()  # whose slot it is, first
-        before = self._seen or [0] * len(dropped)
-        self._seen = dropped
-        for slot, (old, new) in enumerate(zip(before, dropped, strict=True)):
+        before, self._seen = self._seen or (), dropped  # more slots may be in use by now
+        for slot, (old, new) in enumerate(zip_longest(before, dropped, fillvalue=0)):
             if old != new and new > self._lost_of(ids[slot]) and ids[slot]:
                 self._owed[ids[slot]] = new
 

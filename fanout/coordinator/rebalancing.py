@@ -101,7 +101,9 @@ class Rebalancing:
         members: dict[int, list[Weighed]] = {}
         for connection in self._state.roster.connections.values():
             slot, subscriber = connection.slot, connection.subscriber
-            if ids_before[slot] == ids[slot] == subscriber and connection.version is not None:
+            if slot >= len(ids_before) or connection.version is None:
+                continue  # nobody had that slot then
+            if ids_before[slot] == ids[slot] == subscriber:
                 weight = max(0, after[slot] - before[slot])
                 members.setdefault(connection.worker, []).append(Weighed(weight, subscriber))
         for subscriber, target in self._balance.plan(now, members):

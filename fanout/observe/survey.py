@@ -50,7 +50,8 @@ class Survey:
         self._figures = SubscriberSlots(segment)
         ids = self._cards.ids()
         protocols = self._cards.protocols()
-        self._is_there = [bool(i and done) for i, done in zip(ids, protocols, strict=True)]
+        # Not strict: a slot that nobody had before may be somebody's by now.
+        self._is_there = [bool(i and done) for i, done in zip(ids, protocols, strict=False)]
         self.slots = list(compress(range(len(ids)), self._is_there))
         self.ids = self._picked(ids)
         # Whose worker has not taken its slot yet has nothing in it, but perhaps another's figures.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fanout.errors import ConfigError
 from fanout.shm import layout as at
 from fanout.shm.fence import keep_order
+from fanout.shm.header import slots_used
 from fanout.shm.words import (
     Record,
     StuckRecord,
@@ -71,9 +72,10 @@ class Card(Record):
         index: of the subscriber's slot.
     """
 
-    __slots__ = ()
+    __slots__ = ("_index", "_segment")
 
     def __init__(self, segment: Segment, index: int) -> None:
+        self._segment, self._index = segment, index
         offset = segment.layout.cards + index * at.CARD_BYTES
         super().__init__(words_at(segment, offset, at.CARD_BYTES))
 
@@ -82,6 +84,9 @@ class Card(Record):
 
     def write(self, identity: Identity) -> None:
         """Say who has this slot from now on."""
+        header = self._segment.words
+        if header[at.H_SLOTS_USED] <= self._index:  # before: who reads looks no further
+            header[at.H_SLOTS_USED] = self._index + 1
         words = self.words
         version = words[at.C_VERSION] | 1
         words[at.C_VERSION] = version
@@ -150,9 +155,10 @@ class Card(Record):
 
 
 class Cards:
-    """One word of all cards at once: thousands in less than a millisecond."""
+    """One word of all cards at once, of slots that were used: thousands in a millisecond."""
 
     def __init__(self, segment: Segment) -> None:
+        self._segment = segment
         layout = segment.layout
         self._words = words_at(segment, layout.cards, layout.subscribers * at.CARD_BYTES)
 
@@ -205,7 +211,8 @@ class Cards:
         return self._column(at.C_SUBSCRIPTIONS)
 
     def _column(self, word: int) -> list[int]:
-        values: list[int] = self._words[word::_EACH].tolist()
+        stop = slots_used(self._segment) * _EACH
+        values: list[int] = self._words[word:stop:_EACH].tolist()
         return values
 
 

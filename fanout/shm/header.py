@@ -57,6 +57,7 @@ class Header(Record):
     values_evicted = Word(places.H_VALUES_EVICTED, "topics that lost theirs; the writer's")
     hold = Word(at.H_HOLD, "from which message on connections need it that nobody serves")
     holds = Word(at.H_HOLDS, "how often that was changed")
+    slots_used = Word(at.H_SLOTS_USED, "the first so many slots have been somebody's")
     ends_begun = Word(at.H_ENDS_BEGUN, "ends of connections that are booked or being booked")
     ends_booked = Word(at.H_ENDS_BOOKED, "the same, but for one that is being booked")
 
@@ -78,6 +79,15 @@ class Header(Record):
 
 
 _ACCOUNTS = at.H_ACCOUNTS - at.H_LEDGER
+
+
+def slots_used(segment: Segment) -> int:
+    """How many slots of subscribers have been somebody's, the first ones.
+
+    The others are zeros, and most publishers have very many of them: to touch them takes long the
+    first time, 2 s for a million, and maps their memory.
+    """
+    return min(segment.words[at.H_SLOTS_USED], segment.layout.subscribers)
 
 
 class SharedTotals(Record):

@@ -31,8 +31,7 @@ Two parties never write one cache line of 64 bytes, but for the sleepers.
 Up to the end of the data the memory is there from the start, and mapped. An *area* is a hole in the
 file: used by system calls, which say it if there is no memory, and given back when it is empty.
 
-Only this package knows the numbers below. What others read and write of a record are the attributes
-of `Header`, `WorkerSlot`, `SubscriberSlot`, `Card`, `ClosedRing` and `Clock`.
+Only this package knows the numbers below: to all others a record has its words as attributes.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ from dataclasses import dataclass
 from fanout.shm.value_layout import NO_TABLE, ValueTable
 
 MAGIC = 0x32544F4E4146  # "FANOT2", little-endian
-LAYOUT_VERSION = 14
+LAYOUT_VERSION = 15
 WORD = 8
 LINE = 64
 PAGE = 4096
@@ -88,6 +87,7 @@ H_HOLD = 184  # sequence: the coordinator needs the log from there, or NO_TAIL
 H_HOLDS = 185  # how often that was changed
 H_AREAS = 186  # how many there are, for who attaches
 H_COMPILED = 189  # 1: what is usual is appended by compiled code; 187 and 188: `value_layout`
+H_SLOTS_USED = 190  # the first so many slots of subscribers have been somebody's; only grows
 H_FLOOR = 192  # sequence: nothing from there on is overwritten before the writer looks at the tails
 # Lines 25 and 26 are of last values, see `value_layout`; 27 to 63 free: events by kind (metrics).
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fanout.shm import fence as fences
 from fanout.shm import layout as at
 from fanout.shm.fence import keep_order
+from fanout.shm.header import slots_used
 from fanout.shm.words import Record, StuckRecord, Word, read_consistent, words_at
 
 if TYPE_CHECKING:
@@ -144,9 +145,10 @@ class SubscriberSlot(Record):
 
 
 class SubscriberSlots:
-    """All slots at once: thousands in some milliseconds."""
+    """All slots at once that were ever used: thousands in some milliseconds."""
 
     def __init__(self, segment: Segment) -> None:
+        self._segment = segment
         layout = segment.layout
         size = layout.subscribers * at.SUBSCRIBER_SLOT_BYTES
         self._words = words_at(segment, layout.subscriber_slots, size)
@@ -164,12 +166,14 @@ class SubscriberSlots:
         return self._column(at.S_DROPPED)
 
     def _column(self, word: int) -> list[int]:
-        values: list[int] = self._words[word::_EACH].tolist()
+        stop = slots_used(self._segment) * _EACH
+        values: list[int] = self._words[word:stop:_EACH].tolist()
         return values
 
     def _length(self) -> int:
         """How many slots there are up to the last one that is taken: the first ones go first."""
-        ids = self._words[at.S_ID :: _EACH].tobytes().rstrip(b"\0")
+        stop = slots_used(self._segment) * _EACH
+        ids = self._words[at.S_ID : stop : _EACH].tobytes().rstrip(b"\0")
         return -(-len(ids) // at.WORD)
 
     def sums(self) -> Checkpoint:

@@ -162,3 +162,14 @@ def test_a_slot_that_another_one_has_now_is_not_taken_for_it() -> None:
     scene.slots.lost[1] = 2
     scene.look()
     assert figures(scene.look()) == [(9, 2, 2)]
+
+
+def test_who_loses_messages_in_a_slot_that_nobody_had_before_is_told() -> None:
+    """Only slots that were ever used are looked at, and those are more and more."""
+    scene = Scene()
+    scene.look()
+    scene.slots.subscribers.append(9)
+    scene.slots.lost.append(5)
+    scene.connections[9] = Accepted(9, 4, 0, "peer:9", "tcp://x", "zmtp", "3.1")
+    scene.slow(9)
+    assert figures(scene.look()) == [(9, 5, 5)]

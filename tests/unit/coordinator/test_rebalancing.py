@@ -68,3 +68,15 @@ def test_nobody_is_moved_to_one_that_does_nothing_since_it_hangs() -> None:
         busy.pass_time(QUIET)
         bench.processes[1].beats = False
         assert busy.pass_time(2 * HOT_FOR) == []
+
+
+def test_who_comes_meanwhile_to_a_slot_that_nobody_had_is_not_weighed() -> None:
+    """Nothing is known of what it was sent before."""
+    with Bench(2) as bench:
+        busy = Busy(bench)
+        busy.pass_time(QUIET + HOT_FOR - HARDLY)
+        for subscriber in connect(bench, 1):
+            bench.state.roster.move(subscriber, [0])
+        asked = busy.pass_time(4 * HARDLY)
+        assert {message.subscriber for message in asked} <= set(busy.subscribers)
+        assert len(asked) == 1

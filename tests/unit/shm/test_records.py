@@ -71,7 +71,24 @@ def test_every_word_of_a_checkpoint_is_read_as_it_was_written(segment: Segment) 
     assert slot.read(7) == Checkpoint(*range(1, 1 + len(NOTHING)))
 
 
+def test_what_was_never_used_is_not_read(segment: Segment) -> None:
+    """To touch a slot for the first time takes the kernel long, and most are never used."""
+    header, slots, cards = Header(segment), SubscriberSlots(segment), Cards(segment)
+    SubscriberSlot(segment, 2).take(3)
+    assert (cards.ids(), slots.ids(), slots.sums()) == ([], [], NOTHING)
+    Card(segment, 1).write(IDENTITY)
+    assert header.slots_used == 2
+    assert (cards.ids(), slots.ids()) == ([0, IDENTITY.subscriber], [0, 0])
+    Card(segment, 2).write(IDENTITY)
+    Card(segment, 0).write(IDENTITY)
+    assert header.slots_used == 3
+    assert slots.ids() == [0, 0, 3]
+    header.slots_used = 1 << 40
+    assert len(slots.ids()) == segment.layout.subscribers, "it is shared memory: anything may be"
+
+
 def test_the_sums_are_those_of_the_slots_that_are_taken(segment: Segment) -> None:
+    Header(segment).slots_used = 4
     for index in (0, 1, 3):
         SubscriberSlot(segment, index).take(index + 1)
         SubscriberSlot(segment, index).checkpoint(CHECKPOINT._replace(sent=10**index))
@@ -87,6 +104,7 @@ def test_the_sums_look_no_further_than_the_last_that_is_taken(
     segment: Segment, subscriber: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There may be thousands behind it, of which each takes time."""
+    Header(segment).slots_used = 4
     monkeypatch.setattr("fanout.shm.subscriber_slot.read_consistent", None)  # for torn ones
     SubscriberSlot(segment, 2).words[at.S_VERSION] += 1
     nobody = SubscriberSlots(segment).sums()
@@ -101,6 +119,7 @@ def test_the_sums_are_not_torn_by_who_writes_meanwhile(
     segment: Segment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is changed before, while and after all are copied; in between it is read by itself."""
+    Header(segment).slots_used = 2
     slot, slots = SubscriberSlot(segment, 1), SubscriberSlots(segment)
     slot.take(7)
     slot.checkpoint(CHECKPOINT)
