@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import math
 import resource
 from contextlib import closing
 from itertools import product
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import zmq
@@ -16,6 +19,7 @@ import fanout.asyncio
 from benchmarks import verb_costs
 from benchmarks.children import OTHER_DESCRIPTORS, require_descriptors
 from benchmarks.peers import PEERS
+from benchmarks.session import InvalidRun
 from benchmarks.stock import Stock
 from benchmarks.traffic import PROBE_TOPIC
 from benchmarks.verbs import CALLS, VERBS
@@ -171,12 +175,33 @@ def test_conflate_counts_what_subscribers_cost_above_none() -> None:
     assert {metric.name for metric in WORKLOADS["conflate"].metrics} == {*figures}
 
 
+class Feed:
+    """A publisher that takes as long as is said."""
+
+    def __init__(self, seconds: float) -> None:
+        self.processes = SimpleNamespace(precise_cpu_seconds=iter((3.0, 5.0)).__next__)
+        self.spread = Mock(return_value=seconds)
+
+
+def test_where_conflate_does_not_keep_its_pace_there_is_no_figure() -> None:
+    """Slow readers read at speeds of their own: behind a slower feed they are not slow."""
+    kept: Any = Feed(1.15)  # of 1.0 s: a tenth more, and 0.1 s
+    assert conflate._spread(kept, 1_000, 1_000) == 2.0
+    kept.spread.assert_called_once_with(1_000, 1_000)
+    late: Any = Feed(1.25)
+    with pytest.raises(InvalidRun, match=r"the pace was not kept: 1\.25 s for 1,000 messages"):
+        conflate._spread(late, 1_000, 1_000)
+
+
 @pytest.mark.slow
 def test_conflate_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conflate, "PER_SECOND", 1_000)
     monkeypatch.setattr(conflate, "WARM_UP_SECONDS", 0.5)
     monkeypatch.setattr(conflate, "PASS_SECONDS", 0.2)
     monkeypatch.setattr(conflate, "TOPICS", 10)
+    # How busy this machine is, is no matter of the test: what is told is counted. That a pace which
+    # was not kept makes no figure is tested above.
+    monkeypatch.setattr(conflate, "PACE_SLACK", math.inf)
     workload = WORKLOADS["conflate"]
     settings = Settings(subscribers=(2,), seconds=0.2, peers=("fanout",))
     sample = workload.measure(workload.kinds(settings)[0], workload.cases(settings)[0], settings)
