@@ -2,16 +2,17 @@
 
 Who asks for what was published before subscribes to `since`, and to topics in the same piece. The
 answer of a PING behind that says that all of it is taken. Until then nothing else is said: a
-publisher would take it for a part of the same.
+publisher would take it for a part of the same. Of what all last values are to come, and not only
+those that are newer than what it has, is said in a second piece.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.subscriber.held import Held
 from fanout.subscriber.since import SINCE
-from fanout.terms.reserved import SINCE_TOPIC
+from fanout.terms.reserved import SINCE_TOPIC, VALUES_ALL
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -24,6 +25,21 @@ BEFORE = b"before"  # all that was said before is taken: now something can be as
 CONFIRM = b"topics"  # behind subscriptions that ask for nothing of the past: they are taken
 
 
+class Asked(NamedTuple):
+    """What a publisher is to be asked for when a connection begins.
+
+    Args:
+        since: from where on what is wanted is missing; b"" = nothing is.
+        anew: of what all last values are to come, however old they are.
+    """
+
+    since: bytes = b""
+    anew: Collection[bytes] = ()
+
+
+NOTHING = Asked()
+
+
 class Asking:
     """That of one connection. Owned by its `Line`.
 
@@ -33,34 +49,57 @@ class Asking:
     Attributes:
         asked: what was asked for last; b"" = nothing.
         is_asking: the publisher has not taken all of that yet.
+        anew: of what all last values were asked for with that.
     """
 
     __slots__ = (
-        *("_confirming", "_confirms_later", "_feed", "_held", "_next"),
-        *("asked", "is_asking"),
+        *("_confirming", "_confirms_later", "_feed", "_held", "_later", "_next", "_says_all"),
+        *("anew", "asked", "is_asking"),
     )
 
     def __init__(self, feed: Feed) -> None:
         self.asked = b""
         self.is_asking = False
+        self.anew: Collection[bytes] = ()
+        self._later: dict[bytes, None] = {}  # of that, what is not said yet
+        self._says_all = False
         self._feed = feed
         self._next: tuple[bytes, bytes] | None = None  # where it begins, and a prefix
         self._held = Held()
         self._confirming = 0  # PINGs with CONFIRM that are not answered
         self._confirms_later = False
 
-    def begin(self, asked: bytes, wants: Collection[bytes]) -> None:
-        """Say all that is wanted, and what is asked for of it; b"" = nothing."""
+    def begin(self, asked: bytes, wants: Collection[bytes], anew: Collection[bytes] = ()) -> None:
+        """Say all that is wanted, and what is asked for of it; b"" = nothing.
+
+        Args:
+            anew: of what all last values are to come with that, too.
+        """
         self.asked = asked
         if not asked:
             self._feed.subscribe(sorted(wants))
             return
+        self.anew, self._later = anew, dict.fromkeys(sorted(anew))
         # It counts more than what the program may have said of that by itself.
         said = {prefix for prefix in wants if prefix.startswith(SINCE)}
         self._feed.subscribe([*sorted(said), asked])
-        self._feed.subscribe(sorted({*wants} - said))
+        first = sorted({*wants}.difference(said, anew))
+        self._feed.subscribe(first)
+        if not first:
+            self._say_later()
         self._feed.ping(ASKED)
         self.is_asking = True
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything comes in order: it is wanted, and was not left to the second piece."""
+        return b"" not in self._later
+
+    def _say_later(self) -> None:
+        if self._later:
+            self._says_all = True
+            self._feed.subscribe([VALUES_ALL, *self._later])
+            self._later = {}
 
     def ask(self, since: bytes, prefix: bytes) -> None:
         """Subscribe, and ask for what was published of that before; not while it is asking.
@@ -74,7 +113,10 @@ class Asking:
 
     def ponged(self, context: bytes) -> None:
         """A PING with this context is answered."""
-        if context == ASKED and self.is_asking:
+        if context == ASKED and self._later:
+            self._say_later()
+            self._feed.ping(ASKED)
+        elif context == ASKED and self.is_asking:
             self._answered()
         elif context == BEFORE and self._next is not None:
             since, prefix = self._next
@@ -92,6 +134,9 @@ class Asking:
         """
         self.is_asking = False
         self._feed.cancel(self.asked)
+        if self._says_all:
+            self._says_all = False
+            self._feed.cancel(VALUES_ALL)
         for prefix, verbs in self._held.take():
             for is_wanted in verbs:
                 self._say(prefix, is_wanted)
@@ -114,7 +159,9 @@ class Asking:
 
     def say(self, prefix: bytes, *, is_wanted: bool) -> None:
         """Subscribe or cancel, now or as soon as that may be said."""
-        if self.is_asking:
+        if prefix in self._later and not is_wanted:
+            del self._later[prefix]
+        elif self.is_asking:
             self._held.hold(prefix, is_wanted=is_wanted)
         else:
             self._say(prefix, is_wanted)

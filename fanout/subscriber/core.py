@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
+from fanout.subscriber.asking import NOTHING, Asked
 from fanout.subscriber.asks import Asks, overlap
 from fanout.subscriber.blame import LostError
 from fanout.subscriber.changes import check_room
@@ -19,7 +20,7 @@ from fanout.subscriber.message import RECONNECTED, Gap
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
 from fanout.subscriber.past import StreamWithPast
 from fanout.subscriber.since import after
-from fanout.terms.reserved import RESERVED
+from fanout.terms.reserved import RESERVED, VALUES_OFF
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -131,7 +132,7 @@ class Core:
             done.messages = self._merged(self._merger, number, messages, now)
         return done
 
-    def _since(self, number: int, said: Introduction) -> bytes:
+    def _since(self, number: int, said: Introduction) -> Asked:
         """What a publisher is to be asked for: nothing if another line brings it."""
         stream, merger = self.streams[number], self._merger
         line = self.lines[number]
@@ -139,32 +140,21 @@ class Core:
         line.shows = self._last and is_first
         if merger is not None and said.sequence:
             if not is_first:
-                return b""
+                return NOTHING
             merger.place(stream, said.epoch)
         asked = stream.since(said)
-        return self._without_lacking(stream, said, asked) if merger is None and asked else asked
-
-    def _without_lacking(self, stream: StreamWithPast, said: Introduction, asked: bytes) -> bytes:
-        """What to ask for, if not all last values had come when the connection was lost.
-
-        What is asked for says that all is there up to then. So what these are of is subscribed to
-        anew behind that, as if for the first time; or at once, if that is all.
-        """
-        lacking = stream.lacking(asked) if said.last and said.epoch == stream.epoch else []
-        if lacking and len(lacking) == len(stream.wants):
-            stream.go_back((said.epoch, said.head))
-            return b""
-        for prefix in lacking:
-            stream.leave(prefix)
-            self._asks.add(prefix, b"")
-        return asked
+        is_shown = said.last and line.shows and VALUES_OFF not in stream.wants
+        return Asked(asked, stream.lacking(asked, said.epoch) if is_shown else ())
 
     def _begin(self, number: int) -> None:
         line, stream = self.lines[number], self.streams[number]
         former = stream.epoch
         stream.begin(line.introduction, asked=bool(line.asked))
         said = sorted(stream.wants) if line.is_shown(b"") else ()  # as the line has said them
-        stream.expect_anew((one for one in said if not one.startswith(RESERVED)), line.asked)
+        topics = (one for one in said if not one.startswith(RESERVED))
+        stream.expect_anew(topics, line.asked, line.asked_anew)
+        if not line.is_whole:
+            stream.come_in_parts()
         if self._merger is not None:
             if self._merger.begin(number, line.introduction, former, stream.known):
                 line.confirm()
@@ -189,16 +179,17 @@ class Core:
 
     def lost(self, number: int, now: float, *, for_good: bool = False) -> None:
         """The connection of a line, or the attempt to connect it, has ended."""
-        line = self.lines[number]
-        ask = self.streams[number].interrupt()
+        line, stream, merger = self.lines[number], self.streams[number], self._merger
+        ask = stream.interrupt()
         if ask is not None:
             self._asks.put_back(ask)
+        due = stream.hand_over() if merger is not None and line.is_up else {}
         if for_good:
             line.close()
         else:
             line.lost(now)
-        if self._merger is not None:
-            self._merger.end(number, now)
+        if merger is not None:
+            merger.end(number, now, due)
 
     def released(self, now: float) -> list[Message]:
         """Messages that were held back, and need not be any more."""
@@ -254,14 +245,20 @@ class Core:
                 line.show(self._last and number in leads)
             stream.want(prefix)
             line.subscribe(prefix)
-            if line.is_shown(prefix):
-                stream.expect(prefix, b"")
+            if line.is_shown(prefix) or self._is_to_be_shown(line, prefix):
+                stream.expect(prefix)
             if merger is not None:
                 self._order(merger, number)
                 if number not in leads:
                     line.confirm()
+        if merger is not None and self._last and not prefix.startswith(RESERVED):
+            merger.lack(prefix)
         if merger is not None and not prefix:
             merger.change()
+
+    def _is_to_be_shown(self, line: Line, prefix: bytes) -> bool:
+        """Whether last values of it are to come over the next connection, for there is none now."""
+        return self._last and not line.is_up and not prefix.startswith(RESERVED)
 
     def _from_here(self) -> bytes:
         """What asks for all behind what has come; b"" = nothing is known of that."""
@@ -289,15 +286,14 @@ class Core:
             # Last values say more than what was published while it has waited.
             is_asked = bool(ask.start) and line.can_ask and not (ask.is_plain and is_shown)
             if is_shown:
-                stream.expect(ask.prefix, b"")
+                stream.expect(ask.prefix)
             if is_asked:
                 stream.go_further_back(ask)
                 line.ask(ask.said, ask.prefix)
                 continue
             stream.want(ask.prefix)
             line.subscribe(ask.prefix)
-            is_owed = isinstance(ask.start, tuple) or not ask.start
-            if is_owed and not ask.is_plain:  # what is after that nobody sends
+            if isinstance(ask.start, tuple):  # what is after that nobody sends
                 stream.losses.add(Gap(RECONNECTED, epoch=stream.epoch))
 
     def silent(self, now: float) -> list[tuple[int, LostError]]:

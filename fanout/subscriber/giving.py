@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fanout.subscriber.early import Early
-from fanout.subscriber.message import RESTARTED, Gap
+from fanout.subscriber.message import RECONNECTED, RESTARTED, Gap
 from fanout.subscriber.shown import Shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fanout.subscriber.losses import Losses
+    from fanout.subscriber.member import Member
     from fanout.subscriber.message import Message
     from fanout.subscriber.prefixes import Prefixes
 
@@ -23,12 +26,19 @@ class Giving:
 
     Attributes:
         last: key of the last message that was given in order; None = none was.
+        members: lines that are up and bring it, by their numbers.
         doubles: messages that had come before.
+        lacking: subscriptions of which some last values are still to come, and over no line that is
+            up, and what was asked for with each, see `StreamWithPast.take_over`.
+        is_showing: last values come, or will: it is to be known which have come.
     """
 
     def __init__(self, losses: Losses, epoch: int | None) -> None:
         self.last: Any = None
         self.doubles = 0
+        self.members: dict[int, Member] = {}
+        self.lacking: dict[bytes, bytes] = {}
+        self.is_showing = False
         self._losses = losses
         self._epoch = epoch
         self._early = Early()  # messages above `last` that were handed out already
@@ -62,8 +72,7 @@ class Giving:
             self.doubles += 1
             self._early.keep(message.gap)
             return
-        if self.last is None or key > self.last:  # else it is a double already
-            self._shown.add(message.topic, key)
+        self._shown.add(message.topic, key)
         self._give(message, out)
 
     @property
@@ -71,15 +80,55 @@ class Giving:
         """Whether more than last values has come, so that all behind that can be asked for."""
         return self.last is not None or self._early.top is not None
 
+    @property
+    def is_led(self) -> bool:
+        """Whether a line brings all that is wanted."""
+        return any(one.joined for one in self.members.values())
+
     def forget(self, prefix: bytes, wanted: Prefixes) -> None:
         """Something is wanted no more: if it is again, its last values come again."""
         self._shown.forget(prefix, wanted)
+        if self.lacking.pop(prefix, None) is not None:
+            self._look_at_showing()
+
+    def lack(self, prefix: bytes) -> None:
+        """All last values of this are to come, as soon as there is a line that brings all."""
+        if not self.is_led:
+            self.lacking[prefix] = b""
+            self._look_at_showing()
+
+    def _hand_on(self, member: Member, due: Mapping[bytes, bytes]) -> None:
+        """A line is lost that was to bring these last values: another one is to bring them."""
+        if member.joined and self._shown.is_full and self._goes_on:
+            self._give_up_values()
+        elif not self.is_led:
+            self.lacking.update(due)
+        self._look_at_showing()
+
+    def _take_on(self, member: Member) -> None:
+        """A line brings all that was missed, if it can, and the last values that are to come."""
+        member.gap = bool(self.lacking) and not member.can_heal
+        self.lacking.clear()
+
+    def _look_at_showing(self) -> None:
+        members = self.members.values()
+        self.is_showing = bool(self.lacking) or any(one.is_showing for one in members)
+        if not self.is_showing and self.last is not None:
+            self._shown.passed(self.last)
 
     def _pass(self, key: Any) -> None:
         """All up to this has come, or is given up."""
         self.last = key
         self._early.passed(key)
-        self._shown.passed(key)
+        if not self.is_showing:
+            self._shown.passed(key)
+
+    def _give_up_values(self) -> None:
+        """Too many have come to know which: those that are left are not to come over others."""
+        self._early.keep(Gap(RECONNECTED, epoch=self._epoch))
+        top = self._shown.top
+        self._shown.clear()
+        self._pass(top if self.last is None else max(self.last, top))
 
     def _give_at(self, message: Message, key: Any, out: list[Message]) -> None:
         self._pass(key)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from fanout.subscriber.asking import Asking
+from fanout.subscriber.asking import NOTHING, Asked, Asking
 from fanout.subscriber.blame import CLOSED_TEXT, LostError, why_ended, why_refused
 from fanout.subscriber.boxing import Boxing
 from fanout.subscriber.feed import Feed
@@ -134,7 +134,7 @@ class Line:
         now: float,
         found: list[Frames],
         wants: Collection[bytes],
-        since: Callable[[Introduction], bytes] = lambda _: b"",
+        since: Callable[[Introduction], Asked] = lambda _: NOTHING,
     ) -> None:
         """Take bytes of the publisher; one connection more if they end the handshake.
 
@@ -170,21 +170,21 @@ class Line:
         """What seals that which goes out from now on; None: it goes out as it is."""
         return None if self._feed.sealer is None else Boxing(self._feed.sealer)
 
-    def _begin(self, wants: Collection[bytes], since: Callable[[Introduction], bytes]) -> None:
+    def _begin(self, wants: Collection[bytes], since: Callable[[Introduction], Asked]) -> None:
         """Say all that there is to say, in one piece."""
         self.introduction = self._feed.introduction
         self.state = LineState.PLAIN if self.introduction is None else LineState.LIVE
         self._until = None
         self.connections += 1
         self._back_off.succeeded()
-        asked = b""
+        asked = NOTHING
         if self.introduction is not None:
             self._feed.subscribe(GAP_CHOICES)
             said = since(self.introduction)
-            asked = said if self._feed.speaks_pings else b""
+            asked = said if self._feed.speaks_pings else NOTHING
             if self.introduction.last:
                 self._feed.subscribe([SNAPSHOT_TOPIC if self.shows else VALUES_OFF])
-        self._asking.begin(asked, wants)
+        self._asking.begin(asked.since, wants, asked.anew)
 
     # What was published before: see `Asking`.
 
@@ -192,6 +192,16 @@ class Line:
     def asked(self) -> bytes:
         """What the publisher was asked for last, over this connection; b"" = nothing."""
         return self._asking.asked
+
+    @property
+    def asked_anew(self) -> Collection[bytes]:
+        """Of what all last values were asked for with that."""
+        return self._asking.anew
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything is said in one piece with what is asked for, if it is wanted."""
+        return self._asking.is_whole
 
     @property
     def is_asking(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from operator import attrgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from fanout.subscriber.losses import Losses
@@ -10,13 +11,14 @@ from fanout.subscriber.member import Member
 from fanout.subscriber.runs import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from fanout.subscriber.message import Message
     from fanout.subscriber.past import StreamWithPast as Stream
     from fanout.subscriber.prefixes import Prefixes
     from fanout.terms.introduction import Introduction
 
+NOTHING_DUE: Mapping[bytes, bytes] = MappingProxyType({})
 _sequence = attrgetter("sequence")
 
 
@@ -73,12 +75,12 @@ class Merger:
             former = self._ended() if self._identity is None and stream.known is None else None
             if former is not None:
                 stream.go_to(former, 0)
-        elif run.last is not None:
+            return
+        if run.last is not None:
             stream.go_to(epoch, run.last)
-        elif run.lacks_values:
-            stream.go_back(None)  # of these all is to come anew
         else:
             stream.go_back(run.origin)
+        stream.take_over(run.lacking)
 
     def _ended(self) -> int | None:
         """Epoch of the run that has ended last; None if one goes on, or there was none."""
@@ -89,7 +91,7 @@ class Merger:
     def is_led(self, epoch: int) -> bool:
         """Whether another line brings all that is wanted of this run."""
         run = self._runs.get(epoch)
-        return run is not None and any(member.joined for member in run.members.values())
+        return run is not None and run.is_led
 
     def begin(
         self,
@@ -185,11 +187,20 @@ class Merger:
         run.take(number, messages, now, out)
         return out
 
-    def end(self, number: int, now: float) -> None:
-        """A line is lost."""
+    def lack(self, prefix: bytes) -> None:
+        """This is subscribed to: who brings all is to bring its last values when it is up again."""
+        for run in self._runs.values():
+            run.lack(prefix)
+
+    def end(self, number: int, now: float, due: Mapping[bytes, bytes] = NOTHING_DUE) -> None:
+        """A line is lost.
+
+        Args:
+            due: what last values it was to bring, and what was asked for with each.
+        """
         run = self._run_of.pop(number, None)
         if run is not None:
-            self.cut += run.end(number, now, self._waiting)
+            self.cut += run.end(number, now, self._waiting, due)
 
     def released(self, now: float) -> list[Message]:
         """What the program gets because it was held back for long enough."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from fanout.subscriber.early import Came
 from fanout.subscriber.losses import end_of, values_as_of, values_shown
 from fanout.subscriber.message import ReplayedMessage
 from fanout.subscriber.shown import Shown
@@ -16,7 +17,7 @@ from fanout.subscriber.stream import NUMBER, Stream
 from fanout.terms.reserved import RESERVED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from fanout.subscriber.asks import Ask
     from fanout.subscriber.message import Message
@@ -36,7 +37,7 @@ class StreamWithPast(Stream):
         self._first = None if isinstance(start, bytes) else start
         self.is_alone = True
         # Of which subscriptions last values are still to come, in the order in which they were
-        # said, and what was asked for with each.
+        # said, and what was asked for with each; b"" = nothing: all of them are to come.
         self._due: dict[bytes, bytes] = {}
         self._shown = Shown()  # as long as they would come again over another connection
         self._shown_of: int | None = None  # epoch of these
@@ -75,26 +76,52 @@ class StreamWithPast(Stream):
         self._early = None
         self.losses.told()
 
-    def expect_anew(self, prefixes: Iterable[bytes], asked: bytes) -> None:
-        """A connection has begun that brings last values of these; nobody else does any more."""
-        self._due = dict.fromkeys(prefixes, asked)
+    def expect_anew(
+        self, prefixes: Iterable[bytes], asked: bytes, anew: Collection[bytes] = ()
+    ) -> None:
+        """A connection has begun that brings last values of these; nobody else does any more.
+
+        Args:
+            asked: what it was asked for with them.
+            anew: of which of them all last values come, behind the others.
+        """
+        self._due = dict.fromkeys((one for one in prefixes if one not in anew), asked)
+        self._due |= dict.fromkeys(sorted(anew), b"")
         if self._shown_of != self.epoch:
             self._shown.clear()
             self._shown_of = self.epoch
 
-    def expect(self, prefix: bytes, asked: bytes) -> None:
-        """Last values come of this, too."""
-        self._due[prefix] = asked
+    def expect(self, prefix: bytes) -> None:
+        """All last values of this come, too: now, or over the next connection."""
+        self._due[prefix] = b""
 
-    def lacking(self, asked: bytes) -> list[bytes]:
+    def come_in_parts(self) -> None:
+        """What was missed comes in any order, though everything is wanted: that is said later."""
+        if self._early is None:
+            self._early = Came()
+
+    def lacking(self, asked: bytes, epoch: int) -> list[bytes]:
         """Subscriptions of which some would never come if a new connection is asked for that.
 
-        Only what was asked for the same before would come as it would have then; and who is asked
-        for all there is sends last values, too.
+        What is asked for says that all is there up to then. Only what was asked for the same before
+        would come as it would have then; and who is asked for all there is sends last values, too.
+
+        Args:
+            epoch: of the publisher that is asked.
         """
-        if self.known is not None and not self.known[1]:
+        known = self.known
+        if not asked or known is None or known[0] != epoch or not known[1]:
             return []
         return [prefix for prefix, before in self._due.items() if before != asked]
+
+    def hand_over(self) -> dict[bytes, bytes]:
+        """The connection is lost: what another one is to bring instead, see `take_over`."""
+        due, self._due = self._due, {}
+        return due
+
+    def take_over(self, due: Mapping[bytes, bytes]) -> None:
+        """Have the last values come that another connection has not brought to the end."""
+        self._due = {**due}
 
     def leave(self, prefix: bytes) -> bool:
         self._due.pop(prefix, None)

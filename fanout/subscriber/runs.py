@@ -23,7 +23,7 @@ from fanout.subscriber.giving import Giving
 from fanout.subscriber.message import CONFLATED, RECONNECTED, RESTARTED, Gap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from fanout.subscriber.losses import Losses
     from fanout.subscriber.member import Member
@@ -43,21 +43,17 @@ class Run(Giving):
         losses: counts what is told to the program.
 
     Attributes:
-        members: those that are up, by the number of the line.
         origin: epoch and number from which on all was to come, when the first line was up; None:
             that was up to the publisher. As long as nothing has come, all lines begin there.
         has_begun: it is known.
-        lacks_values: nothing has come but last values, and not all of them.
         wants_all: everything is subscribed to: then numbers tell how many are missing.
     """
 
     def __init__(self, key_of: Callable[[Message], Any], epoch: int | None, losses: Losses) -> None:
         super().__init__(losses, epoch)
-        self.members: dict[int, Member] = {}
         self.origin: tuple[int, int] | None = None
         self.has_begun = False
         self.wants_all = False
-        self.lacks_values = False
         self._key_of = key_of
 
     # Lines come and go.
@@ -71,27 +67,29 @@ class Run(Giving):
         """
         if is_restart and not self._knows_restart and self._epoch is not None:
             self._restart, self._knows_restart = Gap(RESTARTED, epoch=self._epoch), True
-        is_first = not any(one.joined for one in self.members.values())
+        is_first = not self.is_led
         self.members[member.number] = member
-        member.gap, self.lacks_values = self.lacks_values, False
         member.joined = is_first or self._epoch is None
         member.is_told = member.joined
+        if member.joined:
+            self._take_on(member)
         member.gap |= self._epoch is None and is_new and self.last is not None
 
-    def end(self, number: int, now: float, out: list[Message]) -> list[int]:
-        """A line is lost; returns those that are to connect again, to ask for what is missing."""
+    def end(
+        self, number: int, now: float, out: list[Message], due: Mapping[bytes, bytes]
+    ) -> list[int]:
+        """A line is lost; returns those that are to connect again, to ask for what is missing.
+
+        Args:
+            due: what last values it was to bring, and what was asked for with each.
+        """
         member = self.members.pop(number)
-        self.lacks_values = not self._goes_on and (member.is_showing or self.lacks_values)
-        is_full = self._shown.is_full  # nobody knows which of the others have come
-        if (member.is_showing or is_full) and member.joined and self._goes_on:
-            self._early.keep(Gap(RECONNECTED, epoch=self._epoch))  # nobody brings what is left
-            if is_full:
-                self._pass(self._shown.top)
+        self._hand_on(member, due)
         lost = member.held
         member.held = deque()
         if self._epoch is None and lost:  # without numbers nobody can ask for it again
             self._give_rest(lost, out)
-        if any(one.joined for one in self.members.values()):
+        if self.is_led:
             self.settle(now, out)
             return []
         healing = [one.number for one in self.members.values() if one.can_heal]
@@ -238,6 +236,8 @@ class Run(Giving):
         """
         member = self.members[number]
         member.is_showing = is_showing
+        if is_showing != self.is_showing:
+            self._look_at_showing()
         if member.is_asking and not is_asking and member.at is not None:
             self._pass(member.at if self.last is None else max(self.last, member.at))
         member.is_asking = is_asking

@@ -14,6 +14,7 @@ SNAPSHOT_TOPIC = RESERVED + b"snapshot"  # of what says where last values begin 
 DENIED_TOPIC = RESERVED + b"denied"  # of what a subscriber is told that it may not have
 SINCE_TOPIC = RESERVED + b"since"  # of what says that all is sent that was missed
 VALUES_OFF = RESERVED + b"values=off"  # who says it is sent no last values
+VALUES_ALL = RESERVED + b"values=all"  # who says it is sent those, too, that it may have had
 NAME_BYTES_MAX = 64  # of what a subscriber calls itself: so much of it is on its card
 RESERVED_MAX = 32  # reserved subscriptions of one connection: three times as many as there are keys
 

@@ -16,7 +16,7 @@ import msgpack
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.core import Core
 from fanout.terms.introduction import PROPERTY, Introduction
-from fanout.terms.reserved import VALUES_OFF
+from fanout.terms.reserved import VALUES_ALL, VALUES_OFF
 from fanout.zmtp import (
     Cancelled,
     PingReceived,
@@ -54,6 +54,7 @@ class Served:
     # Last values to come, with their marks; each after all that was published before this message.
     shown: list[tuple[int, bytes]] = field(default_factory=list)
     is_off: bool = False  # it wants none of these
+    is_all: bool = False  # it wants these also of what it has had, by what it says
 
 
 class Remembering:
@@ -64,7 +65,7 @@ class Remembering:
         got: what the subscriber gave to the program.
         owed: epoch and number of all messages that had to come, or to be told of.
         gone: of those that were lost once on their way, or are not remembered any more.
-        passed: last values that nobody is shown: who first wants their topic goes on from behind.
+        shown_of: prefixes of which all last values are to come.
     """
 
     shows = False
@@ -74,7 +75,7 @@ class Remembering:
         self.got: list[Message] = []
         self.owed: list[tuple[int, int]] = []
         self.gone: set[tuple[int, int]] = set()
-        self.passed: set[tuple[int, int]] = set()
+        self.shown_of = {*wants}
         self.topics: list[bytes] = []
         self.epoch = 1
         self._heard: list[set[bytes]] = [set() for _ in range(lines)]  # over each line, ever
@@ -158,6 +159,11 @@ class Remembering:
             self._say(number, wire + self._shown_of(served) + self._mark_of(served), places)
 
     def subscribe(self, prefix: bytes) -> None:
+        """What is published from then on has to come, if no line is up whose publisher is told."""
+        if not self._served and prefix not in self.core.wants:
+            self._from.add(prefix)
+        if not self.core._is_there(prefix):
+            self.shown_of.add(prefix)
         self.core.subscribe(prefix)
 
     def subscribe_since(self, prefix: bytes, count: int) -> None:
@@ -243,6 +249,7 @@ class Remembering:
                 served.tells_ends |= event.prefix == b"\x00fanout.since"
                 if event.prefix == VALUES_OFF:
                     served.is_off = event.wanted
+                served.is_all = event.wanted if event.prefix == VALUES_ALL else served.is_all
             elif isinstance(event, Cancelled):
                 served.wants.discard(event.prefix)
             elif isinstance(event, Subscribed):
@@ -255,11 +262,10 @@ class Remembering:
         if not added:
             return
         before = tuple(served.wants)
-        ever = tuple(set[bytes]().union(*self._heard))
         served.wants.update(added)
         self._heard[number].update(added)
         if self.shows and not served.is_off:
-            self._show(served, before, tuple(added), ever)
+            self._show(served, before, tuple(added))
         if served.since:
             self._go_back(served, before, tuple(added))
 
@@ -277,23 +283,13 @@ class Remembering:
         if served.tells_ends:
             served.mark = len(self.topics)
 
-    def _show(
-        self,
-        served: Served,
-        before: tuple[bytes, ...],
-        added: tuple[bytes, ...],
-        ever: tuple[bytes, ...],
-    ) -> None:
+    def _show(self, served: Served, before: tuple[bytes, ...], added: tuple[bytes, ...]) -> None:
         """The last message of each topic that is new by that, as of where it goes on."""
         said = SINCE.fullmatch(served.since[-1]) if served.since else None
         above = int(said[2]) if said is not None and int(said[1], 16) == self.epoch else -1
         due = max(above + 1, self._floor) if said is not None else len(self.topics)
+        above = -1 if served.is_all else above
         last = {topic: place for place, topic in enumerate(self.topics)}
-        self.passed.update(
-            (self.epoch, place)
-            for topic, place in last.items()
-            if place <= above and topic.startswith(added) and not topic.startswith(ever)
-        )
         values = [
             place
             for topic, place in last.items()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 
 import fanout.asyncio
 from fanout import ConfigError, LastValues, Publisher, Subscriber
-from tests.helpers.waiting import DEADLINE_S
+from tests.helpers.waiting import DEADLINE_S, wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 S = DEADLINE_S
 
@@ -74,6 +78,48 @@ def test_after_a_restart_it_has_the_state_of_the_other_run() -> None:
         message = subscriber.recv(S)
         while not message.payload.startswith(b"1999"):
             message = subscriber.recv(S)
+
+
+@pytest.mark.parametrize("paths", [1, 2])
+def test_who_subscribes_to_more_while_it_is_away_gets_what_was_published_before(
+    paths: int, tmp_path: Path
+) -> None:
+    """Also before the last message that it has got; and all that was published since it went."""
+    endpoints = [f"ipc://{tmp_path}/{number}" for number in range(paths)]
+    with Publisher(workers=1, sequence_frame=True, last_values=LastValues()) as feed:
+        for topic in (b"a1", b"a2", b"a3", b"b"):
+            feed.publish(topic, b"before")
+        for endpoint in endpoints:
+            feed.bind(endpoint)
+        with Subscriber(endpoints, b"b") as subscriber:
+            assert subscriber.recv(S).kind == "last"
+            feed.wait_for_subscribers(paths, b"b", timeout=S)
+            feed.publish(b"b", b"live")
+            assert subscriber.recv(S).payload == b"live"
+            for endpoint in endpoints:
+                feed.unbind(endpoint)
+            for known in feed.subscribers():
+                feed.disconnect(known.id)
+            wait_until(lambda: subscriber.statistics().connected == 0, "it is away")
+            subscriber.subscribe(b"a")
+            for topic, payload in ((b"a2", b"away"), (b"b", b"away"), (b"a2", b"newer")):
+                feed.publish(topic, payload)
+            for endpoint in endpoints:
+                feed.bind(endpoint)
+            got = [subscriber.recv(S) for _ in range(5)]
+            feed.wait_for_subscribers(paths, b"a", timeout=S)
+            feed.publish(b"a1", b"end")
+            end = subscriber.recv(S)
+
+    assert (end.topic, end.payload, end.gap) == (b"a1", b"end", None)
+    assert {message.gap for message in got} == {None}
+    of = {topic: [m for m in got if m.topic == topic] for topic in (b"a1", b"a2", b"a3", b"b")}
+    assert {topic: [(m.payload, m.kind) for m in its] for topic, its in of.items()} == {
+        b"a1": [(b"before", "last")],
+        b"a2": [(b"away", "replayed"), (b"newer", "replayed")],
+        b"a3": [(b"before", "last")],
+        b"b": [(b"away", "replayed")],
+    }
 
 
 def test_who_wants_none_gets_none() -> None:

@@ -136,6 +136,25 @@ def test_who_wants_none_gets_none_and_of_one_frame_there_are_none(feed: Publishe
     some.close()
 
 
+def test_who_says_what_it_has_gets_the_rest_or_if_it_wants_them_all(feed: Publisher) -> None:
+    """What is newer than what it has comes as what it has missed, whatever it wants."""
+    first = Socket(feed, MARK, b"t00")
+    first.snapshot()
+    (_, end) = first.marks
+    first.close()
+    since = b"\x00fanout.since=%016x:%d" % (end["epoch"], end["at"] - 1)
+    for topic in (b"t003", b"t004", b"t003"):
+        feed.publish(topic, b"newer")
+    for more, count in (((), 0), ((b"\x00fanout.values=all",), 8)):
+        one = Socket(feed, MARK, since, *more, b"t00")
+        found = one.snapshot()
+        assert len(found) == count
+        assert not {frames[0] for frames in found} & {b"t003", b"t004"}
+        missed = [one.socket.recv_multipart() for _ in range(3)]
+        assert missed == [[topic, b"newer"] for topic in (b"t003", b"t004", b"t003")]
+        one.close()
+
+
 def test_what_is_forgotten_is_sent_to_nobody(feed: Publisher) -> None:
     assert feed.forget(b"t005")
     assert not feed.forget("t005")

@@ -29,7 +29,16 @@ TEXTS = st.one_of(
         lambda text: text.encode("utf-8", "surrogatepass")
     ),
     st.sampled_from(
-        (b"gap", b"gap=all", b"values=off", b"snapshot", b"denied", b"since", b"since=-10s")
+        (
+            b"gap",
+            b"gap=all",
+            b"values=off",
+            b"values=all",
+            b"snapshot",
+            b"denied",
+            b"since",
+            b"since=-10s",
+        )
     ),
     st.binary(max_size=80),
 )

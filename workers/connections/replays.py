@@ -142,7 +142,9 @@ class Replays:
         if not is_shown and peer.member.snapshots is None:
             return
         is_same_run = since is not None and since.epoch == self._log.epoch
-        above = since.sequence if since is not None and is_same_run else -1
+        above = -1
+        if since is not None and is_same_run and not wishes.older:
+            above = since.sequence
         self._changes[peer] = _Change(added, cancelled, is_shown, above, wishes.marks)
         if added:  # whoever takes it over sees by itself what was cancelled
             self._note_promised(peer)

@@ -28,6 +28,7 @@ _GAPS = ("gap", "gap=all")  # one does not take the place of the other
 _SINCE = "since"
 _ENDS = "since, told"  # where that ends; it does not take the place of the other
 _SNAPSHOT, _VALUES = "snapshot", "values"
+_OFF, _ALL = "off", "all"  # how many of these
 _DENIED = "denied"
 _FREE = (
     *_GAPS,
@@ -42,7 +43,7 @@ _FORMS = {
     "gap": "gap or gap=all",
     _SNAPSHOT: _SNAPSHOT,
     _DENIED: _DENIED,
-    _VALUES: "values=off",
+    _VALUES: "values=off or values=all",
 }  # of those that are no number
 _ALSO_CALLED = {"action": "policy"}  # as the field of a `SlowPolicy`
 DECLINED_MAX = 8  # things that one connection is told of that it cannot have
@@ -77,6 +78,7 @@ class Wishes:
         ends: whether it wants to be told when it has been sent that.
         marks: whether it wants to be told where last values begin and end.
         values: whether it wants last values at all.
+        older: whether also those that are not newer than what it says that it has got.
         denied: whether it wants to be told what it may not have.
     """
 
@@ -87,6 +89,7 @@ class Wishes:
     ends: bool = False
     marks: bool = False
     values: bool = True
+    older: bool = False
     denied: bool = False
 
 
@@ -147,10 +150,11 @@ class Reserved:
         settings = dict(said for said in self._said.values() if said is not None)
         gaps = max(settings.pop(key, 0) for key in _GAPS)
         since, ends = settings.pop(_SINCE, None), settings.pop(_ENDS, False)
-        marks, values = settings.pop(_SNAPSHOT, False), settings.pop(_VALUES, True)
+        marks, which = settings.pop(_SNAPSHOT, False), settings.pop(_VALUES, "")
+        values, older = which != _OFF, which == _ALL
         denied = settings.pop(_DENIED, False)
         name = settings.pop("name", "")
-        return Wishes(name, settings, gaps, since, ends, marks, values, denied)
+        return Wishes(name, settings, gaps, since, ends, marks, values, older, denied)
 
     def _decline(self, reason: UnknownError) -> str:
         self._declined += 1
@@ -181,8 +185,8 @@ def understood(prefix: bytes) -> tuple[str, Any]:
         return _GAPS[0], 1
     if name in (_SNAPSHOT, _DENIED) and not equals:
         return name, True
-    if name == _VALUES and text == "off":
-        return name, False
+    if name == _VALUES and text in (_OFF, _ALL):
+        return name, text
     if name == _SINCE and not equals:
         return _ENDS, True
     if name == _SINCE:

@@ -336,7 +336,7 @@ def know_of_no_restart_where_nothing_was_before(_original: Any, _merger: Any) ->
 
 
 @replaces(StreamWithPast, "lacking")
-def lack_no_last_values(_original: Any, _stream: Any, _asked: bytes) -> list[bytes]:
+def lack_no_last_values(_original: Any, *_which: Any) -> list[bytes]:
     return []
 
 

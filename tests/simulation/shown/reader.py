@@ -133,9 +133,7 @@ class Reader:
         return over
 
     def subscribe(self, prefix: bytes) -> None:
-        """The program wants something more; at the start from where on it wants the others."""
-        if not self.got and self._has_past and prefix not in self.core.wants:
-            self._behind[prefix] = self._since
+        """The program wants something more."""
         self.core.subscribe(prefix)
         for number in self.socks:
             self._lead(number, [prefix])

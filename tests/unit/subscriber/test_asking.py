@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fanout.subscriber.asking import ASKED, BEFORE, CONFIRM, Asking
-from fanout.terms.reserved import SINCE_TOPIC
+from fanout.terms.reserved import SINCE_TOPIC, VALUES_ALL
 
 SINCE = SINCE_TOPIC + b"=-10"
 
@@ -63,6 +63,44 @@ def test_what_is_asked_for_is_the_last_of_its_kind_before_the_topics(
     asking.begin(SINCE, {b"b", own, b"a"})
     assert said.take() == [*words(own, SINCE, b"a", b"b"), f"?{ASKED.decode()}"]
     assert (asking.asked, asking.is_asking) == (SINCE, True)
+
+
+def test_of_what_all_last_values_are_to_come_is_said_behind_the_rest(
+    asking: Asking, said: Said
+) -> None:
+    asking.begin(SINCE, {b"b", b"d", b"c", b"a"}, {b"d", b"c", b"a"})
+    assert said.take() == [*words(SINCE, b"b"), f"?{ASKED.decode()}"]
+    asking.say(b"a", is_wanted=False)  # which is not said
+    asking.say(b"e", is_wanted=True)
+    asking.ponged(ASKED)
+    assert said.take() == [*words(VALUES_ALL, b"c", b"d"), f"?{ASKED.decode()}"]
+    assert asking.is_asking
+    asking.say(b"c", is_wanted=False)
+    asking.ponged(ASKED)
+    taken_back = [f"-{one.decode()}" for one in (SINCE, VALUES_ALL)]
+    assert said.take() == [*taken_back, "+e", "-c"]
+    assert not asking.is_asking
+
+
+@pytest.mark.parametrize("prefix", [b"", b"a"])
+def test_if_that_is_all_it_is_said_at_once(asking: Asking, said: Said, prefix: bytes) -> None:
+    asking.begin(SINCE, {prefix}, {prefix})
+    assert said.take() == [*words(SINCE, VALUES_ALL, prefix), f"?{ASKED.decode()}"]
+    assert asking.is_whole, "numbers have no holes"
+    asking.ponged(ASKED)
+    assert said.take() == [f"-{one.decode()}" for one in (SINCE, VALUES_ALL)]
+    assert not asking.is_asking
+
+
+def test_what_is_cancelled_before_it_is_said_leaves_nothing_to_be_said(
+    asking: Asking, said: Said
+) -> None:
+    asking.begin(SINCE, {b"b", b""}, {b""})
+    assert not asking.is_whole
+    asking.say(b"", is_wanted=False)
+    said.take()
+    asking.ponged(ASKED)
+    assert said.take() == [f"-{SINCE.decode()}"]
 
 
 def test_what_comes_meanwhile_is_said_once_it_is_answered(asking: Asking, said: Said) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fanout.subscriber import shown
@@ -81,20 +82,70 @@ def test_those_of_a_later_subscription_are_no_doubles_though_they_are_older() ->
 def test_another_line_brings_what_is_left_if_the_first_is_lost_in_the_middle() -> None:
     merger = two()
     assert seen(merger.take(0, last(3, 7), 0.0)) == plain(3, 7)
-    merger.end(0, 0.0)
+    merger.end(0, 0.0, {b"A": b""})
     assert merger.cut == [1], "it connects again, to ask for them"
     merger.end(1, 0.0)
     run = merger.run_of(EPOCH)
     assert run is not None
-    assert run.lacks_values
+    assert run.lacking == {b"A": b""}
     assert not merger.begin(1, SAID, EPOCH, (EPOCH, 20))
+    assert not run.lacking
     merger.order(1, is_unordered=False, is_showing=True)
     assert seen(merger.take(1, last(3, 7, 15), 0.0)) == plain(15)
     assert merger.doubles == 2
     merger.order(1, is_unordered=False, is_showing=False)
-    [first, second] = merger.take(1, live(20, 21), 0.0)
-    assert first.gap is not None
-    assert (first.gap.reason, second.gap) == ("reconnected", None)
+    assert seen(merger.take(1, live(20, 21), 0.0)) == plain(20, 21)
+
+
+def test_if_nothing_is_replayed_it_is_told_that_some_may_be_missing() -> None:
+    merger = two()
+    for number in (0, 1):
+        merger.end(number, 0.0, {b"A": b""})
+    merger.begin(1, replace(SAID, replay=0), EPOCH, (EPOCH, 20))
+    merger.order(1, is_unordered=False, is_showing=True)
+    assert seen(merger.take(1, last(3, 7), 0.0)) == plain(3, 7)
+    merger.order(1, is_unordered=False, is_showing=False)
+    assert seen(merger.take(1, live(20, 21), 0.0)) == [
+        (20, Gap("reconnected")),
+        (21, None),
+    ]
+
+
+def test_those_that_have_come_are_known_until_all_have() -> None:
+    """Though newer messages of other topics come, before and after another line goes on."""
+    two = Two(wants_all=False)
+    two.of(0, message(4))
+    two.merger.leads()
+    two.merger.order(0, is_unordered=False, is_showing=True)
+    assert two.of(0, value_of(b"B", 3)) == plain(3)
+    assert two.of(0, message(5)) == plain(5)
+    for number in (0, 1):
+        two.merger.end(number, two.now, {b"B": b""} if not number else {})
+    two.merger.begin(1, introduced(), EPOCH, (EPOCH, 6))
+    two.merger.order(1, is_unordered=True, is_showing=True)
+    assert two.of(1, message(6)) == plain(6)
+    two.merger.order(1, is_unordered=False, is_showing=True)
+    assert two.of(1, value_of(b"B", 3), value_of(b"BA", 2)) == plain(2)
+    two.merger.order(1, is_unordered=False, is_showing=False)
+    run = two.merger.run_of(EPOCH)
+    assert run is not None
+    assert not run._shown, "they take no memory any more"
+
+
+def test_who_cancels_waits_for_none_of_them() -> None:
+    two = Two(wants_all=False)
+    two.of(0, message(4))
+    for number in (0, 1):
+        two.merger.end(number, two.now)
+    run = two.merger.run_of(EPOCH)
+    assert run is not None
+    two.merger.lack(b"B")
+    assert (run.lacking, run.is_showing) == ({b"B": b""}, True)
+    two.merger.forget(b"B", Prefixes())
+    assert (run.lacking, run.is_showing) == ({}, False)
+    two.merger.begin(1, introduced(), EPOCH, (EPOCH, 5))
+    two.merger.lack(b"B")
+    assert not run.lacking, "there is a line that brings them"
 
 
 def of_topic(topic: bytes, number: int, gap: Gap | None = None) -> Message:
@@ -176,17 +227,14 @@ def test_of_too_many_last_values_it_tells_that_some_may_be_missing(
 
 
 def test_who_is_lost_after_what_was_missed_and_in_the_middle_of_last_values() -> None:
-    """What has come in any order is behind that: the others do not begin anew."""
+    """What has come in any order is behind that: the others do not bring it again."""
     merger = Merger(2, wants_all=False)
     merger.begin(0, introduced(), None, (EPOCH, 2))
     merger.order(0, is_unordered=True)
     assert seen(merger.take(0, [message(2), message(4)], 0.0)) == plain(2, 4)
     merger.order(0, is_unordered=True, is_showing=True)
-    merger.end(0, 0.0)
-    run = merger.run_of(EPOCH)
-    assert run is not None
-    assert not run.lacks_values
+    merger.end(0, 0.0, {b"B": b""})
     merger.begin(1, introduced(), None, (EPOCH, 2))
     merger.order(1, is_unordered=True)
     got = seen(merger.take(1, [message(2), message(3), message(4)], 0.0))
-    assert got == [(3, Gap("reconnected", epoch=EPOCH))]
+    assert got == plain(3)

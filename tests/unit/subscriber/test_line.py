@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fanout.subscriber.asking import Asked
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.blame import LostError
 from fanout.subscriber.heartbeat import LOST_AFTER_S, PING_EACH_S
@@ -83,7 +84,7 @@ def asking(*wants: bytes) -> Line:
     line = line_of()
     line.connecting(100.0)
     line.connected(100.0)
-    line.receive(GREETING + READY_OURS, 100.0, [], set(wants), lambda said: SINCE)
+    line.receive(GREETING + READY_OURS, 100.0, [], set(wants), lambda said: Asked(SINCE))
     return line
 
 

@@ -38,6 +38,8 @@ def reserved(*said: bytes, may_block: bool = False) -> Reserved:
         (b"gap=all", ("gap=all", 2)),
         (b"since", ("since, told", True)),
         (b"since=-3", ("since", Since(messages=3))),
+        (b"values=off", ("values", "off")),
+        (b"values=all", ("values", "all")),
         (b"name=desk7", ("name", "desk7")),
         (b"name=a=b", ("name", "a=b")),
         ("name=Büro".encode(), ("name", "Büro")),
@@ -65,6 +67,7 @@ def test_what_is_understood(said: bytes, meant: tuple[str, Any]) -> None:
         (b"limit_message=5", "no such thing to say; did you mean 'limit_messages'"),
         (b"action=block", "no such thing to say; did you mean 'policy'"),
         (b"gap=ALL", "it is gap or gap=all"),
+        (b"values=on", "it is values=off or values=all"),
         (b"limit_messages=", "not a whole number"),
         (b"limit_messages=-1", "not a whole number"),
         (b"limit_messages=1.5", "not a whole number"),
@@ -104,6 +107,15 @@ def test_of_several_with_one_key_the_last_one_counts_and_cancelling_goes_back() 
     made.cancel(RESERVED + b"limit_age=1")
     made.cancel(RESERVED + b"limit_age=1")
     assert made.wishes == Wishes()
+
+
+def test_last_values_are_none_or_all_or_those_that_are_newer_than_what_it_has() -> None:
+    made = reserved(b"values=off", b"values=all")
+    assert (made.wishes.values, made.wishes.older) == (True, True)
+    made.cancel(RESERVED + b"values=all")
+    assert (made.wishes.values, made.wishes.older) == (False, False)
+    made.cancel(RESERVED + b"values=off")
+    assert (made.wishes.values, made.wishes.older) == (True, False)
 
 
 def test_what_is_said_again_is_the_last_one() -> None:
