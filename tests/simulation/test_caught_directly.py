@@ -24,6 +24,8 @@ from tests.unit.coordinator import test_handing_on as handing_on
 from tests.unit.coordinator import test_lost as lost
 from tests.unit.shm import test_stream_record as records
 from tests.unit.subscriber import test_giving as giving
+from tests.unit.subscriber import test_losses as losses
+from tests.unit.subscriber import test_past as past
 from tests.unit.workers.connections import test_reading as reading
 from tests.unit.workers.connections import test_resuming as resuming
 from tests.unit.workers.connections import test_resuming_slow as resuming_slow
@@ -108,6 +110,9 @@ ALL = OF_TAKEOVERS, OF_SHOWN, MUTATIONS
 
 # What shows a mistake, beside the seeds; more than one if it shows in more than one way.
 CHECKS: dict[str, list[Callable[[], None]]] = {
+    "ask_for_less_of_the_past": [
+        partial(past.test_what_was_asked_for_with_them_is_asked_for_again, shown=0)
+    ],
     "begin_again_after_a_jump": [who_jumps_gets_what_comes_as_a_last_value],
     "begin_again_what_was_sent": [shown.test_the_part_of_the_names_that_is_sent_is_handed_on],
     "begin_the_next_pass_at_once": [
@@ -134,6 +139,9 @@ CHECKS: dict[str, list[Callable[[], None]]] = {
     "forget_the_part_of_the_names": [
         shown.test_the_part_of_the_names_that_is_sent_is_handed_on,
     ],
+    "forget_which_last_values_have_come": [
+        giving.test_a_later_last_value_does_not_come_again_over_another_line
+    ],
     "forget_what_covered_it": [
         partial(
             snapshots.test_a_topic_is_shown_once_whatever_is_cancelled_meanwhile,
@@ -156,6 +164,9 @@ CHECKS: dict[str, list[Callable[[], None]]] = {
     "know_no_last_values_but_the_first": [
         giving.test_a_later_last_value_does_not_come_again_over_another_line
     ],
+    "know_where_what_is_unknown_is": [
+        losses.test_a_gap_of_which_nobody_knows_where_it_is_takes_the_bounds_of_others_away
+    ],
     "lose_what_comes_when_nothing_waits": [
         partial(judging.test_drop_newest_loses_nothing_that_comes_when_nothing_waits_any_more, b"")
     ],
@@ -171,6 +182,9 @@ CHECKS: dict[str, list[Callable[[], None]]] = {
         pump.test_a_cursor_that_is_settled_after_the_index_was_reused_counts_right
     ],
     "take_nothing_back_if_it_takes_nothing": [nothing_taken_is_known],
+    "take_what_was_shown_as_what_was_missed": [
+        past.test_a_last_value_that_is_missed_by_another_subscription_comes_once
+    ],
     "take_the_time_that_was_left_to_close": [an_end_is_brought_forward_when_the_publisher_is_gone],
     "tell_nobody_that_it_has_taken_all_back": [
         self_service.test_that_it_has_taken_all_back_is_told_if_that_may_not_have_been
