@@ -139,6 +139,16 @@ class Reader:
             self._lead(number, [prefix])
         self._say()
 
+    def subscribe_away(self, prefix: bytes, head: int) -> None:
+        """As `subscribe`, without a connection: what is published from then on is owed.
+
+        Args:
+            head: the message that is published next.
+        """
+        if self.got and prefix not in {*self.core.wants, *self.past, *self.left}:
+            self.owed.setdefault(prefix, head)
+        self.subscribe(prefix)
+
     def _lead(self, number: int, prefixes: Iterable[bytes]) -> None:
         line = self.core.lines[number]
         if line.is_up and not line.is_confirming:

@@ -125,7 +125,8 @@ class ReadingWorld(DyingWorld):
         less = [(self._want_less, 2), (self._want_more, 2)] * self._leaves
         past = [(self._want_past, 3)] * self._has_past
         apart = [(self._want_apart, 3)] * self._has_several
-        return [*left, *mine, *less, *past, *apart]
+        away = [(self._want_away, 2)] * (self._has_several or self._has_past)
+        return [*left, *mine, *less, *past, *apart, *away]
 
     # What happens.
 
@@ -190,6 +191,15 @@ class ReadingWorld(DyingWorld):
         for _ in range(3):
             self._turn()
             self._publish()
+
+    def _want_away(self) -> None:
+        """Somebody wants more while all his connections are gone."""
+        reader = self.rng.choice(self.readers)
+        for number in [*reader.socks]:
+            self._break(reader, number)
+        self._publish()
+        reader.subscribe_away(self.rng.choice(LATER), self.writer.head)
+        self._publish()
 
     def _want_past(self) -> None:
         reader = self.rng.choice(self.readers)
