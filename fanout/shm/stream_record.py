@@ -20,6 +20,7 @@ from fanout.shm import fence as fences
 from fanout.shm import layout as at
 from fanout.shm.layout import SPEECH_BYTES as SPEECH_BYTES
 from fanout.shm.words import Record, Word, words_at
+from fanout.shm.worker_slot import NO_TAIL
 
 if TYPE_CHECKING:
     from fanout.shm.segment import Segment
@@ -114,6 +115,7 @@ class StreamRecord(NamedTuple):
 
 
 _NUMBERS = len(StreamRecord._fields) - 1
+_KIND, _NEEDED = map(StreamRecord._fields.index, ("kind", "needed"))  # words of a bank
 _BANK = struct.Struct(f"{_NUMBERS}Q{at.SPEECH_BYTES}sQ")  # numbers, speech, length of the speech
 _WORDS = at.BANK_WORDS
 _packed = bytearray(_WORDS * at.WORD)  # one for all: a process writes records on one thread
@@ -162,6 +164,23 @@ class StreamSlot(Record):
         words[at.S_BANK] = count
         if fences.BARRIER is not None:
             fences.BARRIER()  # before what is sent next
+
+    def refuse(self, kind: Kind) -> bool:
+        """From now on nobody goes on by the record that is there; False = there is none.
+
+        Args:
+            kind: why not. It takes two stores, where to write such a record takes all its words.
+        """
+        words = self.words
+        count = words[at.S_BANK]
+        if not count:
+            return False
+        bank = self._banks[count & 1]
+        bank[_KIND] = kind
+        bank[_NEEDED] = NO_TAIL  # after that: of one that goes on, the log must be there
+        if fences.BARRIER is not None:
+            fences.BARRIER()  # before what is said or sent next
+        return True
 
     def read(self, subscriber: int) -> StreamRecord | None:
         """The record of this subscriber, None if it has none; its worker does not run any more."""

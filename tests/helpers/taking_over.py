@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from fanout.shm.layout import Layout
-    from fanout.shm.stream_record import StreamRecord
+    from fanout.shm.stream_record import Kind, StreamRecord
     from fanout.workers.tuning import Tuning
 
 _UNACKNOWLEDGED = struct.Struct("=24xI")  # tcpi_unacked of Linux's `struct tcp_info`
@@ -236,6 +236,12 @@ class _MortalSlot(StreamSlot):
         self.life.point()
         super().write(record)
         self.life.point()
+
+    def refuse(self, kind: Kind) -> bool:
+        self.life.point()
+        is_there = super().refuse(kind)
+        self.life.point()
+        return is_there
 
 
 class TakingOver:

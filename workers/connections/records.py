@@ -134,10 +134,15 @@ class Records:
         """Whether who goes on needs no other record when its wants change now.
 
         The coordinator remembers what changed when. That is for few changes: its next checkpoint
-        has a record with it.
+        has a record with it. And with who was promised something of the past nobody goes on before
+        there is a record of that: so the one that is there is refused, which is two stores.
         """
-        is_written = peer.recorded == NO_TAIL or peer.is_going_back
-        if is_written or peer.member.blocked or _may_have_more(peer):
+        if peer.is_going_back:
+            if not peer.record.refuse(Kind.GOING_BACK):
+                return False
+            peer.recorded = NO_TAIL
+            return True
+        if peer.recorded == NO_TAIL or peer.member.blocked or _may_have_more(peer):
             return False
         peer.record_due = 0
         return True

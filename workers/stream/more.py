@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 # a message on.
 AS_EVER, NOTHING, CHOSEN, WANTED, CHAINED = range(5)
 
+# One for all of a process, which writes records on one thread: each new one has a buffer of its
+# own, of 256 KiB, and to get that from the system and to give it back takes longer than to pack.
+_pack: Callable[[More], bytes] = msgpack.Packer().pack
+
 
 class More(NamedTuple):
     """What there is of it.
@@ -71,7 +75,7 @@ class More(NamedTuple):
 
     def packed(self) -> bytes:
         """As it is written; b"" = there is nothing to write."""
-        return b"" if self == NOTHING_MORE else msgpack.packb(self)
+        return b"" if self == NOTHING_MORE else _pack(self)
 
     @classmethod
     def unpacked(cls, data: bytes) -> More:

@@ -12,6 +12,7 @@ from fanout.shm import layout as at
 from fanout.shm.segment import Segment
 from fanout.shm.stream_record import SPEECH_BYTES, Kind, StreamRecord, StreamSlot
 from fanout.shm.subscriber_slot import NOTHING, SubscriberSlot
+from fanout.shm.worker_slot import NO_TAIL
 from tests.helpers.log import SMALL
 from tests.helpers.stores import recorded
 
@@ -105,6 +106,51 @@ def test_whoever_dies_between_two_stores_leaves_the_old_record_or_the_new_one(
         if done >= before:
             expected = record_of(3, b"three") if done == len(stores) else record_of(2, b"two")
             assert StreamSlot(segment, 0).read(7) == expected
+    writing.made_from.close()
+
+
+def test_nobody_goes_on_by_a_record_that_is_refused_until_there_is_another(
+    segment: Segment,
+) -> None:
+    SubscriberSlot(segment, 0).take(7)
+    slot = StreamSlot(segment, 0)
+    is_refused = [slot.refuse(Kind.GOING_BACK)]
+    assert slot.read(7) is None, "none is made of that"
+
+    for number in (1, 2):  # in either bank
+        slot.write(record_of(number, b"said"))
+        is_refused.append(slot.refuse(Kind.GOING_BACK))
+        refused = record_of(number, b"said")._replace(kind=Kind.GOING_BACK, needed=NO_TAIL)
+        assert slot.read(7) == refused
+    slot.write(record_of(3))
+
+    assert is_refused == [False, True, True]
+    assert slot.read(7) == record_of(3)
+
+
+def test_whoever_dies_while_it_refuses_a_record_has_refused_it_or_has_not(
+    segment: Segment,
+) -> None:
+    writing, stores = recorded(SMALL)
+    SubscriberSlot(writing, 0).take(7)
+    slot = StreamSlot(writing, 0)
+    slot.write(record_of(1, b"one"))
+    before = len(stores)
+    slot.refuse(Kind.GOING_BACK)
+
+    kinds = []
+    for done, store in enumerate(stores, 1):
+        if store is not None:
+            index, value = store
+            segment.words[index] = value
+        if done >= before:
+            found = StreamSlot(segment, 0).read(7)
+            assert found is not None
+            assert found[2:] == record_of(1, b"one")[2:], "all else is as it was"
+            kinds.append((found.kind, found.needed))
+    assert kinds[0] == (Kind.GOES_ON, 1)
+    assert {kind for kind, _needed in kinds[1:]} == {Kind.GOING_BACK}, "before all else"
+    assert kinds[-1] == (Kind.GOING_BACK, NO_TAIL)
     writing.made_from.close()
 
 

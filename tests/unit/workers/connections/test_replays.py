@@ -476,16 +476,20 @@ def test_its_slot_says_that_more_is_to_come_before_anybody_hears_of_it(shows: bo
         assert peer.slot.read(one.number).uncounted == 1
 
 
-def test_what_it_is_about_to_get_is_never_lost_without_a_word() -> None:
+@pytest.mark.parametrize("shows", [False, True])
+def test_what_it_is_about_to_get_is_never_lost_without_a_word(shows: bool) -> None:
     """Its worker dies between the report of its change and the record of what it is to get."""
-    with closing(TakingOver(LAYOUT, TUNING)) as taking:
+    with closing(TakingOver(VALUED if shows else LAYOUT, TUNING)) as taking:
         publish(taking, 20)
         dying, heir = taking.workers
-        one = taking.connect([b"nothing", since(taking, 4)], dying)
+        one = taking.connect([b"nothing"] if shows else [b"nothing", since(taking, 4)], dying)
+        taking.settle(dying)
+        written = dying.desk.peers[one.number].record.count
         one.session.subscribe(b"")
         one.say()
         taking.around(dying).channel.stuck = True
         taking.turn(dying)
+        assert dying.desk.peers[one.number].record.count == written, "it is refused: no new one"
         orphans = taking.kill(dying)
         taking.hand_over(orphans, heir)
         taking.settle(heir)
