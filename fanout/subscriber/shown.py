@@ -16,7 +16,6 @@ SHOWN_MAX = 262_144
 """Topics: some 50 MiB at most, with their names, and only until the last one is passed."""
 
 NAMES_BYTES_MAX = 16 * 1024 * 1024  # of these topics
-LOOKED_AT_MAX = 4_096  # of these, for one that is cancelled: else all of them are let go of
 
 
 class Shown:
@@ -26,11 +25,14 @@ class Shown:
         top: the highest key; None = there are none.
     """
 
-    __slots__ = ("_names_bytes", "_newest", "top")
+    __slots__ = ("_cancelled", "_names_bytes", "_newest", "top")
 
     def __init__(self) -> None:
         self._newest: dict[bytes, Any] = {}
         self._names_bytes = 0
+        # Prefixes that were cancelled since somebody last looked, each with what was still
+        # subscribed to of it: many at once are looked for together.
+        self._cancelled: dict[bytes, set[tuple[bytes, ...]]] = {}
         self.top: Any = None
 
     def __bool__(self) -> bool:
@@ -39,15 +41,21 @@ class Shown:
     @property
     def is_full(self) -> bool:
         """Whether it knows of no more topics, so that of others it cannot say what has come."""
+        if self._cancelled:
+            self._let_go()
         return len(self._newest) >= SHOWN_MAX or self._names_bytes >= NAMES_BYTES_MAX
 
     def has(self, topic: bytes, key: Any) -> bool:
         """Whether this message was given, or a newer one of its topic."""
+        if self._cancelled:
+            self._let_go()
         newest = self._newest.get(topic)
         return newest is not None and bool(key <= newest)
 
     def add(self, topic: bytes, key: Any) -> None:
         """This one was given; of a topic too many only the key counts."""
+        if self._cancelled:
+            self._let_go()
         self.top = key if self.top is None else max(self.top, key)
         if topic in self._newest or not self.is_full:
             self._names_bytes += len(topic) * (topic not in self._newest)
@@ -62,20 +70,26 @@ class Shown:
         """These are wanted no more; if they are again, they come again.
 
         Args:
-            wanted: what still is: if that is all of them, none comes again.
+            wanted: what still is: of that none comes again.
         """
-        if not self._newest or prefix.startswith(wanted.together):
-            return
-        if len(self._newest) > LOOKED_AT_MAX:
-            self.clear()
-        for topic in [one for one in self._newest if one.startswith(prefix)]:
-            self._names_bytes -= len(topic)
-            del self._newest[topic]
+        if self._newest and not prefix.startswith(wanted.together):
+            left = tuple(one for one in wanted if one.startswith(prefix))
+            self._cancelled.setdefault(prefix, set()).add(left)
+
+    def _let_go(self) -> None:
+        cancelled, self._cancelled = self._cancelled, {}
+        for size in {*map(len, cancelled)}:
+            found = [topic for topic in self._newest if topic[:size] in cancelled]
+            for topic in found:
+                if not all(topic.startswith(left) for left in cancelled[topic[:size]]):
+                    self._names_bytes -= len(topic)
+                    del self._newest[topic]
         if not self._newest:
             self.top = None
 
     def clear(self) -> None:
         """None of them comes again."""
         self._newest.clear()
+        self._cancelled.clear()
         self._names_bytes = 0
         self.top = None

@@ -203,6 +203,13 @@ def test_what_is_wanted_anew_brings_its_last_value_again() -> None:
     assert two.of(0, value_of(b"B", 3)) == plain(3)
 
 
+def test_what_is_cancelled_brings_nothing_again_of_what_another_subscription_wants() -> None:
+    two = shown_later(value_of(b"BA", 3))
+    two.merger.forget(b"B", Prefixes((b"A", b"BA")))
+    assert two.of(1, message(0), of_topic(b"BA", 1), of_topic(b"BA", 3)) == []
+    assert two.of(1, of_topic(b"BA", 4)) == plain(4)
+
+
 def test_of_too_many_last_values_no_other_line_brings_anything(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -29,17 +29,61 @@ def test_it_is_known_until_all_of_that_is_passed() -> None:
     assert values.top is None
 
 
-@pytest.mark.parametrize("looked_at_max", [0, 10])
-def test_what_is_wanted_anew_comes_again(
-    looked_at_max: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shown, "LOOKED_AT_MAX", looked_at_max)
+def test_what_is_wanted_anew_comes_again() -> None:
     values = Shown()
     values.add(b"A1", 6)
     values.add(b"B", 9)
     values.forget(b"A", Prefixes())
     assert not values.has(b"A1", 6)
-    assert values.has(b"B", 9) is bool(looked_at_max), "of many nobody looks which they are"
+    assert values.has(b"B", 9)
+    values.forget(b"B", Prefixes())
+    values.add(b"B", 10)  # wanted again
+    assert values.has(b"B", 10)
+    values.forget(b"", Prefixes())
+    assert not values.is_full
+    assert not values
+    assert values.top is None
+
+
+def test_of_what_is_cancelled_that_stays_which_another_subscription_wants() -> None:
+    values = Shown()
+    for topic in (b"A1", b"AB1", b"AC1", b"B1"):
+        values.add(topic, 6)
+    values.forget(b"A", Prefixes((b"AB", b"B")))
+    assert [values.has(one, 6) for one in (b"A1", b"AB1", b"AC1", b"B1")] == [
+        *(False, True, False, True),
+    ]
+
+
+@pytest.mark.parametrize("stays", [(), (b"AB",)])
+def test_what_is_cancelled_more_than_once_goes_if_it_was_ever_not_wanted(
+    stays: tuple[bytes, ...],
+) -> None:
+    values = Shown()
+    values.add(b"AB1", 6)
+    values.add(b"B", 9)
+    values.forget(b"A", Prefixes(stays))
+    values.forget(b"A", Prefixes((b"AB",)))
+    assert values.has(b"AB1", 6) is bool(stays)
+
+
+def test_many_that_are_cancelled_cost_what_is_known_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+    look = Shown._let_go
+
+    def counted(values: Shown) -> None:
+        nonlocal looks
+        looks += 1
+        look(values)
+
+    monkeypatch.setattr(Shown, "_let_go", counted)
+    values = Shown()
+    for number in range(100):
+        values.add(b"%03d" % number, number)
+    for number in range(90):
+        values.forget(b"%03d" % number, Prefixes())
+    assert [values.has(b"%03d" % number, number) for number in (5, 89, 95)] == [False, False, True]
+    assert looks == 1
 
 
 def test_what_another_subscription_wants_does_not_come_again() -> None:
