@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.simulation.chances import HELD_FROM as WAITS_FROM
 from tests.simulation.chances import LATE_FROM as MISSED_FROM
 from tests.simulation.shown.publishing import DEATHS_FROM
 from tests.simulation.takeovers.chances import (
     BACK_FROM,
     DEVOTED_FROM,
     HALF_FROM,
+    HELD_FROM,
     LATE_FROM,
     MIXED_FROM,
     ORPHANED_FROM,
@@ -47,11 +49,13 @@ TAKEOVERS = (
     Kind("takeovers", HALF_FROM, 1),
     Kind("takeovers", DEVOTED_FROM, 13),  # as many as there are points that are seldom passed
     Kind("takeovers", MIXED_FROM, 3),  # as many as there are mixtures
+    Kind("takeovers", HELD_FROM, 1),
 )
 ALL = (
     *TAKEOVERS,
     Kind("workers", 0, 3),
     Kind("workers", MISSED_FROM, 2),
+    Kind("workers", WAITS_FROM, 1),
     Kind("coordinator", 0, 2),
     Kind("shown", 0, 1),
     Kind("shown", DEATHS_FROM, 1),

@@ -94,7 +94,8 @@ def _part(limits: Behind, share: float) -> Behind:
 
 def of_options(options: Options) -> SlowPolicy:
     """What everybody gets who is given nothing else."""
-    assert not isinstance(options.slow_policy, SlowPolicy)
+    if isinstance(options.slow_policy, SlowPolicy):
+        return options.slow_policy
     limit = options.slow_limit_bytes if options.slow_policy == "drop_oldest" else 0
     return SlowPolicy(options.slow_policy, limit)
 

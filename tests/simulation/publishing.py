@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fanout.send.poison import PoisonGuard
 from fanout.send.topics import NOT_INTERNED, TopicTable
+from fanout.shm.bells import Bell, wake_all
 from fanout.shm.header import Header
 from fanout.shm.layout import MESSAGE_PART, Layout
 from fanout.shm.log import NO_SPACE
 from fanout.shm.segment import Segment
-from fanout.shm.worker_slot import WorkerSlot
+from fanout.shm.worker_slot import Tails, WorkerSlot
+from fanout.terms.slow_policy import SlowPolicy
 from fanout.zmtp.frames import encode_message
 from tests.simulation.chances import (
+    HELD_FROM,
     LATE_FROM,
     MILLISECOND,
     SUBSCRIBERS_MAX,
@@ -36,6 +39,13 @@ if TYPE_CHECKING:
     from tests.simulation.workers import SimulatedWorker
 
 TOPICS = (b"", b"A", b"AB", b"ABC", b"B", b"BA", b"BAB", b"C", b"x" * 300, b"ABxx", b"ACxx")
+
+
+class Silent:
+    """A doorbell: workers have their turns by themselves."""
+
+    def ring(self) -> None:
+        """It is woken."""
 
 
 class Interrupted(BaseException):
@@ -86,6 +96,11 @@ class Publishing:
         self.history = History()
         self.models: dict[int, SubscriberModel] = {}
         self.sockets: dict[int, FakeSocket] = {}
+        self.is_held = seed >= HELD_FROM
+        self.waits = 0  # of the publisher, for who is over a limit
+        if self.is_held:
+            policy = SlowPolicy("block", limit_messages=seed % 4 + 1)
+            self.options = replace(self.options, slow_policy=policy, slow_limit_bytes=0)
         self.coordinator = PlayedCoordinator(self.options)
         self._reserved = rng.choice((0.0, 0.1, 0.4))  # of what they say
         self._chosen = [random_policy(rng) for _ in range(rng.randrange(4))]
@@ -97,6 +112,11 @@ class Publishing:
         for slot in self.slots:
             slot.release()
         self.writer = SteppedWriter(self.segment, self._reader_step, rng)
+        self._tails = Tails(self.segment, len(self.slots))
+        silent: Any = Silent()
+        self._bells = [Bell(self.segment, slot, silent) for slot in range(len(self.slots))]
+        for bell in self._bells:
+            bell.hold = self.writer.hold
         self.guard = PoisonGuard(self.writer)
         self.writing = False
         self.settling = False
@@ -111,7 +131,8 @@ class Publishing:
         self._largest = log_bytes // MESSAGE_PART
         self._sizes = rng.choice(((0, 9), (0, 9, 60), (60, 300), (0, 30, 300, 5_000, 70_000)))
         self._past = Random(f"past {seed}")  # as the next
-        self._late = self._past.choice((0.5, 1.0)) if seed >= LATE_FROM else 0.0
+        is_late = LATE_FROM <= seed < HELD_FROM
+        self._late = self._past.choice((0.5, 1.0)) if is_late else 0.0
         self._kept = Kept(self.history, Header(self.segment))
         self._deaf = Random(~seed)  # of its own: what happens before the end stays as it is
 
@@ -177,6 +198,8 @@ class Publishing:
         if result == NO_SPACE:
             require(not committed, "a refused message was committed")
             self._make_room()
+        elif self.is_held:
+            wake_all(self._bells)
         return result != NO_SPACE
 
     def _append(self, attempt: Attempt) -> int:
@@ -193,6 +216,9 @@ class Publishing:
         try:
             again = partial(read_tails, self.slots, self._reader_step) if self._late else None
             self.writer.refresh(read_tails(self.slots, self._reader_step), again)
+            if self.is_held and self._tails.are_held():
+                self.writer.hold()
+                self.waits += 1
         finally:
             self.writing = False
 

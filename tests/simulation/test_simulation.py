@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.world import LATE_FROM, World
+from tests.simulation.world import HELD_FROM, LATE_FROM, World
 
 RUNS = 25  # seeds in one test, so that a failing one is found at once
 TESTS = 12
@@ -37,6 +37,22 @@ def test_who_has_missed_something_gets_it_for_seeds_from(first: int) -> None:
             raise
 
     assert replays > 50, "the simulation sends nobody what he has missed"
+
+
+@pytest.mark.parametrize("first", range(HELD_FROM, HELD_FROM + 50, RUNS))
+def test_a_publisher_waits_for_those_who_block_for_seeds_from(first: int) -> None:
+    deliveries = waits = 0
+    for seed in range(first, first + RUNS):
+        world = World(seed)
+        try:
+            deliveries += world.run().deliveries
+        except BaseException as error:
+            error.add_note(f"replay it: python -m tests.simulation --seed {seed}")
+            raise
+        waits += world.waits
+
+    assert deliveries > 1_000, "the simulation does not deliver"
+    assert waits > 100, "it hardly waits"
 
 
 def test_one_seed_is_one_run() -> None:

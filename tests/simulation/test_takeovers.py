@@ -13,6 +13,7 @@ from tests.simulation.takeovers.world import (
     BACK_FROM,
     DEVOTED_FROM,
     HALF_FROM,
+    HELD_FROM,
     LATE_FROM,
     MIXED_FROM,
     ORPHANED_FROM,
@@ -37,6 +38,7 @@ BACK = BACK_FROM, BACK_FROM + 50  # and with such that take back what they have 
 SELDOM_PASSED = RARE_FROM, RARE_FROM + 50  # and where workers die where they seldom are
 HALF = HALF_FROM, HALF_FROM + 50  # and with such that end their side, and read on
 MIXED = MIXED_FROM, MIXED_FROM + 60  # and with such in boxes, with last values, of one that dies
+HELD = HELD_FROM, HELD_FROM + 50  # and where the publisher waits for those who block
 SEEDS_MAX = 250  # most mistakes are found by the first few
 
 # The seeds that show them soonest; see `test_mutations.py`. They are found by
@@ -75,6 +77,7 @@ TRIED_FIRST: dict[str, int] = {
     "give_the_area_of_the_lost": 3,
     "go_on_without_a_publisher": 60_002,
     "hand_on_the_policy_of_all": 2,
+    "have_it_wait_for_ever": 100_005,
     "hold_nothing": 0,
     "keep_only_what_the_newest_record_needs": 46,
     "leave_a_checkpoint_torn": 22,
@@ -173,6 +176,15 @@ def test_a_publisher_that_dies_leaves_nothing_undone_for_seeds_from(first: int) 
     assert sum(world.resumed for world in worlds) > 5, "hardly anybody goes on"
 
 
+@pytest.mark.parametrize("first", range(*HELD, RUNS // 2))
+def test_a_publisher_that_waits_for_those_who_block_goes_on_for_seeds_from(first: int) -> None:
+    worlds = [run(seed) for seed in range(first, first + RUNS // 2)]
+
+    assert sum(world.publisher.waits for world in worlds) > 100, "it hardly waits"
+    assert sum(world.resumed for world in worlds) > 5, "hardly anybody goes on"
+    assert sum(world.deliveries for world in worlds) > 50, "the simulation does not deliver"
+
+
 def test_who_ends_its_side_is_served_on_whatever_else_there_is() -> None:
     worlds = [run(seed) for seed in range(*MIXED)]
 
@@ -230,7 +242,7 @@ def caught_by(name: str) -> int | None:
     """
     owner, attribute, broken = MISTAKES[name]
     first = TRIED_FIRST.get(name, 0)
-    kinds = LATE, SHOWN, SEALED, ORPHANED, HALF
+    kinds = LATE, SHOWN, SEALED, ORPHANED, HALF, HELD
     kind = next((kind for kind in kinds if first in range(*kind)), (0, 0))
     seeds: list[int] = [first, *range(*kind), *range(SEEDS_MAX)]
     with mock.patch.object(owner, attribute, broken):
@@ -256,6 +268,7 @@ def test_what_is_tried_first_is_a_seed_that_holds_without_the_mistake() -> None:
         *range(*SEALED),
         *range(*ORPHANED),
         *range(*HALF),
+        *range(*HELD),
         *FOUND,
         *SELDOM,
     }, "not among those that run"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.simulation.chances import LATE_FROM, MILLISECOND, SUBSCRIBERS_MAX, TICKS_APART
+from tests.simulation.chances import HELD_FROM, LATE_FROM, MILLISECOND, SUBSCRIBERS_MAX, TICKS_APART
 from tests.simulation.checker import Checker
 from tests.simulation.settling import Settling
 from tests.simulation.workers import SimulatedWorker
@@ -12,7 +12,7 @@ from tests.simulation.workers import SimulatedWorker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["LATE_FROM", "STEPS", "World"]
+__all__ = ["HELD_FROM", "LATE_FROM", "STEPS", "World"]
 
 STEPS = 260  # enough for the log to wrap several times
 

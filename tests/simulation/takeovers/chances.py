@@ -55,6 +55,7 @@ SEALED_FROM = 50_000  # from here on subscribers come with CURVE, and are given 
 ORPHANED_FROM = 60_000  # from here on the publisher dies, and tasks are cancelled
 HALF_FROM = 70_000  # from here on subscribers end their side of the connection, and read on
 DEVOTED_FROM = 80_000  # from here on all workers die where they seldom are, if anywhere
+HELD_FROM = 100_000  # from here on the publisher waits for who is over a limit of `block`
 MIXED_FROM = 90_000  # from here on subscribers end their side where there is one of these as well:
 MIXED = SEALED_FROM, SHOWN_FROM, ORPHANED_FROM  # by seed
 
@@ -67,9 +68,10 @@ class Chances:
         self.rng = rng = Random(seed)
         self.own = own = Random(~seed)  # another one, that the others come as they came before it
         self.now = 10_000 * MILLISECOND
-        mixed = MIXED[seed % len(MIXED)] if seed >= MIXED_FROM else 0
+        mixed = MIXED[seed % len(MIXED)] if _kind_of(seed) == MIXED_FROM else 0
         self.seals = SEALED_FROM in (mixed, _kind_of(seed))
         self.dies = ORPHANED_FROM in (mixed, _kind_of(seed))
+        self.is_held = _kind_of(seed) == HELD_FROM
         self.halves = mixed > 0 or _kind_of(seed) == HALF_FROM
         self.is_devoted = _kind_of(seed) == DEVOTED_FROM
         named = {RARE_FROM: RARE, DEVOTED_FROM: SOUGHT}.get(_kind_of(seed), NAMED)
@@ -121,6 +123,8 @@ class Chances:
                 self.policy = SlowPolicy("conflate", min_interval=0.3)
         if self.shows or self.seals:
             self.policy, self.chatty = SlowPolicy("block"), 0.0
+        if self.is_held:
+            self.policy = SlowPolicy("block", limit_messages=self.seed % 4 + 1)
         if self.seals:
             self.short = 0.0
 

@@ -10,12 +10,14 @@ from fanout.send.path import ROOM_PART
 from fanout.send.poison import PoisonGuard
 from fanout.send.topics import NOT_INTERNED, TopicTable
 from fanout.shm import layout as at
+from fanout.shm.bells import Bell, wake_all
 from fanout.shm.layout import MESSAGE_PART
 from fanout.shm.log import NO_SPACE, LogWriter
 from fanout.shm.worker_slot import Tails
 from fanout.zmtp.frames import encode_message
 from tests.simulation.memory import Stores
 from tests.simulation.published import Published
+from tests.simulation.publishing import Silent
 from tests.simulation.violated import require
 
 if TYPE_CHECKING:
@@ -65,6 +67,8 @@ class Publisher:
         waiting: those that find no room.
         interruptions: how often it was interrupted.
         looks_again: whether it looks for workers that go back.
+        is_held: whether it waits for who is over a limit of `block`.
+        waits: how often it did.
     """
 
     def __init__(
@@ -93,7 +97,8 @@ class Publisher:
         self._sizes = sizes
         limit = rng.choice((2, 1_000))
         self._tails = Tails(segment, workers)
-        self.looks_again = False
+        self.looks_again = self.is_held = False
+        self.waits = 0
         self._words = segment.words
         looking: Any = Looking(segment.words, step)
         self._tails._words = looking
@@ -105,6 +110,11 @@ class Publisher:
         self._garbage = memoryview(bytes((GARBAGE,)) * layout.data_bytes)
         self._wrong_ends = memoryview(array("Q", [_WRONG_END] * layout.entries))
         self._writer = self._log(segment)
+        silent: Any = Silent()
+        self._bells = [Bell(segment, worker, silent) for worker in range(workers)]
+        for bell in self._bells:
+            bell.hold = self.hold
+        self._is_to_look = False  # before it publishes more
         self._table = self._topics(limit)
         self._guard = PoisonGuard(self._writer)
         if interruptible:
@@ -158,6 +168,13 @@ class Publisher:
             kept = Stores(getattr(watched, attribute), named(name), 0, layout.entries)
             setattr(watched, attribute, kept)
 
+    def hold(self) -> None:
+        """A worker says that somebody is over a limit: look before more is published.
+
+        What is just being published is not stopped.
+        """
+        self._is_to_look = self.is_held
+
     def cut_off(self) -> None:
         """Its process is dead: what was not committed by then was never published."""
         head = self._words[at.H_HEAD]
@@ -202,6 +219,9 @@ class Publisher:
         wires = [message.wire for message in messages]
         ids = [self._id_of(message.topic) for message in messages]
         size, count = sum(map(len, wires)), len(wires)
+        if self._is_to_look:
+            self._is_to_look = False
+            writer.hold()
         if not writer.fits(size, count):
             fits = self._look_for_room(size, count)
             if not fits and self._hurry():
@@ -219,6 +239,8 @@ class Publisher:
             return
         self._is_writing = False
         require(done != NO_SPACE, "there was room, and now there is none")
+        if self.is_held:
+            wake_all(self._bells)
 
     def _look_for_room(self, size: int, count: int) -> bool:
         tails, hold = self._tails.look()
@@ -226,6 +248,9 @@ class Publisher:
         self._writer.refresh((*tails, hold), self._look_again if self.looks_again else None)
         self._is_looking = False
         self._spoil()
+        if self.is_held and self._tails.are_held():
+            self._writer.hold()
+            self.waits += 1
         return self._writer.fits(size, count)
 
     def _look_again(self) -> tuple[int, ...]:

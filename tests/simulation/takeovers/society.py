@@ -66,6 +66,7 @@ class Society(Chances):
             interruptible=rng.choice((0.0, 0.0, 0.0, 0.03)),
         )
         made.looks_again = self.late > 0
+        made.is_held = self.is_held
         if self.dies:
             made.name_stores(self.segment, self.last.point)
         return made

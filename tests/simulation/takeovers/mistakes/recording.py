@@ -11,6 +11,7 @@ from fanout.shm.subscriber_slot import SubscriberSlot
 from fanout.shm.worker_slot import NO_TAIL, Tails, WorkerSlot
 from fanout.workers.connections.records import Records
 from fanout.workers.connections.resuming import Resuming
+from fanout.workers.idling import Idling
 from tests.simulation.takeovers.mistakes.known import replaces
 
 if TYPE_CHECKING:
@@ -128,3 +129,12 @@ def write_no_record_of_who_goes_on(original: Any, self: Resuming, *arguments: An
         original(self, *arguments)
     finally:
         del records.write
+
+
+# Whom the publisher waits for.
+
+
+@replaces(Idling, "hold")
+def have_it_wait_for_ever(original: Any, self: Idling, subscriber: int) -> None:
+    if subscriber:
+        original(self, subscriber)
