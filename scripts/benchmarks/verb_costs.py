@@ -2,7 +2,8 @@
 
 A call is too short to be timed alone, and the speed of a machine changes from one second to the
 next. So stretches of calls of the verb and of `publish()` alternate, in CPU time of the thread, and
-the ratio is the median of that of neighbours. Nobody subscribes: what is measured is the call.
+the ratio is the median of that of neighbours. Between them is a stretch of the `publish()` of the
+same kind, awaited or in a batch. Nobody subscribes: what is measured is the call.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
     from benchmarks.channel import Channel, Message
 
+    Timer = Callable[[], float]  # CPU seconds of a stretch
+
 
 def main(channel: Channel, arguments: Sequence[str]) -> None:
     """Measures the verb of this name in so many pairs of stretches, and sends the figures."""
@@ -44,50 +47,69 @@ def main(channel: Channel, arguments: Sequence[str]) -> None:
         baseline = timer_of(loop_of(BYTES["publish"]), publisher)
         if name.startswith(ASYNCIO):
             channel.send(**asyncio.run(_with_asyncio(name, pairs, baseline)))
-        else:
-            channel.send(**compare(name, pairs, baseline, timer_of(loop_of_verb(name), publisher)))
+            return
+        verb, own = (timer_of(loop_of_verb(one), publisher) for one in (name, own_publish(name)))
+        channel.send(**compare(name, pairs, baseline, verb, own))
 
 
-async def _with_asyncio(name: str, pairs: int, baseline: Callable[[], float]) -> Message:
-    loop = loop_of_verb(name)
+async def _with_asyncio(name: str, pairs: int, baseline: Timer) -> Message:
     async with fanout.asyncio.Publisher(workers=1) as publisher:
+        verb, own = (_driven(loop_of_verb(one), publisher) for one in (name, own_publish(name)))
+        return compare(name, pairs, baseline, verb, own)
 
-        def drive() -> float:
-            start = time.thread_time()
-            running: Coroutine[Any, Any, None] = loop(publisher)
-            try:
-                running.send(None)  # with room in the log nothing of it suspends
-            except StopIteration:
-                return time.thread_time() - start
-            raise RuntimeError("it waits for room in the log, and nobody reads")
 
-        return compare(name, pairs, baseline, drive)
+def _driven(loop: Callable[[Any], Coroutine[Any, Any, None]], publisher: object) -> Timer:
+    """As `timer_of`, of a stretch that is awaited."""
+
+    def drive() -> float:
+        start = time.thread_time()
+        try:
+            loop(publisher).send(None)  # with room in the log nothing of it suspends
+        except StopIteration:
+            return time.thread_time() - start
+        raise RuntimeError("it waits for room in the log, and nobody reads")
+
+    return drive
+
+
+def own_publish(name: str) -> str:
+    """The `publish()` of the same kind as this verb: awaited, in a batch, or both."""
+    kinds = (ASYNCIO + BATCH, ASYNCIO, BATCH)
+    return next((kind for kind in kinds if name.startswith(kind)), "") + "publish"
 
 
 def compare(
-    name: str, pairs: int, baseline: Callable[[], float], verb: Callable[[], float]
+    name: str, pairs: int, baseline: Timer, verb: Timer, own: Timer | None = None
 ) -> Message:
-    """The figures of a verb, each for one call, in seconds."""
+    """The figures of a verb, each for one call, in seconds.
+
+    Args:
+        baseline, own: stretches of `publish()`, and of that of the same kind; None = it is that.
+    """
     code = next((ENCODINGS[each] for each in ENCODINGS if each in name), "")
     encode = timer_of(loop_of(code), None) if code else None
-    costs, ratios, encodings = [], [], []
+    costs, ratios, own_ratios, encodings = [], [], [], []
     for number in range(pairs):
-        # Each begins every other time: what one leaves behind must not always hit the other.
-        first, second = (baseline(), verb()) if number % 2 else (verb(), baseline())
-        reference, cost = (first, second) if number % 2 else (second, first)
+        # Each begins in turn: what one leaves behind must not always hit the same.
+        if number % 2:
+            reference, beside, cost = baseline(), own and own(), verb()
+        else:
+            cost, beside, reference = verb(), own and own(), baseline()
         if encode is not None:
             encodings.append(encode())
             cost -= encodings[-1]
         costs.append(cost / CALLS)
         ratios.append(cost / reference)
+        own_ratios.append(cost / (beside or reference))
     return {
         "seconds": statistics.median(costs),
         "ratio": statistics.median(ratios),
+        "own_ratio": statistics.median(own_ratios),
         "encoding_seconds": statistics.median(encodings) / CALLS if encodings else 0.0,
     }
 
 
-def timer_of(loop: Callable[[Any], object], subject: object) -> Callable[[], float]:
+def timer_of(loop: Callable[[Any], object], subject: object) -> Timer:
     """What times one stretch: CPU seconds of this thread."""
 
     def timed() -> float:

@@ -285,16 +285,26 @@ def test_a_stretch_makes_so_many_calls_of_a_verb(name: str) -> None:
     assert counter.calls == CALLS
 
 
+def test_each_verb_has_a_publish_of_its_kind_beside_it() -> None:
+    of_kind = {verb_costs.own_publish(name) for name in VERBS}
+    kinds = ("", "batch ", "asyncio ", "asyncio batch ")
+    assert of_kind == {f"{kind}publish" for kind in kinds} <= set(VERBS)
+    assert verb_costs.own_publish("asyncio batch send") == "asyncio batch publish"
+
+
 def test_a_verb_is_compared_with_what_was_measured_beside_it() -> None:
     """And what its value is encoded by is told apart."""
     publish, verb = itertools.cycle([1.0, 10.0]), itertools.cycle([3.0, 30.0])
+    own = itertools.cycle([2.0, 20.0])
 
-    figures = verb_costs.compare("send", 4, lambda: next(publish), lambda: next(verb))
+    figures = verb_costs.compare(
+        "send", 4, lambda: next(publish), lambda: next(verb), lambda: next(own)
+    )
     with_json = verb_costs.compare("send_json", 2, lambda: 1.0, lambda: 3.0)
 
-    assert (figures["ratio"], figures["encoding_seconds"]) == (3.0, 0.0)
+    assert (figures["ratio"], figures["own_ratio"], figures["encoding_seconds"]) == (3.0, 1.5, 0.0)
     assert with_json["encoding_seconds"] > 0
-    assert with_json["ratio"] < 3.0
+    assert with_json["ratio"] == with_json["own_ratio"] < 3.0
 
 
 def test_a_list_is_in_force_when_the_last_of_it_is() -> None:
