@@ -10,7 +10,7 @@ rest (`flush()`) when the socket has room, as for what it would send itself.
 
 A send of several records costs less than as many sends. But all of it may have to be kept, and who
 is slow must not take more memory for that: so it is as many as the socket has shown to have room
-for, a quarter of what it has taken since it was full last.
+for, a quarter of what it took until it was full last, or has taken since.
 """
 
 from __future__ import annotations
@@ -29,20 +29,25 @@ if TYPE_CHECKING:
     from fanout.workers.stream.member import Send
     from fanout.workers.stream.pump import Pump
 
-TURN_BYTES = 256 * 1024  # of records for one in a turn: some 0.3 ms; then come others
-RECORDS_MAX = 4  # in one send: eight cost hardly less, and are twice as much to keep
-FLOW_PART = 4  # of what the socket has taken since it was full; the kernel holds that much for it
+TURN_BYTES = 512 * 1024  # of records for one in a turn: some 0.5 ms; then come others
+RECORDS_MAX = 8  # in one send, all of which may have to be kept
+FLOW_PART = 4  # of what the socket takes until it is full; the kernel holds that much for it
+
+
+def _never() -> bool:
+    return False
 
 
 class TlsSend:
     """Sends what one member is sent in records; see `Sealed`. Pure.
 
     Its mutable state: the rest of records that the socket has not taken, how many bytes it has
-    taken since it was full last, and how much may still be done in this turn, which is nothing
-    unless it is let.
+    taken since it was full last and until then, and how much may still be done in this turn, which
+    is nothing unless it is let.
 
     Args:
         send: of the socket.
+        is_over: is asked after each send: whether others wait for their turn.
 
     Attributes:
         more: whether a call has ended since `let()` though the socket is not known to be full.
@@ -50,14 +55,17 @@ class TlsSend:
         kept_from: see `Sealed`.
     """
 
-    __slots__ = ("_flow", "_left", "_pending", "_records", "_send", "kept_from", "more",
-                 "wire_bytes")  # fmt: skip
+    __slots__ = ("_flow", "_flow_before", "_is_over", "_left", "_pending", "_records", "_send",
+                 "kept_from", "more", "wire_bytes")  # fmt: skip
 
-    def __init__(self, send: Send, records: TlsRecords) -> None:
+    def __init__(
+        self, send: Send, records: TlsRecords, is_over: Callable[[], bool] = _never
+    ) -> None:
         self._send = send
         self._records = records
+        self._is_over = is_over
         self._pending = b""
-        self._flow = 0
+        self._flow = self._flow_before = 0
         self._left = 0
         self.more = False
         self.wire_bytes = 0
@@ -67,8 +75,8 @@ class TlsSend:
     def kept_bytes(self) -> int:
         """Of records, or of a handshake, that are reported as done and the socket has not taken.
 
-        Up to one record of 16 KiB of plain bytes, or four where the socket had taken 256 KiB before
-        it was full; in a handshake, what we say in that.
+        Up to one record of 16 KiB of plain bytes, or eight where the socket had taken 512 KiB until
+        it was full, or the time before; in a handshake, what we say in that.
         """
         return len(self._pending)
 
@@ -117,17 +125,18 @@ class TlsSend:
             piece = view[done : done + self._piece_bytes()]
             wire = self._records.seal(piece)
             done += len(piece)
-            self._left -= len(wire)
             taken = self._try(wire)
-            if taken < len(wire):
-                self._pending, self._flow = wire[taken:], 0
-                break
             self._flow += taken
+            self._left = 0 if self._is_over() else self._left - len(wire)
+            if taken < len(wire):
+                self._pending = wire[taken:]
+                self._flow, self._flow_before = 0, self._flow
+                break
         return done
 
     def _piece_bytes(self) -> int:
-        shown, rest = self._flow // (FLOW_PART * RECORD_BYTES), self._left // RECORD_BYTES + 1
-        return max(1, min(shown, rest, RECORDS_MAX)) * RECORD_BYTES
+        shown = max(self._flow, self._flow_before) // (FLOW_PART * RECORD_BYTES)
+        return max(1, min(shown, self._left // RECORD_BYTES + 1, RECORDS_MAX)) * RECORD_BYTES
 
     def finish(self) -> None:
         """Say the last words as far as the socket takes them: that it ends, or why."""
@@ -196,4 +205,5 @@ class TlsInbox(Inbox):
 def put_under(peer: Peer, records: TlsRecords, pump: Pump, progressed: Callable[[], None]) -> None:
     """Have all that this peer says and is sent go through TLS; nothing was said yet."""
     peer.inbox = TlsInbox(peer, records, progressed)
-    pump.throttles.put_under(peer.member, lambda send: TlsSend(send, records))
+    is_over = pump.sealed_turns.is_over
+    pump.throttles.put_under(peer.member, lambda send: TlsSend(send, records, is_over))

@@ -87,6 +87,37 @@ def test_what_is_kept_is_one_record_or_a_part_of_what_was_taken(room: int) -> No
         kernel.room = room * RECORD_BYTES + 7
 
 
+def test_who_took_much_until_his_socket_was_full_is_sent_several_at_once_again() -> None:
+    room = FLOW_PART * RECORDS_MAX * (RECORD_BYTES + HEAD_BYTES)
+    send, kernel = made(room)
+    _fill(send)
+    kernel.received()
+    kernel.room = send.kept_bytes
+    assert send.flush()
+    sends, kernel.room = kernel.sends, room
+    send.let()
+    assert send(bytes(2 * RECORDS_MAX * RECORD_BYTES)) == 2 * RECORDS_MAX * RECORD_BYTES
+    assert kernel.sends == sends + 2
+
+
+def test_who_takes_little_by_now_is_sent_one_at_a_time_again() -> None:
+    send, kernel = made(FLOW_PART * RECORDS_MAX * (RECORD_BYTES + HEAD_BYTES))
+    for _ in range(2):
+        _fill(send)
+        kernel.received()
+        kernel.room = send.kept_bytes
+        assert send.flush()
+        kernel.room = 10
+    _fill(send)
+    assert send.kept_bytes < RECORD_BYTES + HEAD_BYTES
+
+
+def _fill(send: TlsSend) -> None:
+    while not send.kept_bytes:
+        send.let()
+        assert send(bytes(TURN_BYTES)) > 0
+
+
 def test_so_much_in_a_turn_and_no_more() -> None:
     send, kernel = made(1 << 30)
     data = bytes(2 * TURN_BYTES)
@@ -103,6 +134,19 @@ def test_so_much_in_a_turn_and_no_more() -> None:
         send(b"x")
     assert send.more
     assert len(kernel.received()) == kernel.records.sealed * RECORD_BYTES
+
+
+def test_one_send_and_no_more_while_others_wait() -> None:
+    kernel, waits = Kernel(1 << 30), True
+    send = TlsSend(kernel.send, cast("TlsRecords", kernel.records), lambda: waits)
+    send.let()
+    assert send(bytes(TURN_BYTES)) == RECORD_BYTES
+    assert send.more
+    with pytest.raises(BlockingIOError):
+        send(b"x")
+    waits = False
+    send.let()
+    assert send(bytes(3 * RECORD_BYTES)) == 3 * RECORD_BYTES
 
 
 def test_nothing_is_sent_before_the_handshake_is_done_but_what_that_says() -> None:
