@@ -65,7 +65,6 @@ class Remembering:
         got: what the subscriber gave to the program.
         owed: epoch and number of all messages that had to come, or to be told of.
         gone: of those that were lost once on their way, or are not remembered any more.
-        shown_of: prefixes of which all last values are to come.
     """
 
     shows = False
@@ -75,7 +74,9 @@ class Remembering:
         self.got: list[Message] = []
         self.owed: list[tuple[int, int]] = []
         self.gone: set[tuple[int, int]] = set()
-        self.shown_of = {*wants}
+        self._first = {*wants}
+        self._later: set[bytes] = set()  # subscribed to later, without what was published before
+        self._asked: set[bytes] = set()  # with that, from somewhere on
         self.topics: list[bytes] = []
         self.epoch = 1
         self._heard: list[set[bytes]] = [set() for _ in range(lines)]  # over each line, ever
@@ -163,8 +164,14 @@ class Remembering:
         if not self._served and prefix not in self.core.wants:
             self._from.add(prefix)
         if not self.core._is_there(prefix):
-            self.shown_of.add(prefix)
+            self._later.add(prefix)
         self.core.subscribe(prefix)
+
+    def is_shown(self, topic: bytes) -> bool:
+        """Whether its last value is to come: what is asked for from somewhere on covers others."""
+        if topic.startswith((*self._first,)):
+            return True
+        return topic.startswith((*self._later,)) and not topic.startswith((*self._asked,))
 
     def subscribe_since(self, prefix: bytes, count: int) -> None:
         """With what was published before, but for the oldest so many.
@@ -176,6 +183,7 @@ class Remembering:
         if prefix not in covered:
             self.core.subscribe(prefix, (self.epoch, count - 1) if count else (0, 0))
             self._from.add(prefix)
+            self._asked.add(prefix)
             for place in range(count, len(self.topics)):
                 one, topic = (self.epoch, place), self.topics[place]
                 is_new = topic.startswith(prefix) and not topic.startswith(covered)

@@ -24,9 +24,11 @@ from tests.simulation.shown.publishing import (
     READS_FROM,
     RESTARTS_FROM,
     SEVERAL_FROM,
+    TWINS_FROM,
 )
 from tests.simulation.shown.reading import ReadingWorld
 from tests.simulation.shown.restarting import RestartingWorld
+from tests.simulation.shown.twins import TwinWorld
 from tests.simulation.shown.wanting import FOREVER
 from tests.simulation.shown.worlds import world_of
 from tests.simulation.test_caught_directly import CHECKS
@@ -46,7 +48,7 @@ SHARED_PART = 1 / 4  # where one such topic is that of several who came at once
 # Where the seeds of each kind begin, of which those are run that come first.
 KINDS_FROM = (
     *(0, POLICIES_FROM, CANCELS_FROM, ASKS_FROM, CROWDS_FROM, DEATHS_FROM, READS_FROM),
-    *(LEAVES_FROM, PAST_FROM, SEVERAL_FROM, RESTARTS_FROM),
+    *(LEAVES_FROM, PAST_FROM, SEVERAL_FROM, RESTARTS_FROM, TWINS_FROM),
 )
 
 # Seeds beyond those that have shown something once: a topic that was listed twice, as a message of
@@ -258,6 +260,17 @@ def test_a_subscriber_goes_on_with_a_publisher_that_is_started_anew_for_seeds_fr
     assert sum(bool(reader.former and reader.got) for reader in readers) > RUNS // 4
     assert sum(one.unsent for one in reading) > 10, "nothing is lost with the first one"
     assert sum(one.shown for one in reading) > 500, "the simulation shows nothing"
+
+
+@pytest.mark.parametrize("first", range(TWINS_FROM, TWINS_FROM + RUNS * TESTS, RUNS))
+def test_a_subscriber_merges_publishers_that_send_the_same_for_seeds_from(first: int) -> None:
+    twins = runs_of(first, TwinWorld)
+    readers = [reader for one in twins for reader in one.readers]
+    assert sum(reader.core.doubles for reader in readers) > 500, "one publisher brings all"
+    assert sum(len(reader.got) for reader in readers) > 1_000, "the simulation shows nothing"
+    assert sum(one.cuts for one in twins) > 20, "nobody loses a connection"
+    assert sum(one.resumed for one in twins) > 1, "nobody goes on with anybody"
+    assert sum(one.missing for one in twins) > 50, "nothing is missing"
 
 
 @pytest.mark.parametrize("seed", FOUND)

@@ -46,6 +46,7 @@ LEAVES_FROM = 70_000  # and from here on it wants less at times, too
 PAST_FROM = 100_000
 SEVERAL_FROM = 110_000  # from here on it has several lines, and wants more at any time
 RESTARTS_FROM = 120_000  # from here on the publisher is started anew, once
+TWINS_FROM = 130_000  # from here on there are two of it, which send the same
 EPOCH = 4_711  # of the publisher
 RUSH = 6  # times that the publisher fills the log while somebody goes back
 
@@ -142,7 +143,7 @@ class ShownPublishing:
         """Publish a message, or be interrupted; whether there was room."""
         rng, writer, history = self.rng, self.writer, self.history
         before = writer.head
-        is_value = is_keyframe or rng.random() < 0.95
+        is_value = is_keyframe or self._is_value(before)
         payload = (b"%d:" % before).ljust(rng.choice(self._sizes), b".")
         if len(payload) > self.segment.layout.data_bytes // MESSAGE_PART // 2:
             payload = b"%d:" % before
@@ -171,6 +172,10 @@ class ShownPublishing:
         if result == NO_SPACE:
             self._make_room(len(wire))
         return result != NO_SPACE
+
+    def _is_value(self, _number: int) -> bool:
+        """Whether a message has a last value, and is no topic of its own."""
+        return self.rng.random() < 0.95
 
     def _append(self, wire: bytes, topic: bytes, *, is_keyframe: bool, is_value: bool) -> int:
         if not is_value:

@@ -17,7 +17,7 @@ from tests.simulation.shown.publishing import EPOCH
 from tests.simulation.violated import require
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Collection, Iterable
     from random import Random
 
     from fanout.subscriber.message import Gap, Message
@@ -33,6 +33,7 @@ class Reader:
         wants: what it subscribes to.
         lines: how many endpoints it knows.
         since: the last message that another process has had in its place.
+        identity: the place of a message in the order of all publishers'.
 
     Attributes:
         core: what it decides.
@@ -53,9 +54,10 @@ class Reader:
         *,
         last: bool,
         since: Position | None = None,
+        identity: Callable[[Message], int] | None = None,
     ) -> None:
         back_offs = [BackOff(rng.random) for _ in range(lines)]
-        self.core = Core(back_offs, wants, last=last, since=since or b"")
+        self.core = Core(back_offs, wants, last=last, since=since or b"", identity=identity)
         self.past: dict[bytes, tuple[int, tuple[bytes, ...]]] = {}
         self._has_past = since is not None
         self._behind: dict[bytes, int] = {}  # what another process has had, up to this message
@@ -76,9 +78,14 @@ class Reader:
         self._came: dict[int, bytearray] = {}  # by line
         self._rng = rng
 
-    def due(self, now: float) -> list[int]:
-        """Lines that are to be connected."""
-        return self.core.due(now)
+    def due(self, now: float, numbers: Collection[int] | None = None) -> list[int]:
+        """Lines that are to be connected, of these."""
+        if numbers is None:
+            return self.core.due(now)
+        due = [number for number in numbers if self.core.lines[number].is_due(now)]
+        for number in due:
+            self.core.lines[number].connecting(now)
+        return due
 
     def connected(self, number: int, sock: DyingSocket, now: float) -> None:
         """A line has a connection."""

@@ -138,13 +138,16 @@ class ReadingWorld(DyingWorld):
         for reader in self.readers:
             for number in reader.look(self.seconds):
                 self._break(reader, number)
-            for number in reader.due(self.seconds):
+            for number in self._due(reader):
                 self._line, self._newest = (number, reader), NOBODY
                 self.coordinator.accept(self._come)
                 if self._newest == NOBODY:
                     reader.core.lost(number, self.seconds)
                 elif self.rng.random() < self._doomed and not self.is_calm:
                     self._doom(self._newest)
+
+    def _due(self, reader: Reader) -> list[int]:
+        return reader.due(self.seconds)
 
     def _doom(self, subscriber: int) -> None:
         worker: Any = self.coordinator.processes[
