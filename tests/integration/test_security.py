@@ -377,15 +377,21 @@ def test_a_password_is_nowhere(
         make("desk8").connect(publisher.endpoints[0])
         publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
         happenings.wait_for(EventKind.HANDSHAKE_FAILED)
-        texts = [str(happenings.events), repr(publisher), repr(publisher.options)]
+        texts = {
+            "events": str(happenings.events),
+            "publisher": repr(publisher),
+            "options": repr(publisher.options),
+        }
         pid = publisher.statistics().workers[0].pid
-        texts += [
-            Path(f"/proc/{pid}/{name}").read_text("latin-1") for name in ("cmdline", "environ")
-        ]
+        for name in ("cmdline", "environ"):
+            texts[name] = Path(f"/proc/{pid}/{name}").read_text("latin-1")
         segment = bytes(publisher._engine._coordinator.segment.words)
-    texts += [caplog.text, *capfd.readouterr(), repr(PASSWORDS), repr(auth.Plain(PASSWORDS))]
+    texts["output"], texts["errors"] = capfd.readouterr()
+    texts |= {"log": caplog.text, "passwords": repr(PASSWORDS)}
+    texts["security"] = repr(auth.Plain(PASSWORDS))
     for secret in (SECRET, HASH):
-        assert not any(secret in text for text in texts)
+        found = {name: text.partition(secret)[0] for name, text in texts.items() if secret in text}
+        assert found == {}, "what stands before it"
         assert secret.encode() not in segment
     assert b"desk7" in segment
     assert SECRET not in repr(Credentials("PLAIN", b"desk7", SECRET.encode()))
