@@ -67,9 +67,8 @@ static struct PyModuleDef definition = {
 static int fill(PyObject *module) {
     if (PyModule_AddStringConstant(module, "sources", SOURCES) < 0) return -1;
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-        *types[i].type = PyType_FromSpec(types[i].spec);
-        if (*types[i].type == NULL) return -1;
-        if (PyModule_AddType(module, (PyTypeObject *)*types[i].type) < 0) return -1;
+        PyObject *type = *types[i].type = PyType_FromSpec(types[i].spec);
+        if (type == NULL || PyModule_AddType(module, (PyTypeObject *)type) < 0) return -1;
     }
     PyObject *standard = PyImport_ImportModule("types");
     method_type = standard == NULL ? NULL : PyObject_GetAttrString(standard, "MethodType");
@@ -80,6 +79,5 @@ static int fill(PyObject *module) {
 PyMODINIT_FUNC PyInit__speed(void) {
     PyObject *module = PyModule_Create(&definition);
     if (module != NULL && fill(module) == 0) return module;
-    Py_XDECREF(module);
-    return NULL;
+    return Py_XDECREF(module), NULL;
 }

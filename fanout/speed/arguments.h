@@ -40,7 +40,8 @@ static int set_single(Frames *frames, PyObject *frame) {
 static int get_frames(Kind kind, PyObject *const *args, Frames *frames) {
     if (kind == PUBLISH) {
         frames->subject = args[0], frames->all[0] = args[1], frames->count = 1;
-        return PyBytes_CheckExact(args[0]) && PyBytes_CheckExact(args[1]);
+        if (!PyBytes_CheckExact(args[0]) && !PyUnicode_CheckExact(args[0])) return 0;
+        return PyBytes_CheckExact(args[1]);
     }
     if (kind == SEND) return set_single(frames, args[0]);
     int is_list = PyList_CheckExact(args[0]);

@@ -65,8 +65,7 @@ static int is_of(PyObject *object, PyObject *type) {
 
 /* What is said of a mistake of ours in what is handed to the module. */
 static PyObject *mistake(const char *text) {
-    PyErr_SetString(PyExc_TypeError, text);
-    return NULL;
+    return PyErr_SetString(PyExc_TypeError, text), NULL;
 }
 
 /* Words that are shared until the buffer is released, or are others; returns -1 with an error set. */
@@ -75,8 +74,7 @@ static int share_words(PyObject *given, Py_buffer *buffer) {
     if (PyObject_GetBuffer(given, &words, PyBUF_WRITABLE) < 0) return -1;
     if ((size_t)words.len < sizeof(uint64_t) || (uintptr_t)words.buf % sizeof(uint64_t) != 0) {
         PyErr_SetString(PyExc_ValueError, "what is shared must be aligned words");
-        PyBuffer_Release(&words);
-        return -1;
+        return PyBuffer_Release(&words), -1;
     }
     PyBuffer_Release(buffer);
     *buffer = words;

@@ -102,13 +102,16 @@ static int encode(Path *self, PyObject *subject, PyObject *const *frames, Py_ssi
                   Message *message) {
     message->size = 0, message->count = 0;
     if (self->log == NULL) return 0;
-    if (is_topic(subject)) { /* then the frame is all of the message, headers too */
-        message->topic = subject;
+    message->topic = subject;
+    if (is_topic(subject)) /* then the frame is all of the message, headers too */
         return count == 1 && add_bytes(message, frames[0]);
-    }
     PyObject *young = young_of(self);
-    if (young == NULL || (subject != Py_None && !PyBytes_CheckExact(subject))) return 0;
-    PyObject *topic = PyDict_GetItemWithError(young, subject);
+    int is_text = PyUnicode_CheckExact(subject);
+    if (young == NULL || (subject != Py_None && !is_text && !PyBytes_CheckExact(subject))) return 0;
+    PyObject *name = is_text ? PyUnicode_AsUTF8String(subject) : Py_NewRef(subject);
+    if (name == NULL) return PyErr_Clear(), 0; /* it has no UTF-8, which the twin says */
+    PyObject *topic = PyDict_GetItemWithError(young, name);
+    Py_DECREF(name);
     if (topic == NULL) return PyErr_Occurred() ? -1 : 0;
     message->topic = topic;
     if (!is_topic(topic) || !add_bytes(message, at(topic, topics.head))) return 0;

@@ -29,6 +29,11 @@ class Faces:
         self.all: list[Any] = [blocking_face(engine), awaited_face(engine)]
 
 
+def text(name: bytes) -> str:
+    """A topic as users write it; one that is no UTF-8 has none as a text either."""
+    return name.decode(errors="surrogateescape")
+
+
 def finished(sent: Any) -> object:
     """What a verb returns, at once or awaited."""
     return sent if isinstance(sent, int) else result_of(sent)
@@ -51,16 +56,17 @@ class VerbsMachine(PathMachine):
                 return what(faces)
             except (
                 FanoutError,
-                RuntimeError,
-            ) as error:  # the latter: it would wait, without a loop
+                RuntimeError,  # it would wait, without a loop
+                UnicodeEncodeError,
+            ) as error:
                 return type(error), str(error)
 
         self.both.do(lambda line: tried(self.faces[line]))
 
-    @rule(face=faces, name=names, size=sizes)
-    def publish(self, face: int, name: bytes, size: int) -> None:
-        body = self.body(size)
-        self.do(lambda faces: finished(faces.all[face].publish(name, body)))
+    @rule(face=faces, name=names, size=sizes, as_text=st.booleans())
+    def publish(self, face: int, name: bytes, size: int, as_text: bool) -> None:
+        body, topic = self.body(size), text(name) if as_text else name
+        self.do(lambda faces: finished(faces.all[face].publish(topic, body)))
 
     @rule(face=faces, size=sizes, first=st.sampled_from([b"", b"\0", b"\0fanout.", b"t"]))
     def send(self, face: int, size: int, first: bytes) -> None:
@@ -82,7 +88,9 @@ class VerbsMachine(PathMachine):
                 for frames in given:
                     if len(frames) == 1:
                         batch.send(*frames)
-                    elif len(frames) == 2 and frames[1][:1] < b"\x80":
+                    elif len(frames) == 2 and len(frames[1]) % 3 == 0:
+                        batch.publish(text(frames[0]), frames[1])
+                    elif len(frames) == 2 and len(frames[1]) % 3 == 1:
                         batch.publish(*frames)
                     else:
                         batch.send_multipart(frames)

@@ -132,6 +132,28 @@ def test_what_is_kept_takes_no_python_either(numbered: bool) -> None:
         assert len(line.written()) == 3
 
 
+def test_nor_does_a_topic_in_text(
+    line: Line, blocking: Publisher, awaited: fanout.asyncio.Publisher
+) -> None:
+    line.path.intern("€".encode())
+    with Twins() as twins:
+        sequences = [blocking.publish("t", b"body"), result_of(awaited.publish("€", b"body"))]
+    with blocking.batch() as batch, Twins() as others:
+        batch.publish("t", b"body")
+
+    assert (sequences, twins.calls, others.calls) == ([0, 1], [], [])
+    expected = [[b"t", b"body"], ["€".encode(), b"body"], [b"t", b"body"]]
+    assert line.written() == [encode_message(frames) for frames in expected]
+
+
+def test_a_text_that_has_no_utf_8_is_the_twins(line: Line, blocking: Publisher) -> None:
+    with pytest.raises(UnicodeEncodeError, match="surrogates not allowed"), Twins() as twins:
+        blocking.publish("t\udcff", b"body")
+
+    assert "Publishing.publish" in twins.calls
+    assert line.written() == []
+
+
 OTHERS: dict[str, list[Any]] = {
     "a new topic": [b"not known", b"", b""],
     "a bytearray": [b"t", bytearray(b"x"), b""],
