@@ -70,7 +70,7 @@ class LastValues:
 
 
 def as_last_values(name: str, value: object) -> LastValues | None:
-    """What an argument says: a `LastValues`, its plain form, or None.
+    """What an argument says: a `LastValues`, its plain form (a dict of its fields), or None.
 
     Raises:
         ConfigError: it is none; the text names the argument.
@@ -78,8 +78,13 @@ def as_last_values(name: str, value: object) -> LastValues | None:
     if value is None or isinstance(value, LastValues):
         return value
     if isinstance(value, Mapping):
-        return LastValues(**value)
-    raise ConfigError(f"{name} must be a LastValues or None, not {shown(value)}")
+        try:
+            return LastValues(**value)
+        except TypeError as error:
+            raise ConfigError(f"{name} is no LastValues: {error}") from None
+    raise ConfigError(
+        f"{name} must be a LastValues, a dict of its fields, or None, not {shown(value)}"
+    )
 
 
 def _whole(name: str, value: object, low: int, high: int) -> None:

@@ -60,3 +60,14 @@ def test_a_field_that_is_not_there_is_named() -> None:
         LastValues(max_topic=3)  # type: ignore[call-arg]
     with pytest.raises(ConfigError, match="last_values must be a LastValues"):
         Options(last_values=True)  # type: ignore[arg-type]
+
+
+def test_a_plain_form_is_taken_and_its_mistakes_name_the_option() -> None:
+    assert as_last_values("last_values", {}) == LastValues()
+    assert as_last_values("last_values", {"max_topics": 3}) == LastValues(max_topics=3)
+    with pytest.raises(ConfigError, match=r"last_values is no LastValues: .*mean 'max_topics'"):
+        as_last_values("last_values", {"max_topic": 3})
+    with pytest.raises(ConfigError, match="last_values is no LastValues"):
+        as_last_values("last_values", {1: 3})
+    with pytest.raises(ConfigError, match=r"LastValues.topics=….* must be str"):
+        as_last_values("last_values", {"topics": 5})
