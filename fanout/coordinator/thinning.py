@@ -30,6 +30,7 @@ KNOWN_MAX = 32_768  # subscribers of whom it is known that they were told of: tw
 _OF_STRANGERS = {
     EventKind.ACCEPT_PAUSED,
     EventKind.ACCEPT_QUEUE_FULL,
+    EventKind.CALLBACK_FAILED,  # once for each try of whom a check fails for
     EventKind.CHOICE_DECLINED,
     *(EventKind.CLOCK_SET, EventKind.MACHINE_SLEPT, EventKind.STOOD_STILL),  # of the machine
     *(EventKind.TAKEOVER_PAUSED, EventKind.CHANNEL_FULL),  # the same

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.security.awaited import ChecksEnd, OverdueError
 from fanout.security.fair_line import FairLine
-from fanout.security.verdicts import CHECK_TIMEOUT, OVERDUE, Later
+from fanout.security.verdicts import CHECK_TIMEOUT, OVERDUE, Later, NoVerdictError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,6 +146,9 @@ def _judged(
         return security.judge(request, seconds, ending), ""
     except OverdueError:
         return Later(OVERDUE), OVERDUE
+    except NoVerdictError as error:  # of ours: no line of the check is to blame more than others
+        text = f"the check of a request failed: {error}"
+        return Later(text), text
     except BaseException as error:
         at = step = error.__traceback__
         while step is not None:  # the last line of the check itself, not of what it calls of ours

@@ -166,18 +166,23 @@ def as_prefixes(value: object) -> tuple[bytes, ...]:
     return tuple(prefixes)
 
 
+class NoVerdictError(TypeError):
+    """A check has returned what says nothing; the text has what to return, and nothing secret."""
+
+
 def as_verdict(value: object) -> Verdict:
     """A verdict; True stands for `Allow()` and False for `Deny()`.
 
     Raises:
-        TypeError: it is none of these. Nobody is let in by a None that was forgotten.
+        NoVerdictError: it is none of these. Nobody is let in by a None that was forgotten.
     """
     if isinstance(value, Allow | Later | Deny):
         return value
     if isinstance(value, bool):
         return Allow() if value else Deny()
-    raise TypeError(
-        f"a check returns auth.Allow, Later or Deny, or True or False, not {type(value).__name__}"
+    raise NoVerdictError(
+        f"it returned {'None' if value is None else f'a {type(value).__name__}'}, and must return "
+        "auth.Allow(…), auth.Deny(…) or auth.Later(…), or True or False"
     )
 
 

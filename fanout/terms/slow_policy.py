@@ -6,7 +6,7 @@ A policy is judged where the subscriber is served, in `fanout.workers.policy`.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, get_args
 
 from fanout.errors import ConfigError
 from fanout.terms.arguments import as_topic, did_you_mean, read_size, refuse_unknown_fields, shown
@@ -149,6 +149,36 @@ def policy_in(said: Mapping[str, object]) -> SlowPolicy:
     return SlowPolicy(**given)
 
 
+_BOUND_HOSTS = {"*": "0.0.0.0", "localhost": "127.0.0.1"}  # where `bind()` looks nothing up
+
+
+def _as_bound(endpoint: str) -> str:
+    """The endpoint of a rule as `bind()` returns it.
+
+    Raises:
+        ConfigError: it returns none like this, so the rule would fit nobody.
+    """
+    scheme, _, rest = endpoint.partition("://")
+    if scheme not in ("tcp", "tls"):
+        if endpoint == "ipc://*":
+            _refuse_endpoint(endpoint, "a path of its own for each *: write that path")
+        return endpoint
+    host, _, port = rest.rpartition(":")
+    if port in ("*", "0"):
+        _refuse_endpoint(endpoint, "the real port: bind a port that you choose, and write that")
+    host = _BOUND_HOSTS.get(host.lower(), host)
+    if not host.startswith("[") and not host.replace(".", "").isdecimal():
+        _refuse_endpoint(endpoint, "the address of an interface or a host name: write that")
+    return f"{scheme}://{host}:{port}"
+
+
+def _refuse_endpoint(endpoint: str, returned: str) -> NoReturn:
+    raise ConfigError(
+        f"SlowRule(endpoint={shown(endpoint)}) would fit nobody, for bind() returns {returned}, "
+        "as it stands in publisher.endpoints"
+    )
+
+
 @refuse_unknown_fields
 @dataclass(frozen=True)
 class SlowRule:
@@ -156,14 +186,15 @@ class SlowRule:
 
     Args:
         policy: what they get: a `SlowPolicy`, or its action alone.
-        endpoint: the endpoint they connected to, as `bind()` returned it; "" = any.
+        endpoint: the endpoint they connected to, as `bind()` returned it, or as it was given to it
+            with `*` or `localhost` as the host; "" = any.
         address: the IP address of the peer, or a network such as "10.0.0.0/8"; "" = any.
             Peers of `ipc://` have none.
         topic: it has a subscription that begins with this; b"" = any, or none at all.
         name: the name it gave itself, with `*`, `?` and `[…]` as in a shell; "" = any, or none.
 
     Raises:
-        ConfigError: the address is none, or a field is of another kind.
+        ConfigError: the address is none, no endpoint is called so, or a field is of another kind.
     """
 
     policy: SlowPolicy
@@ -192,6 +223,7 @@ class SlowRule:
             value = getattr(self, name)
             if not isinstance(value, str):
                 raise ConfigError(f"SlowRule({name}=…) must be a str, not {shown(value)}")
+        object.__setattr__(self, "endpoint", _as_bound(self.endpoint))
         if len(self.name) > NAME_PATTERN_MAX:
             raise ConfigError(f"SlowRule(name=…) is longer than {NAME_PATTERN_MAX} characters")
         try:

@@ -56,6 +56,15 @@ def test_handshakes_that_fail_are_thinned_whatever_the_cause() -> None:
     assert [is_thinned(event) for event in (failed, refused(), paused)] == [True, True, True]
 
 
+def test_checks_that_fail_are_thinned_since_who_is_put_off_is_back_at_once() -> None:
+    failed = Event(EventKind.CALLBACK_FAILED, "the check of a request failed", 7, "peer:1")
+    thinning = Thinning()
+
+    assert is_thinned(failed)
+    assert [one.count for _ in range(100) for one in thinning.tell(failed, 1.0)] == [1]
+    assert [one.count for one in thinning.due(math.inf)] == [99]
+
+
 AT_ONCE = {Reason.LIMIT, Reason.VIOLATION, Reason.TTL, Reason.UNREAD_ANSWERS, Reason.RESTLESS}
 
 

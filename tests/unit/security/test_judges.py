@@ -51,6 +51,8 @@ class Court:
             raise ValueError(asked.password)
         if asked.username == "exit":
             raise SystemExit
+        if asked.username == "forgets":
+            return None  # type: ignore[return-value]  # the mistake
         return True
 
     def submit(self, subscriber: int, user: str = "desk7") -> None:
@@ -73,6 +75,17 @@ def court() -> Iterator[Court]:
 
 def threads() -> int:
     return sum(one.name == "fanout-auth" for one in threading.enumerate())
+
+
+def test_who_returns_nothing_is_told_what_to_return_and_no_line_of_ours(court: Court) -> None:
+    court.submit(1, "forgets")
+    until(lambda: 1 in court.found)
+    verdict, failure = court.found[1]
+    assert failure == (
+        "the check of a request failed: it returned None, and must return auth.Allow(…), "
+        "auth.Deny(…) or auth.Later(…), or True or False"
+    )
+    assert verdict == Later(failure)
 
 
 def test_no_thread_before_somebody_is_to_be_judged(court: Court) -> None:

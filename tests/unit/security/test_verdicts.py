@@ -40,7 +40,8 @@ def test_what_a_check_may_return(value: Any, verdict: Verdict) -> None:
 
 @pytest.mark.parametrize("value", [None, 1, "yes", Allow, object()])
 def test_nobody_is_let_in_by_anything_else(value: object) -> None:
-    with pytest.raises(TypeError, match=r"a check returns auth\.Allow, Later or Deny"):
+    kind = "None" if value is None else f"a {type(value).__name__}"
+    with pytest.raises(TypeError, match=rf"it returned {kind}, and must return auth\.Allow"):
         as_verdict(value)
 
 

@@ -111,3 +111,34 @@ def test_what_a_rule_refuses(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError) as caught:
         SlowRule(**{"policy": SlowPolicy(), **arguments})
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "bound"),
+    [
+        ("tcp://*:46001", "tcp://0.0.0.0:46001"),
+        ("tls://*:46001", "tls://0.0.0.0:46001"),
+        ("tcp://localhost:46001", "tcp://127.0.0.1:46001"),
+        ("tcp://127.0.0.1:46001", "tcp://127.0.0.1:46001"),
+        ("tcp://[fe80::1%eth0]:46001", "tcp://[fe80::1%eth0]:46001"),
+        ("ipc:///run/feed.sock", "ipc:///run/feed.sock"),
+        ("", ""),
+    ],
+)
+def test_an_endpoint_of_a_rule_is_as_bind_returns_it(given: str, bound: str) -> None:
+    assert SlowRule("conflate", endpoint=given).endpoint == bound
+
+
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        ("tcp://127.0.0.1:*", "the real port: bind a port that you choose"),
+        ("tcp://*:0", "the real port: bind a port that you choose"),
+        ("tcp://eth0:46001", "the address of an interface or a host name: write that"),
+        ("ipc://*", "write that path"),
+    ],
+)
+def test_an_endpoint_that_would_fit_nobody_is_refused(given: str, advice: str) -> None:
+    with pytest.raises(ConfigError, match="would fit nobody, for bind") as it:
+        SlowRule("conflate", endpoint=given)
+    assert advice in str(it.value)
