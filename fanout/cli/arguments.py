@@ -40,10 +40,23 @@ class ArgumentParser(argparse.ArgumentParser):
         self.signed: set[str] = set()
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As the original, which takes a value that begins with a minus for an option."""
-        return super().parse_known_args(
+        """As the original, which takes a value that begins with a minus for an option.
+
+        What is not known is an error here: nobody has a use for it.
+        """
+        found, unknown = super().parse_known_args(
             None if args is None else joined(args, self.signed), namespace
         )
+        if unknown:  # that of a subcommand says it itself: its help is the one to read
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{self._meant(unknown[0])}")
+        return found, unknown
+
+    def _meant(self, unknown: str) -> str:
+        from difflib import get_close_matches  # seldom needed
+
+        options = [name for action in self._actions for name in action.option_strings]
+        similar = get_close_matches(unknown.partition("=")[0][:40], options, n=1)
+        return f"; did you mean {similar[0]}?" if similar else ""
 
     def error(self, message: str) -> NoReturn:
         """Prints one line on standard error and exits with `USAGE`."""

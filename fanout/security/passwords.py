@@ -24,10 +24,15 @@ def hash_password(password: str) -> str:
         password: up to 255 bytes as UTF-8, which is what PLAIN can carry.
 
     Raises:
-        ConfigError: it is longer.
+        ConfigError: it is longer, or empty.
+        TypeError: it is no text.
     """
     import secrets
 
+    if not isinstance(password, str):
+        raise TypeError(f"password must be a str, not {type(password).__name__}")
+    if not password:
+        raise ConfigError("an empty password would let in whoever knows the name of the user")
     secret = password.encode("utf-8", "surrogateescape")
     if len(secret) > 255:
         raise ConfigError("a password of PLAIN has up to 255 bytes")

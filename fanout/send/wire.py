@@ -62,7 +62,10 @@ def as_msgpack(value: object) -> bytes:
         pack = _packers.pop()
     except IndexError:
         pack = msgpack.Packer().pack
-    packed: bytes = pack(value)  # one that raised is not used again
+    try:
+        packed: bytes = pack(value)  # one that raised is not used again
+    except TypeError as error:
+        raise TypeError(f"value cannot be msgpack ({error}); nothing was sent") from None
     if len(packed) <= PACKER_BYTES_MAX:
         _packers.append(pack)
     return packed
@@ -83,6 +86,8 @@ def as_json(value: object) -> bytes:
     """
     try:
         return _encode_json(value).encode()
+    except TypeError as error:
+        raise TypeError(f"value cannot be JSON ({error}); nothing was sent") from None
     except ValueError as error:
         raise ValueError(
             f"value cannot be JSON ({error}): put None in the place of NaN and infinity, "

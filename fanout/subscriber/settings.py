@@ -233,7 +233,10 @@ def prefixes_of(topics: TopicLike | Iterable[TopicLike]) -> frozenset[bytes]:
     """
     if isinstance(topics, str | bytes | bytearray | memoryview):
         topics = [topics]
-    prefixes = frozenset(as_topic(topic) for topic in topics)  # type: ignore[union-attr]
+    if not isinstance(topics, Iterable):
+        kind = type(topics).__name__
+        raise TypeError(f"topics must be a str or bytes, or several of them in a list, not {kind}")
+    prefixes = frozenset(as_topic(topic) for topic in topics)
     if len(prefixes) > TOPICS_MAX:
         raise ConfigError(f"a subscriber has up to {TOPICS_MAX:,} topics, not {len(prefixes):,}")
     return prefixes

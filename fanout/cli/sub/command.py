@@ -127,11 +127,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         ConfigError: the endpoint cannot work.
-        UsageError: standard output is closed.
+        UsageError: standard output is closed, or options exclude each other.
     """
     if sys.stdout is None:
         raise args.UsageError("standard output is closed")
     latencies = _latencies_of(arguments)
+    if arguments.rate and arguments.raw:
+        raise args.UsageError(
+            "--raw prints payloads, and --rate prints none: leave out one of them"
+        )
     render = _render_of(arguments, latencies)
     target = endpoint_of(arguments.endpoint, may_encrypt=True)
     with in_options():

@@ -63,9 +63,12 @@ def the_only_one(fitting: Sequence[FoundPublisher]) -> FoundPublisher:
     if len(fitting) == 1:
         return fitting[0]
     how = "choose one with --pid or --name"
-    if len({one.pid for one in fitting}) == 1:
-        how = "choose one with --name"
-    raise UsageError(f"there are {plural(len(fitting), 'publisher')}, {how}: {_listed(fitting)}")
+    if not _tells_apart([one.pid for one in fitting]):
+        names = [one.name for one in fitting]
+        is_named = all(names) and _tells_apart(names)
+        how = "choose one with --name" if is_named else "choose one with --pid and a worker's id"
+    listed = _listed(fitting, with_workers="worker" in how)
+    raise UsageError(f"there are {plural(len(fitting), 'publisher')}, {how}: {listed}")
 
 
 def ask(
@@ -100,10 +103,18 @@ def line_of(found: FoundPublisher) -> str:
     return f"{found.pid:<8} {printable(found.name) or '(no name)':<20} {subscribers}, {published}"
 
 
-def _listed(found: Sequence[FoundPublisher]) -> str:
-    shown = [
-        f"{one.pid} ({printable(one.name)})" if one.name else str(one.pid)
-        for one in found[:LISTED_MAX]
-    ]
+def _tells_apart(values: Sequence[object]) -> bool:
+    return len(set(values)) == len(values)
+
+
+def _listed(found: Sequence[FoundPublisher], *, with_workers: bool = False) -> str:
+    shown = []
+    for one in found[:LISTED_MAX]:
+        notes = [printable(one.name)] if one.name else []
+        if with_workers:
+            others = [other.pids for other in found if other is not one]
+            mine = one.pids.difference({one.pid}, *others)
+            notes += [f"worker {min(mine)}"] if mine else []
+        shown.append(f"{one.pid} ({', '.join(notes)})" if notes else str(one.pid))
     more = len(found) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")

@@ -50,6 +50,7 @@ def publisher_record(it: PublisherFigures) -> dict[str, Any]:
         "name": it.name,
         "pid": it.pid,
         "epoch": str(it.epoch),  # it is larger than what a number in JavaScript keeps exactly
+        "epoch_hex": f"{it.epoch:016x}",  # as `fanout sub` and `--since` have it
         "state": it.state,
         "started": round(it.started, 3),
         "heartbeat_age_s": _rounded(it.heartbeat_age_s),

@@ -65,6 +65,7 @@ def test_arguments_that_cannot_be_read_are_one_line_and_status_2(
             "of which the first has 16 hex digits, not '-10m'",
         ),
         (["sub", "tcp://*:1", "--since", "-10s"], "is for binding"),
+        (["sub", "tcp://h:1", "--rate", "--raw"], "--raw prints payloads, and --rate prints none"),
         (["sub", "tcp://h:1", "--since", "1:2"], "of which the first has 16 hex digits, not '1:2'"),
     ],
 )
@@ -76,6 +77,34 @@ def test_options_that_cannot_work_are_one_line_and_status_2(
     assert error.startswith(f"fanout {line[0]}: ")
     assert words in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        (
+            ["serve", "--bind", "tcp://*:1", "--slow-polcy", "block"],
+            "fanout serve: unrecognized arguments: --slow-polcy block; did you mean --slow-policy? "
+            "(see: fanout serve --help)\n",
+        ),
+        (
+            ["sub", "tcp://h:1", "--qqqq"],
+            "fanout sub: unrecognized arguments: --qqqq (see: fanout sub --help)\n",
+        ),
+        (
+            ["--versio", "sub", "tcp://h:1"],
+            "fanout: unrecognized arguments: --versio; did you mean --version? "
+            "(see: fanout --help)\n",
+        ),
+    ],
+)
+def test_an_option_that_is_not_known_names_the_help_to_read(
+    line: list[str], error: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(line)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == error
 
 
 @pytest.mark.parametrize(

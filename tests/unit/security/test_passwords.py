@@ -18,13 +18,13 @@ def request(user: str, password: str) -> Request:
 
 @pytest.fixture(scope="module")
 def stored() -> dict[str, str]:
-    return {"desk7": hash_password("geheim"), "Jürgen": hash_password("")}
+    return {"desk7": hash_password("geheim"), "Jürgen": hash_password("ß")}
 
 
 def test_who_has_the_right_password_is_let_in(stored: dict[str, str]) -> None:
     check = Passwords(stored)
     assert check(request("desk7", "geheim")) == Allow("desk7")
-    assert check(request("Jürgen", "")) == Allow("Jürgen")
+    assert check(request("Jürgen", "ß")) == Allow("Jürgen")
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,13 @@ def test_who_has_the_right_password_is_let_in(stored: dict[str, str]) -> None:
 )
 def test_nobody_else_is(stored: dict[str, str], user: str, password: str) -> None:
     assert Passwords(stored)(request(user, password)) == WRONG
+
+
+def test_what_is_no_password_is_refused() -> None:
+    with pytest.raises(TypeError, match="password must be a str, not bytes"):
+        hash_password(b"geheim")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="an empty password"):
+        hash_password("")
 
 
 def test_who_is_not_known_costs_as_much(

@@ -86,6 +86,13 @@ def test_json_is_what_any_language_reads(value: object) -> None:
     assert as_json(value) == json.dumps(value).encode()
 
 
+def test_what_cannot_be_encoded_names_the_argument() -> None:
+    with pytest.raises(TypeError, match=r"value cannot be JSON .*set.* nothing was sent"):
+        as_json({1})
+    with pytest.raises(TypeError, match=r"value cannot be msgpack .*object.* nothing was sent"):
+        as_msgpack(object())
+
+
 def test_a_value_that_holds_itself_is_no_json() -> None:
     value: list[object] = []
     value.append(value)

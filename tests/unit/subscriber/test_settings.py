@@ -7,7 +7,7 @@ import pytest
 from fanout.errors import ConfigError
 from fanout.security.clients import CurveClient, PlainClient
 from fanout.security.tls_client import TlsClient
-from fanout.subscriber.settings import endpoint_of, settings_of, wrappings_of
+from fanout.subscriber.settings import endpoint_of, prefixes_of, settings_of, wrappings_of
 from fanout.transport.endpoints import parse_endpoint
 from tests.helpers.certificates import AUTHORITY
 from tests.helpers.curve import new_keys
@@ -74,3 +74,8 @@ def test_what_is_said_inside_of_tls() -> None:
 def test_others_that_connect_have_no_tls() -> None:
     with pytest.raises(ConfigError, match="tls:// is for a publisher's feed and its subscribers"):
         endpoint_of(TLS)
+
+
+def test_topics_of_a_wrong_type_are_named() -> None:
+    with pytest.raises(TypeError, match=r"topics must be a str or bytes, or several .* not int"):
+        prefixes_of(5)  # type: ignore[arg-type]

@@ -76,9 +76,26 @@ def test_several_are_listed_for_who_cannot_be_asked(found: list[FoundPublisher])
     assert str(error.value) == (
         "there are 3 publishers, choose one with --pid or --name: 10 (ticks), 20 (fx\\x1b[2J), 30"
     )
-    in_one = [FoundPublisher(10, one.reader) for one in found]
+    in_one = [FoundPublisher(10, one.reader) for one in found[:2]]
     with pytest.raises(UsageError, match="with --name: "):
         the_only_one(in_one)
+
+
+def test_publishers_of_one_process_that_names_do_not_tell_apart_are_listed_by_a_worker(
+    found: list[FoundPublisher],
+) -> None:
+    ticks, _, nameless = (one.reader for one in found)
+    in_one = [
+        FoundPublisher(10, reader, pids=frozenset({10, worker}))
+        for reader, worker in ((ticks, 12), (ticks, 11), (nameless, 13))
+    ]
+    with pytest.raises(UsageError) as error:
+        the_only_one(in_one)
+    assert str(error.value) == (
+        "there are 3 publishers, choose one with --pid and a worker's id: "
+        "10 (ticks, worker 12), 10 (ticks, worker 11), 10 (worker 13)"
+    )
+    assert candidates(in_one, 11, None) == [in_one[1]], "which can be followed"
 
 
 def test_a_long_list_is_cut(found: list[FoundPublisher]) -> None:

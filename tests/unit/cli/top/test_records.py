@@ -37,6 +37,7 @@ def test_a_line_of_json_has_all_of_it() -> None:
     assert shown["publisher"]["name"] == "ticks"
     assert shown["publisher"]["messages_per_s"] == 50
     assert shown["publisher"]["epoch"] == str(1 << 55)
+    assert shown["publisher"]["epoch_hex"] == "0080000000000000"
     assert shown["workers"][0]["state"] == "ready"
     assert [one["id"] for one in shown["subscribers"]] == [4, 7]
     assert shown["subscribers"][0]["peer"] == f"{NASTY}4"
