@@ -70,8 +70,8 @@ class Subscriber(NotASubSocket):
             does what its own policy says; "drop_oldest", "drop_newest" and "conflate" lose
             messages here, and say so by the `gap` of the next; "disconnect" connects again when
             half of it is taken.
-        max_message_bytes: of one message, 64 added for each frame; who sends a larger one is taken
-            for faulty.
+        max_message_bytes: of one message, 64 added for each frame; a larger one is passed over, and
+            told by a gap with the reason `too large`.
         identity: with endpoints of several publishers that send the same: called with each message,
             on the thread that reads, and returns its place in the order of all, or None if it has
             none. A message that is not above the last one is dropped, and counted as a double.

@@ -184,6 +184,8 @@ class Connections:
             plug.seal(self._core.lines[number].boxing)
             self._tell(ReceiverEventKind.CONNECTED, number, "connected")
             self._warn_if_unnumbered(number)
+        if done.passed_over:
+            self._tell(ReceiverEventKind.TOO_LARGE, number, done.passed_over)
         if done.lost is not None:
             self.violation = done.lost.violation
             self._end(number, done.lost, now)

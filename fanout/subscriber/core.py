@@ -18,7 +18,7 @@ from fanout.subscriber.line import Line, LineState
 from fanout.subscriber.merger import Merger
 from fanout.subscriber.message import RECONNECTED, Gap
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
-from fanout.subscriber.past import StreamWithPast
+from fanout.subscriber.passing import PassingStream
 from fanout.subscriber.since import after
 from fanout.terms.reserved import RESERVED, VALUES_OFF
 
@@ -45,6 +45,8 @@ class Received:
     lost: LostError | None = None
     begins: bool = False
     """The handshake is done now."""
+    passed_over: str = ""
+    """Why a message is not given to the program, the first of this connection, for people."""
 
 
 class Core:
@@ -54,7 +56,7 @@ class Core:
         back_offs: one for each endpoint. Each is a line, named by its number from 0 on.
         topics: prefixes to subscribe to.
         since: where they begin: a position, or what is asked for at first; b"" = with what comes.
-        max_message_bytes: of one message, 64 added for each frame.
+        max_message_bytes: of one message, 64 added for each frame; a larger one is passed over.
         identity: see `Merger`.
         last: whether publishers are to send the last message of each topic. Over several lines one
             of them brings these; none if there is no telling which lines bring the same.
@@ -84,7 +86,7 @@ class Core:
             Line(one, max_message_bytes, last=last, mechanism=mechanism)
             for one, mechanism in zip(back_offs, mechanisms or repeat(None), strict=False)
         ]
-        self.streams = [StreamWithPast(topics, since) for _ in self.lines]
+        self.streams = [PassingStream(topics, since) for _ in self.lines]
         self._last = last
         self.bytes = 0
         self.taken_bytes = 0
@@ -117,6 +119,7 @@ class Core:
             line.receive(data, now, found, stream.wants, lambda said: self._since(number, said))
         except LostError as error:
             done.lost = error
+        done.passed_over = line.passed_over
         done.begins = line.connections != before  # even if what follows cannot be understood
         if done.begins:
             self._begin(number)

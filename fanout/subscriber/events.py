@@ -25,6 +25,10 @@ class ReceiverEventKind(Enum):
     UNNUMBERED = "unnumbered"
     """A publisher of fanout's sends no sequence numbers; told once."""
 
+    TOO_LARGE = "too large"
+    """A publisher sends a message above `max_message_bytes`: it is passed over, and told as a gap;
+    told once for each connection."""
+
     QUEUE_FULL = "queue full"
     """The program takes messages more slowly than they come; told again when it has caught up."""
 
@@ -88,3 +92,7 @@ class ReceiverStatistics:
 
     connected: int
     """How many connections are up now."""
+
+    too_large: int
+    """Messages that were passed over since they are above `max_message_bytes`; they are in
+    `missing`, too. Of several connections each counts its own."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX, MessageParser
 from fanout.terms.introduction import PROPERTY, Introduction, introduction_of
 from fanout.zmtp import RemoteProtocolError, SessionState, commands
+from fanout.zmtp.events import PassedOver
 from fanout.zmtp.greeting import ROLES, SocketType
 from fanout.zmtp.half import Half
 
@@ -31,9 +32,10 @@ class Feed(Half):
 
     Args:
         max_message_bytes: of one message, 64 added for each frame; a larger one ends the
-            connection.
+            connection, unless it is passed over.
         role: of whom this is the half: any that receives messages.
         mechanism: its side of the handshake, for this connection alone; None = NULL.
+        passes_over: a message that is too large is let go as it comes, and found as `TooLarge`.
     """
 
     __slots__ = ("_parser", "_rest")
@@ -43,9 +45,11 @@ class Feed(Half):
         max_message_bytes: int = MESSAGE_BYTES_MAX,
         role: SocketType = ROLES[b"SUB"],
         mechanism: Mechanism | None = None,
+        *,
+        passes_over: bool = False,
     ) -> None:
         super().__init__(role, max_message_bytes, mechanism=mechanism)
-        self._parser = MessageParser(max_message_bytes=max_message_bytes)
+        self._parser = MessageParser(max_message_bytes=max_message_bytes, passes_over=passes_over)
         self._rest = b""  # what came with the end of the handshake
 
     @property
@@ -82,6 +86,9 @@ class Feed(Half):
                 for body in parser.commands:
                     self._on_command(body, events)
                 parser.commands.clear()
+            if parser.passed_over:
+                events += map(PassedOver, parser.passed_over)
+                parser.passed_over.clear()
         except RemoteProtocolError as error:
             events.append(self._fail(error))
         return events

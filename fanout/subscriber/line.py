@@ -20,6 +20,7 @@ from fanout.subscriber.heartbeat import Heartbeat
 from fanout.terms.reserved import GAP_TOPIC, RESERVED, SNAPSHOT_TOPIC, VALUES_OFF
 from fanout.zmtp import PingReceived, PongReceived, Ready, Violation
 from fanout.zmtp.errors import Refusal
+from fanout.zmtp.events import PassedOver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 10.0
 """From the first SYN to READY; a publisher that takes longer is tried anew."""
 
+PASSED_OVER = (
+    "is passed over here, and told by a gap: raise max_message_bytes of this subscriber if it is "
+    "to receive such messages (told once for each connection)"
+)
 SILENT = "the publisher has been silent for too long"
 GAP_CHOICES = (GAP_TOPIC, GAP_TOPIC + b"=all")  # to be told of what is missing
 
@@ -55,6 +60,8 @@ class Line:
         state: see above.
         connections: how often the handshake was completed.
         introduction: what the publisher said of itself, this time; None if it is not fanout's.
+        passed_over: of the last read: why a message is passed over, if it is the first of this
+            connection; "" = there was none.
         version: of ZMTP, as the publisher speaks it; None until known.
         shows: it sends last values of what is subscribed to from now on; its owner may change that
             when asked what a publisher is to be asked for.
@@ -82,7 +89,9 @@ class Line:
         self._back_off = back_off
         self._max_message_bytes = max_message_bytes
         self._mechanism = mechanism
-        self._feed = Feed(max_message_bytes)
+        self._feed = Feed(max_message_bytes, passes_over=True)
+        self.passed_over = ""
+        self._has_passed = False  # that was told of this connection
         self._asking = Asking(self._feed)
         self._heartbeat = Heartbeat(0.0)
         self._until: float | None = None  # when this state is over, in seconds
@@ -111,7 +120,8 @@ class Line:
         """There is a connection: the signature waits in `data_to_send`."""
         self.state = LineState.HANDSHAKE
         mechanism = None if self._mechanism is None else self._mechanism()
-        self._feed = Feed(self._max_message_bytes, mechanism=mechanism)
+        self._feed = Feed(self._max_message_bytes, mechanism=mechanism, passes_over=True)
+        self._has_passed = False
         self._ours = self._feed.our_mechanism
         self.introduction = None
         self._asking = Asking(self._feed)
@@ -147,6 +157,7 @@ class Line:
             LostError: the publisher cannot be understood; what came before is found.
         """
         self._heartbeat.hear(now)
+        self.passed_over = ""
         for event in self._feed.receive(data, found):
             if isinstance(event, Ready):
                 self._begin(wants, since)
@@ -155,11 +166,18 @@ class Line:
                 self._asking.ponged(event.context)
             elif isinstance(event, PingReceived):
                 self._heartbeat.ttl_s = event.ttl_s
+            elif isinstance(event, PassedOver):
+                self._pass_over(event)
             elif isinstance(event, Violation) and event.refusal not in (None, Refusal.HTTP):
                 raise why_refused(event, self._ours)
             elif isinstance(event, Violation):
                 text = f"not a publisher that can be understood: {event.reason}"
                 raise LostError(text, violation=event.reason)
+
+    def _pass_over(self, event: PassedOver) -> None:
+        """Tell of a message that is too large for us, once for each connection."""
+        if not self._has_passed:
+            self._has_passed, self.passed_over = True, f"{event.reason} {PASSED_OVER}"
 
     def ended(self, problem: str = CLOSED_TEXT) -> LostError:
         """What it means that the publisher has closed the connection now."""

@@ -117,6 +117,8 @@ class Link:
         elif event.kind in _OVER:
             is_end = self._once and self.connections
             self._note(event.text if is_end else f"{event.text}; trying again")
+        elif event.kind is ReceiverEventKind.TOO_LARGE:
+            self._on_note(event.text)
         elif event.kind is ReceiverEventKind.UNNUMBERED and self._asks:
             self._on_note(UNASKED_TEXT)
 

@@ -50,6 +50,12 @@ class Losses:
         self._uncounted = before[0] + missing, before[1] + conflated, before[2] + holes
         self.gap = gap.after(self.gap)
 
+    def add_for_good(self, gap: Gap) -> None:
+        """As `add`; and it is not retracted, since nobody is asked for it again."""
+        self._count(gap.count or 0, 0, int(gap.count is None))
+        self.gap = gap.after(self.gap)
+        self._certain = gap.after(self._certain)
+
     def told(self) -> Gap | None:
         """The gap, which is told from here on."""
         gap, self.gap = self.gap, None

@@ -14,6 +14,7 @@ RECONNECTED = "reconnected"  # what was published between two connections
 EXPIRED = "expired"  # the publisher has them no more, or not for us
 RESTARTED = "epoch"  # another publisher is there now: nothing is known of the former's last ones
 QUEUE_FULL = "queue full"  # the program has not taken them, and we were told to lose them
+TOO_LARGE = "too large"  # above `max_message_bytes`: passed over here, not stored
 CONFLATED = "conflated"  # newer messages of the same topics took their place
 
 
@@ -22,8 +23,8 @@ class Gap:
     """Messages that are missing, as far as it is known."""
 
     reason: str
-    """Why: `missing`, `reconnected`, `expired`, `epoch`, `queue full`, or what the publisher says,
-    for example `lag` or `conflated`."""
+    """Why: `missing`, `reconnected`, `expired`, `epoch`, `queue full`, `too large`, or what the
+    publisher says, for example `lag` or `conflated`."""
 
     count: int | None = None
     """How many of those that were wanted are missing; None: not known, perhaps none."""

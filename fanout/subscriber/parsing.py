@@ -7,6 +7,7 @@ of more frames, commands, and what began in an earlier read. Pure.
 
 from __future__ import annotations
 
+from fanout.subscriber.skimming import Skim
 from fanout.zmtp.cutting import FRAMES_MAX, StreamCutter
 from fanout.zmtp.frames import SHORT_BODY_MAX
 
@@ -29,12 +30,21 @@ class MessageParser(StreamCutter[list[Frames]]):
     Args:
         max_message_bytes: of one message, 64 added for each frame.
         max_frames: of one message.
+        passes_over: a message that is too large is let go as it comes, and a `TooLarge` is found in
+            its place; else the stream ends there.
+
+    Attributes:
+        passed_over: why messages are too large that have begun; whoever looks at it clears it.
     """
 
-    __slots__ = ("_frames", "_is_quick")
+    __slots__ = ("_frames", "_is_quick", "_passes_over", "_skim", "passed_over")
 
     def __init__(
-        self, *, max_message_bytes: int = MESSAGE_BYTES_MAX, max_frames: int = FRAMES_MAX
+        self,
+        *,
+        max_message_bytes: int = MESSAGE_BYTES_MAX,
+        max_frames: int = FRAMES_MAX,
+        passes_over: bool = False,
     ) -> None:
         super().__init__(
             max_command_bytes=COMMAND_BYTES_MAX,
@@ -45,11 +55,41 @@ class MessageParser(StreamCutter[list[Frames]]):
         )
         self._is_quick = max_message_bytes >= QUICK_BYTES_MAX and max_frames >= QUICK_FRAMES_MAX
         self._frames: list[bytes] = []  # of the message that has begun
+        self._passes_over = passes_over
+        self._skim: Skim | None = None  # of a message that is too large, and not over yet
+        self.passed_over: list[str] = []
 
     @property
     def has_part(self) -> bool:
         """Whether a message, or a frame, has begun that is not whole."""
-        return bool(self._rest or self._gathered or self._frames)
+        return bool(self._rest or self._gathered or self._frames or self._skim)
+
+    def split(self, data: bytes, found: list[Frames]) -> None:
+        if self._skim is not None:
+            behind = self._skim.take(data)
+            if behind is None:
+                return
+            found.append(self._skim.found)
+            self._skim, data = None, behind
+        super().split(data, found)
+
+    def _on_too_large(
+        self, counted: int, data: bytes, offset: int, found: list[Frames]
+    ) -> int | None:
+        error = self._too_large(counted)
+        if not self._passes_over:
+            raise error
+        topic = self._frames[0] if self._frames else None
+        skim = Skim(topic, self.commands, self._max_command if self.has_commands else None)
+        behind = skim.take(data[offset:])
+        self.passed_over.append(str(error))
+        self._frames.clear()
+        self._count = self._size = 0
+        if behind is None:
+            self._skim = skim
+            return None
+        found.append(skim.found)
+        return len(data) - len(behind)
 
     def _cut_fast(self, data: bytes, offset: int, found: list[Frames]) -> int:
         """Read messages of up to three frames, of which the second may be long."""

@@ -250,4 +250,5 @@ def statistics_of(core: Core, inbox: Inbox) -> ReceiverStatistics:
         unwanted=sum(stream.unwanted for stream in streams),
         connections=core.connections,
         connected=sum(line.is_up for line in core.lines),
+        too_large=sum(stream.too_large for stream in streams),
     )

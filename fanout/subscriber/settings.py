@@ -48,6 +48,7 @@ _LEVELS = {
     ReceiverEventKind.REFUSED: logging.WARNING,
     ReceiverEventKind.LOST: logging.WARNING,
     ReceiverEventKind.QUEUE_FULL: logging.WARNING,
+    ReceiverEventKind.TOO_LARGE: logging.WARNING,
     ReceiverEventKind.UNNUMBERED: logging.WARNING,
 }
 

@@ -148,7 +148,7 @@ class StreamCutter(Generic[FoundT]):
                 cost = self._cost_short if size <= SHORT_BODY_MAX else self._cost_long
                 counted = self._size + size + cost
                 if counted > self._max_bytes or self._count >= self._max_frames:
-                    raise self._too_large(counted)
+                    return self._on_too_large(counted, data, offset, found)
             end = start + size
             if end > length:
                 if size >= GATHERED_MIN:
@@ -169,6 +169,17 @@ class StreamCutter(Generic[FoundT]):
                 return offset
         self._rest = data[offset:]
         return None
+
+    def _on_too_large(self, counted: int, data: bytes, offset: int, found: FoundT) -> int | None:
+        """A message is too large by the frame that begins at `offset`.
+
+        Returns:
+            As `_cut_slowly`, if the stream can be gone on with.
+
+        Raises:
+            OverLimitError: it cannot.
+        """
+        raise self._too_large(counted)
 
     def _too_large(self, counted: int, *, is_command: bool = False) -> OverLimitError:
         """Say which limit a frame is above."""

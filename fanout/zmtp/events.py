@@ -91,6 +91,14 @@ class PongReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A message is let go as it comes, since it is too large; whoever receives may do that."""
+
+    reason: str
+    """Which limit it is above."""
+
+
+@dataclass(frozen=True, slots=True)
 class Violation:
     """The last event ever: send what `data_to_send` still returns, then close the connection."""
 
@@ -117,5 +125,6 @@ SessionEvent: TypeAlias = (
     | MessageReceived
     | PingReceived
     | PongReceived
+    | PassedOver
     | Violation
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,7 +57,7 @@ def naive(wire: bytes, bytes_max: int, frames_max: int) -> tuple[list[Frames], l
     return messages, commands, False
 
 
-def observed(chunks: object, **limits: int) -> tuple[list[Frames], list[bytes], bool]:
+def observed(chunks: object, **limits: Any) -> tuple[list[Frames], list[bytes], bool]:
     parser = MessageParser(**limits)
     found: list[Frames] = []
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -93,7 +93,7 @@ def test_what_is_not_whole_is_a_part() -> None:
         ({"max_frames": 4}, short_frame(b"", 1) * 5, "more than 4 frames"),
     ],
 )
-def test_limits(limits: dict[str, int], wire: bytes, reason: str, way: object) -> None:
+def test_limits(limits: dict[str, Any], wire: bytes, reason: str, way: object) -> None:
     chunks = way(encode_message([b"A", b"x"]) + wire)  # type: ignore[operator]
     found: list[Frames] = []
     with pytest.raises(RemoteProtocolError, match=reason):
@@ -109,7 +109,7 @@ def test_limits(limits: dict[str, int], wire: bytes, reason: str, way: object) -
         ({"max_frames": 4}, encode_message([b"A", b"b", b"c", b"d"])),
     ],
 )
-def test_just_below_a_limit(limits: dict[str, int], wire: bytes) -> None:
+def test_just_below_a_limit(limits: dict[str, Any], wire: bytes) -> None:
     assert len(parsed(MessageParser(**limits), wire + wire)) == 2
 
 

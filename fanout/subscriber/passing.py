@@ -1,0 +1,53 @@
+"""A stream that gets over messages which are too large to be kept, and tells of them. Pure.
+
+Such a message is numbered as all others, and counts as come: nobody is asked for it again, or it
+would come again at each reconnect, and nothing behind it ever. What is missing by that is told with
+the message behind it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.subscriber.message import TOO_LARGE, Gap, NumberedMessage
+from fanout.subscriber.past import StreamWithPast
+from fanout.subscriber.skimming import Passed, TooLarge
+from fanout.subscriber.stream import NUMBER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fanout.subscriber.message import Message
+    from fanout.subscriber.parsing import Frames
+    from fanout.subscriber.since import Position
+
+
+class PassingStream(StreamWithPast):
+    """What one publisher sends us, with gaps where a message was too large.
+
+    Attributes:
+        too_large: how many there were.
+    """
+
+    def __init__(self, wants: Iterable[bytes], start: bytes | Position = b"") -> None:
+        super().__init__(wants, start)
+        self.too_large = 0
+
+    def _settled(self, frames: Frames) -> Message | None:
+        if isinstance(frames, TooLarge):
+            frames = frames.passed
+        return super()._settled(frames)
+
+    def _made(self, frames: Frames, message: Message) -> Message | None:
+        if not isinstance(frames, Passed):
+            return super()._made(frames, message)
+        if frames[0] and not frames[0].startswith(self.wants.together):
+            self.unwanted += 1
+            return None
+        self.too_large += 1
+        is_placed = isinstance(message, NumberedMessage) and message.kind != "last"
+        epoch, sequence = NUMBER.unpack(frames[-1]) if is_placed else (self.epoch, None)
+        self.losses.add_for_good(Gap(TOO_LARGE, 1, sequence, sequence, epoch))
+        if is_placed and self._next == sequence + 1:
+            self.losses.keep()  # nobody is asked for what is before it either
+        return None

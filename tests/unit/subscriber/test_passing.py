@@ -1,0 +1,83 @@
+"""Messages that were too large, in a stream: told once, and not asked for again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanout.subscriber.message import Gap
+from fanout.subscriber.passing import PassingStream
+from fanout.subscriber.skimming import Skim
+from fanout.subscriber.stream import NUMBER
+from fanout.terms.introduction import Introduction
+from fanout.zmtp import encode_message
+
+if TYPE_CHECKING:
+    from fanout.subscriber.parsing import Frames
+
+EPOCH = 7
+
+
+def said(head: int) -> Introduction:
+    return Introduction(epoch=EPOCH, head=head, sequence=True, replay=1000)
+
+
+def small(sequence: int, topic: bytes = b"A") -> Frames:
+    return topic, b"x", NUMBER.pack(EPOCH, sequence)
+
+
+def large(sequence: int | None, topic: bytes | None = b"A") -> Frames:
+    skim = Skim(topic, [], None)
+    number = () if sequence is None else (NUMBER.pack(EPOCH, sequence),)
+    assert skim.take(encode_message([bytes(300), *number])) == b""
+    return skim.found
+
+
+def begun(*wants: bytes) -> PassingStream:
+    stream = PassingStream(wants)
+    stream.begin(said(0))
+    return stream
+
+
+def test_it_is_told_by_the_next_one_and_counted() -> None:
+    stream = begun(b"")
+    first, second = stream.take([small(0), large(1), large(2, None), small(3)])
+    assert (first.gap, second.gap) == (None, Gap("too large", 2, 1, 2, EPOCH))
+    assert (stream.too_large, stream.losses.missing, stream.losses.holes) == (2, 2, 0)
+
+
+def test_it_is_not_asked_for_again_and_told_behind_a_reconnect() -> None:
+    stream = begun(b"")
+    stream.take([small(0), large(1)])
+    assert stream.position == (EPOCH, 1)
+    assert stream.since(said(9)).endswith(b":1")
+    stream.begin(said(9), asked=True)
+    stream.answered()
+    (message,) = stream.take([small(2)])
+    assert message.gap == Gap("too large", 1, 1, 1, EPOCH)
+    assert stream.losses.missing == 1
+
+
+def test_one_that_comes_again_in_any_order_is_told_once() -> None:
+    stream = begun(b"A", b"B")
+    stream.take([small(0)])
+    stream.begin(said(9), asked=True)
+    assert stream.take([large(5)]) == []
+    stream.begin(said(9), asked=True)
+    (message,) = stream.take([large(5), small(3)])
+    assert message.gap == Gap("too large", 1, 5, 5, EPOCH)
+    assert (stream.too_large, stream.losses.missing) == (1, 1)
+
+
+def test_of_a_publisher_without_numbers_it_is_one() -> None:
+    stream = PassingStream([b"A"])
+    stream.begin(None)
+    (message,) = stream.take([large(None), (b"A", b"x")])
+    assert message.gap == Gap("too large", 1)
+
+
+def test_what_is_not_wanted_any_more_is_not_missing() -> None:
+    stream = begun(b"A")
+    stream.take([small(0)])
+    (message,) = stream.take([large(1, b"B"), small(2)])
+    assert message.gap is None
+    assert (stream.unwanted, stream.too_large) == (1, 0)
