@@ -72,6 +72,11 @@ class Messages(NotAPublisher):
         messages = self._messages
         return self._count if messages is _AFTER else len(messages) // 2
 
+    @property
+    def _is_over(self) -> bool:
+        """Whether it takes no messages: its block has not begun, or is over."""
+        return isinstance(self._messages, _Shut)
+
     def _begin(self) -> Self:
         """Take messages from now on; returns itself.
 

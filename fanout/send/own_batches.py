@@ -66,8 +66,8 @@ class OwnBatches(Generic[B]):
     """The batches of one publisher; open ones by the thread or task that has opened each.
 
     A publisher sends by this only while a batch is open, so that otherwise it costs nothing. It is
-    a warning, not an error: a block that was interrupted before its end could be noted leaves a
-    batch that looks open, which must not keep anybody from publishing.
+    a warning, not an error: a block that was interrupted before its end could be noted may leave a
+    batch that looks open (see `_is_open`), which must not keep anybody from publishing.
 
     Args:
         publisher: sends by what it has as `_path`, in its `__slots__`, which is changed here; a
@@ -160,7 +160,7 @@ class OwnBatches(Generic[B]):
     def _begin_inside(self, who: object) -> None:
         """Some are open: if one is of this thread or task, warn, and note that it is around."""
         before = self._open.get(who)
-        if before is not None and before() is not None:
+        if before is not None and _is_open(before):
             _warn(_NESTED)
             self._open[_Outer(who)] = before
 
@@ -192,9 +192,26 @@ class OwnBatches(Generic[B]):
         if not self._open:
             return
         one = self._open.get(self._now())
-        if one is None or one() is None:
+        if one is None:
             return
-        _warn(_BESIDE)
+        if _is_open(one):
+            _warn(_BESIDE)
+        else:  # it was interrupted before it could say that it ends
+            self._take_out(one())
+            self._settle()
+
+
+def _is_open(one: ref[Any]) -> bool:
+    """Whether the block of a batch that is noted as open is not over.
+
+    An exception from outside may hit the very begin of what ends a block, which is not tried again:
+    nothing can be noted then. But a `with` statement keeps the batch, beside the name that it has
+    in its block. So one that has messages, which it got by a name, and is kept once, has no block
+    any more. This is asked only where there would be a warning.
+    """
+    kept = sys.getrefcount(one()) - 1  # less what it is asked by
+    batch = one()
+    return batch is not None and not (batch._is_over or (kept == 1 and len(batch) > 0))
 
 
 def running() -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 import weakref
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from tests.unit.send.line import Line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
     from fanout.send.attempt import Attempt
     from fanout.send.topics import Subject
@@ -251,3 +253,63 @@ def test_one_whose_end_was_interrupted_knows_how_many_it_had(
     with pytest.raises(KeyboardInterrupt), sender.batch() as batch:
         batch.send(b"one")
     assert (len(batch), batch.sequence) == (1, None)
+
+
+class Interrupted(BaseException):
+    """Raised from outside, as a signal handler would."""
+
+
+def interrupt_at(step: int, run: Callable[[], None]) -> bool:
+    """Raise at the n-th call or line of what makes batches; returns whether it came so far."""
+    left = step
+
+    def trace(frame: FrameType, event: str, _what: object) -> Callable[..., Any] | None:
+        nonlocal left
+        if not frame.f_code.co_filename.endswith(("/batch.py", "/own_batches.py")):
+            return None
+        if event in ("call", "line"):
+            left -= 1
+            if left < 0:
+                raise Interrupted
+        return trace
+
+    before = sys.gettrace()
+    try:
+        sys.settrace(trace)
+        run()
+    except Interrupted:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def test_wherever_one_is_interrupted_its_block_is_not_taken_for_open(sender: Sender) -> None:
+    """Warnings are errors here; the one that was interrupted keeps its name, as in a loop."""
+    kept: list[Batch] = []
+
+    def run() -> None:
+        with sender.batch() as batch:
+            kept.append(batch)
+            batch.send(b"one")
+
+    steps = 0
+    while interrupt_at(steps, run):
+        steps += 1
+        sender._own.warn()
+        with sender.batch() as other:
+            other.send(b"two")
+        assert sender._path is sender._own.usual
+        kept.clear()
+    assert steps > 20, "of a begin and an end"
+
+
+def test_a_block_that_is_open_is_one_whatever_its_batch_has(sender: Sender) -> None:
+    with sender.batch(), pytest.warns(RuntimeWarning, match="inside of the block of a batch"):
+        sender._own.warn()  # whoever takes it for one of his publisher has not even a name for it
+    with sender.batch() as batch:
+        batch.send(b"one")
+        with pytest.warns(RuntimeWarning, match="inside of the block of a batch"):
+            sender._own.warn()
+        with pytest.warns(RuntimeWarning, match="began a batch inside"), sender.batch():
+            pass

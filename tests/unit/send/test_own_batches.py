@@ -14,7 +14,12 @@ from fanout.send.own_batches import OwnBatches, _Outer
 
 
 class Block:
-    """Stands for a batch, of which only its being there matters."""
+    """Stands for a batch, of which only its being there matters: it is empty, and has no name."""
+
+    _is_over = False
+
+    def __len__(self) -> int:
+        return 0
 
 
 class Path:
