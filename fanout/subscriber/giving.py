@@ -66,9 +66,10 @@ class Giving:
     ) -> None:
         """A last value: it is in no order with what comes by itself.
 
-        Another line may have begun with these, and have been lost before it had brought all.
+        Another line may have begun with these, and have been lost before it had brought all; or
+        have brought it as what was missed.
         """
-        if not is_wanted or self._shown.has(message.topic, key):
+        if not is_wanted or key in self._early or self._shown.has(message.topic, key):
             self.doubles += 1
             self._early.keep(message.gap)
             return

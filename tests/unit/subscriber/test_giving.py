@@ -245,3 +245,16 @@ def test_who_is_lost_after_what_was_missed_and_in_the_middle_of_last_values() ->
     merger.order(1, is_unordered=True)
     got = seen(merger.take(1, [message(2), message(3), message(4)], 0.0))
     assert got == plain(3)
+
+
+def test_what_was_missed_does_not_come_again_as_a_last_value() -> None:
+    """A line brought it as missed, and is lost: the next one begins with last values."""
+    merger = Merger(2, wants_all=False)
+    merger.begin(0, introduced(), None, (EPOCH, 2))
+    merger.order(0, is_unordered=True, is_showing=True)
+    assert seen(merger.take(0, [message(2), message(4)], 0.0)) == plain(2, 4)
+    merger.end(0, 0.0)
+    merger.begin(1, introduced(), None, (EPOCH, 2))
+    merger.order(1, is_unordered=False, is_showing=True)
+    gone = Gap("expired", None, 1, 3, EPOCH)
+    assert seen(merger.take(1, [last(4)[0].after(gone), *last(6)], 0.0)) == [(6, gone)]
