@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from fanout.errors import ClosedError
+from fanout.faces.given_up import GivenUp
 from fanout.faces.producer import (
     LINGER_S,
     QUEUE_BYTES,
@@ -19,7 +20,7 @@ from fanout.faces.producer import (
 )
 from fanout.send.verbs import Verbs
 from fanout.sockets.asyncio import Push
-from fanout.sockets.face import last_problem_of
+from fanout.sockets.face import last_problem_of, tell_given_up
 from fanout.subscriber.settings import endpoint_of
 from fanout.terms.not_a_push_socket import NotAPushSocket
 from fanout.terms.refusals import refuse_arguments
@@ -40,12 +41,13 @@ class Producer(NotAPushSocket, Verbs[Coroutine[Any, Any, None]]):
     Cancelled at any await, a message was handed over whole or not at all.
     """
 
-    __slots__ = ("_endpoint", "_limits", "_push")
+    __slots__ = ("_endpoint", "_given_up", "_limits", "_push")
 
     def __init__(self, endpoint: str, *, queue_bytes: int | str = QUEUE_BYTES) -> None:
         endpoint_of(endpoint)
         self._limits = limits_of(queue_bytes)
         self._endpoint = endpoint
+        self._given_up = GivenUp(endpoint)
         self._push: Push | None = None
 
     def __repr__(self) -> str:
@@ -111,10 +113,14 @@ class Producer(NotAPushSocket, Verbs[Coroutine[Any, Any, None]]):
     async def drain(self, timeout: float | None = None) -> None:
         """Wait until all that was sent is in the hands of the system; see `fanout.Producer`."""
         await self._started().drain(timeout)
+        self._given_up.check()
 
     async def close(self, timeout: float | None = LINGER_S) -> int:
         """Send what waits, and end; cancelled, it goes on. Returns how many were dropped."""
-        return 0 if self._push is None else await self._push.close(timeout)
+        if self._push is None:
+            return 0
+        dropped = await self._push.close(timeout)
+        return dropped + self._given_up.take()
 
     async def stop(self) -> int:
         """End at once; returns how many messages were dropped by that. Idempotent."""
@@ -124,6 +130,7 @@ class Producer(NotAPushSocket, Verbs[Coroutine[Any, Any, None]]):
         if self._push is not None:
             raise ClosedError("a producer is started once: make a new one")
         self._push = Push(limits=self._limits)
+        tell_given_up(self._push, self._given_up.add)
         self._push.connect(self._endpoint)
         return self
 

@@ -6,11 +6,12 @@ import logging
 from typing import TYPE_CHECKING, NoReturn
 
 from fanout.errors import Again, ConfigError
+from fanout.faces.given_up import GivenUp
 from fanout.send.keyframes import OF_PRODUCER
 from fanout.send.verbs import Verbs
 from fanout.send.wire import bodies_of
 from fanout.sockets import Limits, Push
-from fanout.sockets.face import last_problem_of
+from fanout.sockets.face import last_problem_of, tell_given_up
 from fanout.terms.arguments import as_bytes, as_topic, read_size, shown
 from fanout.terms.not_a_push_socket import NotAPushSocket
 from fanout.terms.refusals import refuse_arguments
@@ -126,12 +127,14 @@ class Producer(NotAPushSocket, Verbs[None]):
         TypeError, ConfigError: an argument cannot work; nothing was started.
     """
 
-    __slots__ = ("_endpoint", "_push")
+    __slots__ = ("_endpoint", "_given_up", "_push")
 
     def __init__(self, endpoint: str, *, queue_bytes: int | str = QUEUE_BYTES) -> None:
         limits = limits_of(queue_bytes)
         self._endpoint = endpoint
+        self._given_up = GivenUp(endpoint)
         self._push = push = Push(limits=limits)
+        tell_given_up(push, self._given_up.add)
         try:
             push.connect(endpoint)
         except BaseException:
@@ -162,6 +165,7 @@ class Producer(NotAPushSocket, Verbs[None]):
             TypeError, ValueError, ConfigError: an argument cannot work; nothing was sent.
             Again: the queue was full for `timeout`, since nobody is connected, or the publisher
                 does not keep up; nothing was sent.
+            MessageTooLarge: the publisher that is connected does not take it; nothing was sent.
             ClosedError, ForkedError: nothing was sent.
         """
         if flags is not None or copy is not None or track is not None:
@@ -214,9 +218,12 @@ class Producer(NotAPushSocket, Verbs[None]):
 
         Raises:
             TimeoutError: it was not in time; nothing is lost by that.
+            MessageTooLarge: a message from before the connection was there is given up, since the
+                publisher does not take it; told once, all others are in the hands of the system.
             TypeError, ValueError: `timeout` is no time to wait.
         """
         self._push.drain(timeout)
+        self._given_up.check()
 
     def close(self, timeout: float | None = LINGER_S) -> int:
         """Send what waits, and end; idempotent.
@@ -225,13 +232,15 @@ class Producer(NotAPushSocket, Verbs[None]):
             timeout: seconds after which what was not sent is dropped; None = as long as it takes.
 
         Returns:
-            How many messages were dropped by that.
+            How many messages were dropped by that, or given up before and not told by `drain()`.
         """
-        return self._push.close(timeout)
+        dropped = self._push.close(timeout)
+        return dropped + self._given_up.take()
 
     def stop(self) -> int:
         """End at once; returns how many messages were dropped by that. Idempotent."""
-        return self._push.stop()
+        dropped = self._push.stop()
+        return dropped + self._given_up.take()
 
     def __enter__(self) -> Producer:
         self._push.__enter__()

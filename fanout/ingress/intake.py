@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fanout.ingress.admission import ForbiddenTopicError
 from fanout.ingress.splitting import Splitter
+from fanout.terms.introduction import PROPERTY, intake_of
 from fanout.zmtp import RemoteProtocolError, SessionState, Violation
 from fanout.zmtp.errors import CommandOverLimitError, OverLimitError
 from fanout.zmtp.greeting import ROLES
@@ -42,6 +43,7 @@ class ProducerHalf(Half):
         self, admission: Admission, max_message_bytes: int, max_command_bytes: int
     ) -> None:
         super().__init__(ROLES[b"PULL"], max_command_bytes)
+        self.introduce = lambda: {PROPERTY: intake_of(max_message_bytes)}
         self._splitter = Splitter(admission, max_message_bytes, max_command_bytes)
         self.rest = b""
         self.violation: RemoteProtocolError | None = None

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.sockets.errors import NotNowError
 from fanout.sockets.frames import frames_of
+from fanout.sockets.pipeline import Push
 from fanout.sockets.refusals import NotAZmqSocket
 from fanout.subscriber.changes import Change, check_room
 from fanout.subscriber.settings import endpoint_of
 from fanout.terms.arguments import as_topic
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanout.sockets.actor import SocketStatistics
     from fanout.sockets.frames import Sendable
     from fanout.sockets.loop import LoopActor
@@ -78,6 +81,13 @@ class Face(NotAZmqSocket):
     def statistics(self) -> SocketStatistics:
         """Counters since it was made; also when it is closed."""
         return self._actor.statistics()
+
+
+def tell_given_up(face: Face, tell: Callable[[int, int], None]) -> None:
+    """Have this called when a PUSH socket gives a message up; see `pipeline.Push`."""
+    role = face._actor.role
+    assert isinstance(role, Push), "only that gives any up"
+    role.on_given_up = tell
 
 
 def last_problem_of(face: Face) -> str:

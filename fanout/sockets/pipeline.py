@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.errors import MessageTooLarge
 from fanout.sockets.errors import NotNowError
 from fanout.sockets.inbox import Inbox, size_of
 from fanout.sockets.outbox import Outbox
@@ -11,10 +12,11 @@ from fanout.sockets.peer import Outgoing
 from fanout.sockets.role import Role
 from fanout.sockets.spreading import Ring
 from fanout.subscriber.prefixes import Prefixes
+from fanout.terms.introduction import PROPERTY_NAME, message_limit_of
 from fanout.zmtp import encode_message
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fanout.sockets.limits import Limits
     from fanout.sockets.peer import Peer
@@ -71,9 +73,57 @@ class Spreading(Role):
 
 
 class Push(Spreading):
-    """Sends each message to one of its peers."""
+    """Sends each message to one of its peers.
+
+    An endpoint of `ingest()` says how large a message may be. If it is the only peer, a larger one
+    is refused; one that has waited for it is given up, or it would be sent to it for ever.
+
+    Attributes:
+        on_given_up: told of the size of such a message, and of the limit.
+    """
 
     socket_type = b"PUSH"
+
+    def __init__(self, limits: Limits, problems: Problems) -> None:
+        super().__init__(limits, problems)
+        self.on_given_up: Callable[[int, int], None] = lambda _size, _limit: None
+        self._largest: int | None = None  # bytes on the wire; None: not known
+
+    def prepare(self, frames: list[bytes]) -> bytes:
+        """As that of `Spreading`.
+
+        Raises:
+            MessageTooLarge: the peer has said that it does not take it.
+        """
+        wire = super().prepare(frames)
+        largest = self._largest
+        if largest is not None and len(wire) > largest:
+            raise MessageTooLarge(len(wire), largest)
+        return wire
+
+    def joined(self, peer: Peer) -> None:
+        super().joined(peer)
+        said = peer.feed.metadata.get(PROPERTY_NAME)
+        is_alone = said is not None and len(self.ring) == 1
+        self._largest = message_limit_of(said) if is_alone and said is not None else None
+        if self._largest is not None:
+            self._give_up(peer, self._largest)
+
+    def left(self, peer: Peer, unsent: list[Outgoing]) -> None:
+        self._largest = None  # the next one may have another log
+        super().left(peer, unsent)
+
+    def _give_up(self, peer: Peer, largest: int) -> None:
+        """Drop what waits and is too large for the peer."""
+        waiting = self.outbox.waiting
+        for outgoing in waiting.copy():
+            size = len(outgoing.wire)
+            if size > largest:
+                # First: nobody sees that nothing waits, and has not been told why.
+                self.on_given_up(size, largest)
+                waiting.remove(outgoing)  # by identity, while others add to it
+                text = f"a message of {size} bytes is given up: it takes {largest} at most"
+                self.undelivered(peer.name, text)
 
 
 class Pull(Role):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 PROPERTY = b"X-Fanout"
 FORM = "1"
+PROPERTY_NAME = PROPERTY.decode().lower()  # as it is among what a peer has said
 _FORM = re.compile(r"1(;[a-z]+=[0-9a-z]*)*", re.ASCII)
 _EPOCH = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
@@ -45,15 +46,23 @@ class Introduction:
         return f"{text};replay={self.replay}{last}".encode("ascii")
 
 
+def intake_of(message_bytes: int) -> bytes:
+    """What an endpoint of `ingest()` says of itself: how large a message may be, on the wire."""
+    return f"{FORM};message={message_bytes}".encode("ascii")
+
+
+def message_limit_of(value: bytes) -> int | None:
+    """How large a message may be on the wire for who says this; None: it does not say it."""
+    said = _said_in(value).get("message", "")
+    return int(said) if _NUMBER.fullmatch(said) else None
+
+
 def introduction_of(value: bytes) -> Introduction | None:
     """Read the value of the property; None if it is none that can be understood.
 
     Whoever says it is a stranger: what it says wrongly makes it a publisher like any other.
     """
-    text = value.decode("ascii", "replace")
-    if not _FORM.fullmatch(text):
-        return None
-    said = dict(part.split("=") for part in text.split(";")[1:])
+    said = _said_in(value)
     epoch, head = said.get("epoch", ""), said.get("head", "")
     if not _EPOCH.fullmatch(epoch) or not _NUMBER.fullmatch(head):
         return None
@@ -65,3 +74,10 @@ def introduction_of(value: bytes) -> Introduction | None:
         int(replay) if _NUMBER.fullmatch(replay) else 0,
         said.get("last") == "1",
     )
+
+
+def _said_in(value: bytes) -> dict[str, str]:
+    """Names with their values; none if it cannot be understood."""
+    text = value.decode("ascii", "replace")
+    is_form = _FORM.fullmatch(text)
+    return dict(part.split("=") for part in text.split(";")[1:]) if is_form else {}

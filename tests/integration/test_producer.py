@@ -18,6 +18,7 @@ from fanout import (
     ClosedError,
     ConfigError,
     ForkedError,
+    MessageTooLarge,
     Producer,
     Publisher,
     Subscriber,
@@ -245,3 +246,56 @@ def test_the_example_runs() -> None:
     )
     assert done.stdout == "20 producers, 100 messages of each, in order\n", done.stderr
     assert done.returncode == 0
+
+
+LARGE = bytes(20_000)  # of a log of 64 KiB a message may have 16 KiB
+
+
+def test_a_message_that_is_too_large_is_refused() -> None:
+    with (
+        Publisher("tcp://127.0.0.1:*", workers=1, log_bytes="64K") as publisher,
+        Subscriber(publisher.endpoints[0]) as subscriber,
+        Producer(publisher.ingest("tcp://127.0.0.1:*")) as producer,
+    ):
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        wait_until(lambda: producer.connected, "the connection")
+        with pytest.raises(MessageTooLarge) as refused:
+            producer.publish(b"a", LARGE)
+        assert refused.value.limit == publisher.options.max_message_bytes
+        producer.publish(b"a", b"1")
+        producer.drain(DEADLINE_S)
+        assert frames_of(subscriber, 1) == [(b"a", b"1")]
+        assert publisher.ingest_statistics()[0].evicted == 0
+
+
+def test_one_that_has_waited_is_given_up_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    with Publisher("tcp://127.0.0.1:*", workers=1, log_bytes="64K") as publisher:
+        endpoint = publisher.ingest("tcp://127.0.0.1:*")
+        publisher.stop_ingest(endpoint)
+        with Producer(endpoint) as producer, Subscriber(publisher.endpoints[0]) as subscriber:
+            publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+            for payload in (b"1", LARGE, b"2"):
+                producer.publish(b"a", payload)
+            assert publisher.ingest(endpoint) == endpoint
+            assert frames_of(subscriber, 2) == [(b"a", b"1"), (b"a", b"2")]
+            with pytest.raises(MessageTooLarge):
+                producer.drain(DEADLINE_S)
+            producer.drain(DEADLINE_S)  # it is told once
+            assert producer.close() == 0
+    assert "is given up" in caplog.text
+
+
+def test_with_asyncio_close_counts_what_was_given_up() -> None:
+    async def main(endpoint: str) -> None:
+        async with fanout.asyncio.Producer(endpoint) as producer:
+            await producer.publish(b"a", LARGE)  # nothing has connected before the loop goes on
+            await producer.publish(b"a", b"1")
+            assert await producer.close(DEADLINE_S) == 1
+
+    with (
+        Publisher("tcp://127.0.0.1:*", workers=1, log_bytes="64K") as publisher,
+        Subscriber(publisher.endpoints[0]) as subscriber,
+    ):
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        asyncio.run(main(publisher.ingest("tcp://127.0.0.1:*")))
+        assert frames_of(subscriber, 1) == [(b"a", b"1")]

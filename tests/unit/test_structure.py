@@ -59,7 +59,11 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "workforce": ("fanout.engine.workforce",),
     "desks": ("fanout.engine.desks",),
     "engine": ("fanout.engine",),
-    "producer": ("fanout.faces.producer", "fanout.faces.awaited_producer"),
+    "producer": (
+        "fanout.faces.producer",
+        "fanout.faces.awaited_producer",
+        "fanout.faces.given_up",
+    ),
     "publisher": ("fanout", "fanout.faces", "fanout.publisher"),
     "asyncio": (
         "fanout.asyncio",

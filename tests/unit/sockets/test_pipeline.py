@@ -6,11 +6,15 @@ from typing import cast
 
 import pytest
 
+from fanout.errors import MessageTooLarge
 from fanout.sockets.errors import NotNowError
 from fanout.sockets.peer import Peer
 from fanout.sockets.pipeline import Pull, Push, Sub
+from fanout.terms.introduction import PROPERTY, intake_of
 from fanout.zmtp import commands
+from fanout.zmtp.metadata import ready
 from tests.unit.sockets.peers import LIMITS, begin, dispatched, made, peer_of, written
+from tests.unit.zmtp.wire import GREETING
 
 
 def push() -> Push:
@@ -119,3 +123,34 @@ def test_sub_filters_what_was_under_way() -> None:
     assert role.discarded == 1
     with pytest.raises(NotNowError):
         role.try_recv()
+
+
+def saying(role: Push, limit: int) -> Peer:
+    """A peer that has joined, and says how large a message may be."""
+    peer = Peer("intake", role.zmtp, {}, LIMITS, 0.0)
+    peer.receive(GREETING + ready(b"PULL", {PROPERTY: intake_of(limit)}), 0.0, [])
+    role.joined(peer)
+    return peer
+
+
+def test_what_is_too_large_for_the_only_peer_is_refused_or_given_up() -> None:
+    role = push()
+    role.has_way = lambda: True
+    given_up: list[tuple[int, int]] = []
+    role.on_given_up = lambda size, limit: given_up.append((size, limit))
+    for frame in (b"1", bytes(99), b"2"):
+        role.try_send(role.prepare([frame]))
+    peer = saying(role, 100)
+    assert (given_up, role.dropped, role.waiting_count) == ([(101, 100)], 1, 2)
+    assert len(role.prepare([bytes(98)])) == 100
+    with pytest.raises(MessageTooLarge):
+        role.prepare([bytes(99)])
+    role.left(peer, [])
+    assert len(role.prepare([bytes(99)])) == 101, "the next one may take more"
+
+
+def test_with_several_peers_nobody_says_what_is_too_large() -> None:
+    role = push()
+    peer_of(role)
+    saying(role, 100)
+    assert len(role.prepare([bytes(99)])) == 101

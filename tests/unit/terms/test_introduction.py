@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from fanout.terms.introduction import Introduction, introduction_of
+from fanout.terms.introduction import (
+    Introduction,
+    intake_of,
+    introduction_of,
+    message_limit_of,
+)
 
 OURS = Introduction(0x0123456789ABCDEF, 4711, sequence=True, replay=65536, last=True)
 
@@ -43,3 +48,14 @@ def test_what_is_not_known_is_left_alone_and_the_order_does_not_matter() -> None
 )
 def test_what_cannot_be_understood_says_nothing(value: bytes) -> None:
     assert introduction_of(value) is None
+
+
+@pytest.mark.parametrize("value", [b"", b"2;message=5", b"1;message=", b"1;message=x", b"1;head=7"])
+def test_a_limit_that_is_not_said(value: bytes) -> None:
+    assert message_limit_of(value) is None
+
+
+def test_what_an_endpoint_of_ingest_says() -> None:
+    assert message_limit_of(intake_of(16_384)) == 16_384
+    assert message_limit_of(b"1;news=x;message=5;more=7") == 5
+    assert introduction_of(intake_of(16_384)) is None
