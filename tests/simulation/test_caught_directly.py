@@ -23,6 +23,7 @@ from tests.simulation.takeovers.mistakes import MISTAKES as OF_TAKEOVERS
 from tests.unit.coordinator import test_handing_on as handing_on
 from tests.unit.coordinator import test_lost as lost
 from tests.unit.shm import test_stream_record as records
+from tests.unit.subscriber import test_core as core
 from tests.unit.subscriber import test_giving as giving
 from tests.unit.subscriber import test_losses as losses
 from tests.unit.subscriber import test_past as past
@@ -135,6 +136,9 @@ CHECKS: dict[str, list[Callable[[], None]]] = {
         )
     ],
     "forget_that_it_rests": [who_is_sent_something_at_times_only_rests_on],
+    "forget_that_they_end": [
+        partial(shown.test_whether_it_ends_with_what_is_being_sent_is_handed_on, is_last=True)
+    ],
     "forget_the_nonces_of_what_waits": [sealed.test_what_waits_is_thrown_away_with_its_nonces],
     "forget_the_part_of_the_names": [
         shown.test_the_part_of_the_names_that_is_sent_is_handed_on,
@@ -163,6 +167,13 @@ CHECKS: dict[str, list[Callable[[], None]]] = {
     "keep_nothing_for_records": [partial(_keep_log, b"A"), partial(_keep_log, b"C")],
     "know_no_last_values_but_the_first": [
         giving.test_a_later_last_value_does_not_come_again_over_another_line
+    ],
+    "know_of_no_restart_where_nothing_was_before": [
+        partial(
+            core.test_a_line_that_was_never_up_is_told_of_a_restart_and_asks_for_all,
+            has_come=has_come,
+        )
+        for has_come in (False, True)
     ],
     "know_where_what_is_unknown_is": [
         losses.test_a_gap_of_which_nobody_knows_where_it_is_takes_the_bounds_of_others_away

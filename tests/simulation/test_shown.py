@@ -90,7 +90,6 @@ TRIED_FIRST: dict[str, int] = {
     "give_what_is_not_wanted_any_more": 70_003,
     "go_back_without_protection": 40_004,
     "keep_nothing": 61,
-    "know_of_no_restart_where_nothing_was_before": 120_007,
     "lack_no_last_values": 60_006,
     "leave_the_keyframe_out": 0,
     "look_for_keyframes_though_all_is_sent": 30_002,

@@ -67,7 +67,6 @@ TRIED_FIRST: dict[str, int] = {
     "forget_a_part_of_a_box_that_has_come": 50_004,
     "forget_how_much_of_that_is_told": 50_035,
     "forget_that_it_is_catching_up": 10_043,
-    "forget_that_they_end": 30_079,
     "forget_the_gaps": 99,
     "forget_what_is_half_out": 50_035,
     "forget_what_it_has_said": 17,
