@@ -91,7 +91,10 @@ def find(arguments: argparse.Namespace) -> list[FoundPublisher]:
     if arguments.pid is not None:
         files(arguments.pid)  # says it if there is none, or if it is another user's
         pids = (arguments.pid, parent_of(arguments.pid))  # it may be a worker
-    return candidates(publishers(pids), arguments.pid, arguments.name)
+    found = candidates(publishers(pids), arguments.pid, arguments.name)
+    if pids is None or len(found) == 1:
+        return found
+    return candidates(publishers(), arguments.pid, arguments.name)  # with their workers, to list
 
 
 def wanted_of(arguments: argparse.Namespace, rows: int | None) -> Wanted:

@@ -14,8 +14,9 @@ import pytest
 from fanout.basics.units import NS
 from fanout.cli.arguments import FAILURE, OK, USAGE
 from fanout.cli.main import build_parser, main
+from fanout.cli.top import command
 from fanout.cli.top.choosing import NoPublisher
-from fanout.cli.top.command import print_looks, view_of, wanted_of
+from fanout.cli.top.command import find, print_looks, view_of, wanted_of
 from fanout.cli.top.watching import Watcher
 from fanout.observe.publishers import FoundPublisher
 from tests.helpers.fake_segment import FakeSegment
@@ -140,6 +141,20 @@ def test_without_rich_it_says_what_to_install(
 def test_the_live_table_needs_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["top"]) == USAGE
     assert "add --once, --json or --csv" in capsys.readouterr().err
+
+
+def test_of_several_publishers_of_a_process_the_workers_are_looked_for_too(
+    fake: FakeSegment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = os.getpid()
+
+    def publishers(pids: tuple[int, ...] | None = None) -> list[FoundPublisher]:
+        workers = (11, 12) if pids is None else ()
+        held = [frozenset({mine, *workers[at : at + 1]}) for at in (0, 1)]
+        return [FoundPublisher(mine, fake.reader(), pids=one) for one in held]
+
+    monkeypatch.setattr(command, "publishers", publishers)
+    assert [one.pids for one in find(parsed("--pid", str(mine)))] == [{mine, 11}, {mine, 12}]
 
 
 def test_each_end_is_printed_once(fake: FakeSegment) -> None:
