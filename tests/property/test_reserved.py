@@ -85,10 +85,10 @@ def test_what_counts_is_the_last_of_each_key_that_was_not_taken_back(
     name = settings.pop("name", "")
     gaps = max(settings.pop("gap", 0), settings.pop("gap=all", 0))
     since, ends = settings.pop("since", None), settings.pop("since, told", False)
-    marks, values = settings.pop("snapshot", False), settings.pop("values", True)
-    denied = settings.pop("denied", False)
+    marks, which = settings.pop("snapshot", False), settings.pop("values", "some")
+    denied, of_values = settings.pop("denied", False), (which != "off", which == "all")
     wishes = reserved.wishes
-    assert wishes == Wishes(name, settings, gaps, since, ends, marks, values, denied)
+    assert wishes == Wishes(name, settings, gaps, since, ends, marks, *of_values, denied)
 
     report = Chose(1, wishes.name, wishes.settings)
     assert decode(pack([encode(report)])) == [report]
