@@ -147,7 +147,9 @@ class Thinning:
         return max(0.0, min(times) + SUMMARY_EACH - now) if times else None
 
     def _key_of(self, event: Event) -> Key:
-        if event.kind is EventKind.CHOICE_DECLINED:
+        # Of callbacks, checks fail for somebody who has connected: of each in its own way.
+        of_check = event.kind is EventKind.CALLBACK_FAILED and event.peer
+        if event.kind is EventKind.CHOICE_DECLINED or of_check:
             key = event.kind, event.cause, event.reason
             if key in self._periods or self._texts < TEXTS_MAX:
                 return key

@@ -186,7 +186,7 @@ class Sessions:
             # him his connection, and not all others their worker.
             self._secrets[protocol] = message.secrets
             with suppress(ImportError, OSError):
-                self._primitives()
+                self._maker(protocol)
 
     def _introduce(self) -> dict[bytes, bytes]:
         return {PROPERTY: self._introduction().to_bytes()}

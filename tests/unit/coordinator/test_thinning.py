@@ -81,6 +81,13 @@ def test_only_evictions_are_thinned_for_their_cause(kind: EventKind) -> None:
     assert not is_thinned(Event(kind, cause=Reason.VIOLATION))
 
 
+def test_of_two_checks_that_fail_each_is_told_at_once() -> None:
+    thinning = Thinning()
+    for text in ("KeyError", "it returned None"):
+        failed = Event(EventKind.CALLBACK_FAILED, text, 7, "peer:1")
+        assert list(thinning.tell(failed, 0.0)) == [failed]
+
+
 def test_a_summary_has_what_all_have_lost() -> None:
     thinning = Thinning()
     told = []

@@ -106,17 +106,23 @@ def test_what_keys_are_used_by_is_loaded_before_anybody_comes(
     """It takes a tenth of a second, in which nobody else would be served."""
     monkeypatch.setattr(resource, "setrlimit", lambda *_both: None)
     made: list[Primitives] = []
+    asked: list[bytes] = []
+
+    class Noting(Sodium):
+        def public_of(self, secret: bytes) -> bytes:
+            asked.append(secret)
+            return super().public_of(secret)
 
     def primitives() -> Primitives:
-        made.append(of_curve())
+        made.append(Noting())
         return made[-1]
 
     around = SimpleNamespace(sessions=SESSIONS, leave_no_core=leave_no_core, primitives=primitives)
     sessions = Sessions(around, LIMITS, lambda: Introduction(1, 0, sequence=False))
     sessions.secure(Secure("zmtp+curve#1", [b"s" * 32]))
-    assert len(made) == 1
+    assert (len(made), asked) == (1, [b"s" * 32])
     sessions.make("zmtp+curve#1")
-    assert len(made) == 1
+    assert (len(made), asked) == (1, [b"s" * 32])
 
 
 def test_whose_handshake_was_done_by_another_worker_needs_no_keys_of_the_publisher(
