@@ -11,7 +11,7 @@ from fanout.send.keyframes import OF_PRODUCER
 from fanout.send.verbs import Verbs
 from fanout.send.wire import bodies_of
 from fanout.sockets import Limits, Push
-from fanout.sockets.face import last_problem_of, tell_given_up
+from fanout.sockets.face import last_problem_of, refuse_too_many, tell_given_up
 from fanout.terms.arguments import as_bytes, as_topic, read_size, shown
 from fanout.terms.not_a_push_socket import NotAPushSocket
 from fanout.terms.refusals import refuse_arguments
@@ -85,9 +85,10 @@ def many_frames(frames: Iterable[Bytes]) -> list[bytes]:
     """As `two_frames`, of any frames.
 
     Raises:
-        ValueError: there are none.
+        ValueError: there are none, or more than `ingest()` takes of a message.
     """
     bodies = bodies_of(frames)
+    refuse_too_many(bodies)
     refuse_reserved(bodies[0])
     return bodies
 

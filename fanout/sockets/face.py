@@ -11,6 +11,7 @@ from fanout.sockets.refusals import NotAZmqSocket
 from fanout.subscriber.changes import Change, check_room
 from fanout.subscriber.settings import endpoint_of
 from fanout.terms.arguments import as_topic
+from fanout.zmtp.cutting import FRAMES_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +82,17 @@ class Face(NotAZmqSocket):
     def statistics(self) -> SocketStatistics:
         """Counters since it was made; also when it is closed."""
         return self._actor.statistics()
+
+
+def refuse_too_many(frames: list[bytes]) -> None:
+    """Refuse a message of more frames than `ingest()` takes, which would be sent to it for ever.
+
+    Raises:
+        ValueError: there are more.
+    """
+    if len(frames) > FRAMES_MAX:
+        text = f"a message has at most {FRAMES_MAX:,} frames, not {len(frames):,}"
+        raise ValueError(f"{text}; nothing was sent")
 
 
 def tell_given_up(face: Face, tell: Callable[[int, int], None]) -> None:

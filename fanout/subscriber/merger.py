@@ -177,13 +177,14 @@ class Merger:
     def take(self, number: int, messages: list[Message], now: float) -> list[Message]:
         """Take what a line has brought; returns what the program gets, of all lines."""
         run = self._run_of.get(number)
+        # Of a line that was lost just now, and older: what this one brings is behind it.
+        out, self._waiting = self._waiting, []
         if run is None:
             for message in messages:
                 if message.gap is not None:
                     self.losses.add(message.gap)
                     self.losses.told()
-            return messages
-        out: list[Message] = []
+            return out + messages if out else messages
         run.take(number, messages, now, out)
         return out
 

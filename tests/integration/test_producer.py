@@ -268,6 +268,22 @@ def test_a_message_that_is_too_large_is_refused() -> None:
         assert publisher.ingest_statistics()[0].evicted == 0
 
 
+def test_a_message_of_too_many_frames_is_refused() -> None:
+    with (
+        Publisher("tcp://127.0.0.1:*", workers=1) as publisher,
+        Subscriber(publisher.endpoints[0]) as subscriber,
+        Producer(publisher.ingest("tcp://127.0.0.1:*")) as producer,
+    ):
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        with pytest.raises(ValueError, match="at most 65,536 frames, not 65,537; nothing was sent"):
+            producer.send_multipart([b"a"] * 65_537)
+        producer.send_multipart([b"a"] * 65_536)
+        producer.publish(b"a", b"1")
+        producer.drain(DEADLINE_S)
+        assert [len(frames) for frames in frames_of(subscriber, 2)] == [65_536, 2]
+        assert publisher.ingest_statistics()[0].evicted == 0
+
+
 def test_one_that_has_waited_is_given_up_and_told(caplog: pytest.LogCaptureFixture) -> None:
     with Publisher("tcp://127.0.0.1:*", workers=1, log_bytes="64K") as publisher:
         endpoint = publisher.ingest("tcp://127.0.0.1:*")

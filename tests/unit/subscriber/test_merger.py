@@ -340,6 +340,16 @@ def test_by_identity_what_was_held_back_is_given_when_its_line_is_lost() -> None
     assert [int(one.payload) for one in pair.merger.released(0.0)] == [4, 5]
 
 
+def test_what_was_held_back_comes_before_what_another_line_brings_in_the_same_turn() -> None:
+    two = Two()
+    assert two.of(1, message(1)) == plain(1)
+    assert two.of(0, message(4, lag(1, 3))) == []
+    two.merger.end(1, two.now)
+    two.merger.end(0, two.now)
+    two.merger.begin(1, introduced(), EPOCH, (EPOCH, 1))
+    assert two.of(1, message(5)) == [(4, lag(2, 3)), (5, None)]
+
+
 def test_lines_without_numbers_bring_theirs_beside() -> None:
     merger = Merger(2, wants_all=True)
     for number in (0, 1):
