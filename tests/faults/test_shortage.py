@@ -228,6 +228,9 @@ with fanout.Publisher(
     wait_until(known, "something has become of all")
     publisher.publish(b"A", b"after")
     figures = publisher.statistics()
+    def all_told():
+        return len(happenings.of(EventKind.SUBSCRIBER_EVICTED)) >= figures.not_resumed
+    wait_until(all_told, "each is told")
     evicted = happenings.of(EventKind.SUBSCRIBER_EVICTED)
     assert figures.takeover_pauses > figures.not_resumed == len(evicted), (figures, evicted)
     assert all("its worker got nothing for it: " in event.reason for event in evicted), evicted
