@@ -13,7 +13,7 @@ from fanout.errors import ConfigError
 from fanout.terms.arguments import read_size
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
 OK = 0
 FAILURE = 1  # the world: an address in use, no memory, a subscriber missing
@@ -109,16 +109,22 @@ def byte_size(text: str) -> int:
     return size
 
 
-def number(text: str) -> float:
-    """Reads a number whose range is looked at later, by who can name it.
+def number_of(units: str) -> Callable[[str], float]:
+    """What reads a number of these, whose range is looked at later, by who can name it.
 
-    Raises:
-        argparse.ArgumentTypeError: not a number.
+    It raises argparse.ArgumentTypeError for what is no number.
     """
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
+
+    def read(text: str) -> float:
+        try:
+            return float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of {units}") from None
+
+    return read
+
+
+number = number_of("seconds")
 
 
 def seconds(text: str) -> float:

@@ -104,8 +104,9 @@ class Push(Spreading):
     def joined(self, peer: Peer) -> None:
         super().joined(peer)
         said = peer.feed.metadata.get(PROPERTY_NAME)
-        is_alone = said is not None and len(self.ring) == 1
-        self._largest = message_limit_of(said) if is_alone and said is not None else None
+        self._largest = None
+        if said is not None and len(self.ring) == 1:
+            self._largest = message_limit_of(said)
         if self._largest is not None:
             self._give_up(peer, self._largest)
 

@@ -33,6 +33,7 @@ from tests.simulation.published import History, Published
 from tests.simulation.violated import require
 
 if TYPE_CHECKING:
+    from fanout.options import Options
     from tests.simulation.checker import Checker
     from tests.simulation.model import SubscriberModel
     from tests.simulation.sockets import FakeSocket
@@ -75,6 +76,15 @@ class Attempt:
         return [len(wire) for wire in self.wires]
 
 
+def _options_of(seed: int, rng: Random, log_bytes: int) -> Options:
+    """Random ones, but for the policy where the publisher is to wait."""
+    options = random_options(rng, log_bytes)
+    if seed < HELD_FROM:
+        return options
+    policy = SlowPolicy("block", limit_messages=seed % 4 + 1)
+    return replace(options, slow_policy=policy, slow_limit_bytes=0)
+
+
 class Publishing:
     """A publisher, its workers, and the memory between them.
 
@@ -88,7 +98,8 @@ class Publishing:
         self.rng = rng = Random(seed)
         self.now = 10_000 * MILLISECOND
         log_bytes = rng.choice((64, 64, 68, 100, 256)) * 1024
-        self.options = random_options(rng, log_bytes)
+        self.is_held = seed >= HELD_FROM
+        self.options = _options_of(seed, rng, log_bytes)
         entries = 1 << rng.randint(4, 10)
         layout = Layout(log_bytes, entries, SUBSCRIBERS_MAX)
         self.segment = Segment.create(layout)
@@ -96,11 +107,7 @@ class Publishing:
         self.history = History()
         self.models: dict[int, SubscriberModel] = {}
         self.sockets: dict[int, FakeSocket] = {}
-        self.is_held = seed >= HELD_FROM
         self.waits = 0  # of the publisher, for who is over a limit
-        if self.is_held:
-            policy = SlowPolicy("block", limit_messages=seed % 4 + 1)
-            self.options = replace(self.options, slow_policy=policy, slow_limit_bytes=0)
         self.coordinator = PlayedCoordinator(self.options)
         self._reserved = rng.choice((0.0, 0.1, 0.4))  # of what they say
         self._chosen = [random_policy(rng) for _ in range(rng.randrange(4))]

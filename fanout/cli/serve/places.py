@@ -6,10 +6,9 @@ under one name is one option; it counts for each of them by itself.
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING, Any
 
-from fanout.cli.arguments import UsageError, count, positive_count
+from fanout.cli.arguments import UsageError, count, number_of, positive_count
 from fanout.options import Options
 from fanout.terms.places import (
     ANY_ADDRESS,
@@ -75,27 +74,15 @@ def add_places(group: argparse._ArgumentGroup) -> None:
         type=count,
         metavar="N",
         help="of subscribers, producers and askers each, those from one address that are in their "
-        "handshake (default: half of what there may be)",
+        "handshake (default: half, four at least)",
     )
     add(
         "--max-connects-per-address",
-        type=per_second,
+        type=number_of("connections a second"),
         metavar="N",
         help="of each, new ones a second from one address, beyond a burst "
         f"(default: {defaults.max_connects_per_address:g})",
     )
-
-
-def per_second(text: str) -> float:
-    """Reads a number, whose range is looked at with the others.
-
-    Raises:
-        argparse.ArgumentTypeError: not a number.
-    """
-    try:
-        return float(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not a number of connections a second") from None
 
 
 def producers_of(arguments: argparse.Namespace) -> dict[str, Any]:
