@@ -40,6 +40,8 @@ INTERN_BYTES_MAX = 255  # longer topics would fill the table's memory: matched b
 
 SEQUENCES = (list, tuple)  # the usual ones, which need no further look
 
+_NOT_ENCODED = TypeError, ValueError, OverflowError, RecursionError  # what encoders raise
+
 _packers: list[Callable[[object], bytes]] = []  # made, and not in use now
 _encode_json = json.JSONEncoder(allow_nan=False).encode
 
@@ -64,8 +66,8 @@ def as_msgpack(value: object) -> bytes:
         pack = msgpack.Packer().pack
     try:
         packed: bytes = pack(value)  # one that raised is not used again
-    except TypeError as error:
-        raise TypeError(f"value cannot be msgpack ({error}); nothing was sent") from None
+    except _NOT_ENCODED as error:
+        raise _not_encoded("msgpack", error) from None
     if len(packed) <= PACKER_BYTES_MAX:
         _packers.append(pack)
     return packed
@@ -83,16 +85,23 @@ def as_json(value: object) -> bytes:
     Raises:
         TypeError: there is something in it that JSON does not have.
         ValueError: NaN or infinity is in it, or it is in itself.
+        RecursionError: it is nested too deeply.
     """
     try:
         return _encode_json(value).encode()
-    except TypeError as error:
-        raise TypeError(f"value cannot be JSON ({error}); nothing was sent") from None
-    except ValueError as error:
-        raise ValueError(
-            f"value cannot be JSON ({error}): put None in the place of NaN and infinity, "
-            "or encode it yourself and send() that; nothing was sent"
-        ) from None
+    except _NOT_ENCODED as error:
+        advice = ""
+        if "float" in str(error):
+            advice = (
+                ": put None in the place of NaN and infinity, or encode it yourself and send() that"
+            )
+        raise _not_encoded("JSON", error, advice) from None
+
+
+def _not_encoded(what: str, error: Exception, advice: str = "") -> Exception:
+    """The same error, with what it means; of the kinds of `_NOT_ENCODED`, not of their own ones."""
+    kind = next(kind for kind in _NOT_ENCODED if isinstance(error, kind))
+    return kind(f"value cannot be {what} ({error}){advice}; nothing was sent")
 
 
 def bodies_of(frames: Iterable[Bytes]) -> list[bytes]:

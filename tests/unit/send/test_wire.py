@@ -17,6 +17,8 @@ from fanout.shm.layout import MESSAGE_PART
 from fanout.zmtp.frames import encode_message
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanout.terms.arguments import Bytes, TopicLike
 
 LARGE = b"x" * COPY_ONCE_BYTES
@@ -86,18 +88,39 @@ def test_json_is_what_any_language_reads(value: object) -> None:
     assert as_json(value) == json.dumps(value).encode()
 
 
-def test_what_cannot_be_encoded_names_the_argument() -> None:
-    with pytest.raises(TypeError, match=r"value cannot be JSON .*set.* nothing was sent"):
-        as_json({1})
-    with pytest.raises(TypeError, match=r"value cannot be msgpack .*object.* nothing was sent"):
-        as_msgpack(object())
+def nested(depth: int) -> list[object]:
+    """A list in a list, so deep."""
+    value: list[object] = []
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
-def test_a_value_that_holds_itself_is_no_json() -> None:
+def in_itself() -> list[object]:
     value: list[object] = []
     value.append(value)
-    with pytest.raises(ValueError, match="Circular"):
-        as_json(value)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("encode", "value", "kind", "why"),
+    [
+        (as_json, {1}, TypeError, r"JSON \(.*set.*\)"),
+        (as_json, float("nan"), ValueError, r"JSON \(.*float.*\): put None in the place of NaN .*"),
+        (as_json, in_itself(), ValueError, r"JSON \(Circular reference detected\)"),
+        (as_json, nested(100_000), RecursionError, r"JSON \(.*recursion.*\)"),
+        (as_msgpack, object(), TypeError, r"msgpack \(.*object.*\)"),
+        (as_msgpack, "\ud800", ValueError, r"msgpack \(.*surrogates.*\)"),
+        (as_msgpack, 1 << 64, OverflowError, r"msgpack \(.*\)"),
+        (as_msgpack, in_itself(), ValueError, r"msgpack \(.*recursion.*\)"),
+    ],
+)
+def test_what_cannot_be_encoded_says_so_and_that_nothing_was_sent(
+    encode: Callable[[object], bytes], value: object, kind: type[Exception], why: str
+) -> None:
+    with pytest.raises(kind, match=rf"value cannot be {why}; nothing was sent$") as it:
+        encode(value)
+    assert type(it.value) is kind
 
 
 def test_a_long_topic_is_not_remembered() -> None:
