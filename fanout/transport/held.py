@@ -37,7 +37,7 @@ class HeldBack:
 
         In a forked child only its copies are closed: the parent goes on holding them.
         """
-        end = shut if os.getpid() == self._owner_pid else os.close
+        end = shut if os.getpid() == self._owner_pid else _close
         while self._held and self._held[0][0] <= now:
             end(self._held.popleft()[1])
 
@@ -63,3 +63,9 @@ def shut(descriptor: int) -> None:
             ours.shutdown(socket.SHUT_RDWR)
         finally:
             ours.close()
+
+
+def _close(descriptor: int) -> None:
+    """Close it alone; a forked program may have closed all that it did not know already."""
+    with suppress(OSError):
+        os.close(descriptor)

@@ -83,3 +83,21 @@ def test_a_forked_child_closes_its_copies_and_ends_nobody() -> None:
         assert is_open(theirs)
         held.end()
         assert not is_open(theirs)
+
+
+def test_a_forked_child_that_has_closed_some_already_closes_the_others() -> None:
+    """As who becomes a daemon closes all that it has inherited."""
+    held = HeldBack()
+    with closing(pair(held, 1.0)), closing(pair(held, 2.0)):
+        first = held._held[0][1]
+        child = os.fork()
+        if not child:
+            left = 1
+            try:
+                os.close(first)
+                held.end()
+                left = len(held)
+            finally:
+                os._exit(left)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        held.end()
