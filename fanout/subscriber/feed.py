@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX, MessageParser
 from fanout.terms.introduction import PROPERTY, Introduction, introduction_of
 from fanout.zmtp import RemoteProtocolError, SessionState, commands
-from fanout.zmtp.events import PassedOver
 from fanout.zmtp.greeting import ROLES, SocketType
 from fanout.zmtp.half import Half
 
@@ -87,7 +86,7 @@ class Feed(Half):
                     self._on_command(body, events)
                 parser.commands.clear()
             if parser.passed_over:
-                events += map(PassedOver, parser.passed_over)
+                events += parser.passed_over
                 parser.passed_over.clear()
         except RemoteProtocolError as error:
             events.append(self._fail(error))

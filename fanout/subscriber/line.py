@@ -33,10 +33,9 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 10.0
 """From the first SYN to READY; a publisher that takes longer is tried anew."""
 
-PASSED_OVER = (
-    "is passed over here, and told by a gap: raise max_message_bytes of this subscriber if it is "
-    "to receive such messages (told once for each connection)"
-)
+PASSED_OVER = "is passed over here, and told by a gap: {advice} (told once for each connection)"
+RAISE_LIMIT = "raise max_message_bytes of this subscriber if it is to receive such messages"
+FEWER_FRAMES = "no option takes more, the publisher has to send fewer in each message"
 SILENT = "the publisher has been silent for too long"
 GAP_CHOICES = (GAP_TOPIC, GAP_TOPIC + b"=all")  # to be told of what is missing
 
@@ -177,7 +176,9 @@ class Line:
     def _pass_over(self, event: PassedOver) -> None:
         """Tell of a message that is too large for us, once for each connection."""
         if not self._has_passed:
-            self._has_passed, self.passed_over = True, f"{event.reason} {PASSED_OVER}"
+            advice = FEWER_FRAMES if event.has_too_many_frames else RAISE_LIMIT
+            text = PASSED_OVER.format(advice=advice)
+            self._has_passed, self.passed_over = True, f"{event.reason} {text}"
 
     def ended(self, problem: str = CLOSED_TEXT) -> LostError:
         """What it means that the publisher has closed the connection now."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from fanout.subscriber.skimming import Skim
 from fanout.zmtp.cutting import FRAMES_MAX, StreamCutter
+from fanout.zmtp.events import PassedOver
 from fanout.zmtp.frames import SHORT_BODY_MAX
 
 Frames = tuple[bytes, ...]
@@ -34,7 +35,7 @@ class MessageParser(StreamCutter[list[Frames]]):
             its place; else the stream ends there.
 
     Attributes:
-        passed_over: why messages are too large that have begun; whoever looks at it clears it.
+        passed_over: messages that are too large and have begun; whoever looks at it clears it.
     """
 
     __slots__ = ("_frames", "_is_quick", "_passes_over", "_skim", "passed_over")
@@ -57,7 +58,7 @@ class MessageParser(StreamCutter[list[Frames]]):
         self._frames: list[bytes] = []  # of the message that has begun
         self._passes_over = passes_over
         self._skim: Skim | None = None  # of a message that is too large, and not over yet
-        self.passed_over: list[str] = []
+        self.passed_over: list[PassedOver] = []
 
     @property
     def has_part(self) -> bool:
@@ -82,7 +83,8 @@ class MessageParser(StreamCutter[list[Frames]]):
         topic = self._frames[0] if self._frames else None
         skim = Skim(topic, self.commands, self._max_command if self.has_commands else None)
         behind = skim.take(data[offset:])
-        self.passed_over.append(str(error))
+        by_frames = counted <= self._max_bytes
+        self.passed_over.append(PassedOver(str(error), has_too_many_frames=by_frames))
         self._frames.clear()
         self._count = self._size = 0
         if behind is None:

@@ -97,6 +97,9 @@ class PassedOver:
     reason: str
     """Which limit it is above."""
 
+    has_too_many_frames: bool
+    """That is the one of frames, which is the same for all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:

@@ -14,6 +14,7 @@ from fanout.subscriber.line import CONNECT_TIMEOUT_S, Line, LineState
 from fanout.terms.introduction import PROPERTY, Introduction
 from fanout.zmtp import encode_message
 from fanout.zmtp.commands import cancellation, ping, pong, subscription
+from fanout.zmtp.cutting import FRAMES_MAX
 from fanout.zmtp.metadata import ready
 from tests.unit.zmtp.wire import GREETING, GREETING_3_0, READY_PUB, READY_SUB, each_byte
 
@@ -26,12 +27,12 @@ GAPS = [subscription(b"\x00fanout.gap", as_command=True)]
 GAPS.append(subscription(b"\x00fanout.gap=all", as_command=True))
 
 
-def line_of(chance: float = 0.5) -> Line:
-    return Line(BackOff(lambda: chance), 1 << 20)
+def line_of(chance: float = 0.5, limit: int = 1 << 20) -> Line:
+    return Line(BackOff(lambda: chance), limit)
 
 
-def up(opening: bytes = GREETING + READY_OURS, now: float = 100.0) -> Line:
-    line = line_of()
+def up(opening: bytes = GREETING + READY_OURS, now: float = 100.0, limit: int = 1 << 20) -> Line:
+    line = line_of(limit=limit)
     line.connecting(now)
     line.connected(now)
     line.receive(opening, now, [], {b"B", b"A"})
@@ -67,6 +68,22 @@ def test_a_handshake_ends_with_subscriptions(
     wants = [subscription(prefix, as_command=as_command) for prefix in (b"A", b"B")]
     assert output == GREETING + READY_SUB + b"".join([*(said or []), *wants])
     assert (line.state, line.connections, found) == (state, 1, [(b"A", b"x")])
+
+
+@pytest.mark.parametrize(
+    ("frames", "advice"),
+    [
+        ([b"A", bytes(1 << 23)], "raise max_message_bytes of this subscriber"),
+        ([b"A", *[b""] * FRAMES_MAX], "no option takes more"),
+    ],
+)
+def test_who_gets_what_is_too_large_is_told_what_helps(frames: list[bytes], advice: str) -> None:
+    line = up(limit=1 << 23)
+    wire = encode_message(frames)
+    line.receive(wire, 100.0, [], ())
+    assert f"is passed over here, and told by a gap: {advice}" in line.passed_over
+    line.receive(wire, 100.0, [], ())
+    assert line.passed_over == "", "told once for each connection"
 
 
 def test_verbs_are_said_to_who_is_there() -> None:
