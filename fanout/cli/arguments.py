@@ -7,6 +7,7 @@ import math
 import re
 import sys
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from fanout.errors import ConfigError
@@ -38,18 +39,28 @@ class ArgumentParser(argparse.ArgumentParser):
     def __init__(self, **keywords: Any) -> None:
         super().__init__(**keywords, allow_abbrev=False)
         self.signed: set[str] = set()
+        self._read: list[str] = []  # what it reads now
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As the original, which takes a value that begins with a minus for an option.
 
         What is not known is an error here: nobody has a use for it.
         """
-        found, unknown = super().parse_known_args(
-            None if args is None else joined(args, self.signed), namespace
-        )
+        self._read = joined(sys.argv[1:] if args is None else args, self.signed)
+        found, unknown = super().parse_known_args(self._read, namespace)
+        self._read = []
         if unknown:  # that of a subcommand says it itself: its help is the one to read
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{self._meant(unknown[0])}")
+            self.error(self._unrecognized(unknown))
         return found, unknown
+
+    def _unrecognized(self, unknown: list[str]) -> str:
+        return f"unrecognized arguments: {' '.join(unknown)}{self._meant(unknown[0])}"
+
+    def _unknown_options(self) -> list[str]:
+        """Of what it reads; none of a parser with subcommands, which have options of their own."""
+        given = [] if self._subparsers else [*takewhile(lambda one: one != "--", self._read)]
+        names = [one.partition("=")[0] for one in given if one.startswith("--")]
+        return [name for name in names if name not in self._option_string_actions]
 
     def _meant(self, unknown: str) -> str:
         from difflib import get_close_matches  # seldom needed
@@ -59,7 +70,13 @@ class ArgumentParser(argparse.ArgumentParser):
         return f"; did you mean {similar[0]}?" if similar else ""
 
     def error(self, message: str) -> NoReturn:
-        """Prints one line on standard error and exits with `USAGE`."""
+        """Prints one line on standard error and exits with `USAGE`.
+
+        An option that is not known is named first: it may be all that is wrong, as where one that
+        is required is missing since it is misspelt.
+        """
+        if unknown := self._unknown_options():
+            message = f"{self._unrecognized(unknown)}; {message}"
         self.exit(USAGE, f"{self.prog}: {message} (see: {self.prog} --help)\n")
 
 

@@ -9,7 +9,7 @@ from fanout.cli.units import plural, printable
 from fanout.errors import ClosedError, FanoutError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from fanout.observe.publishers import FoundPublisher
 
@@ -63,11 +63,15 @@ def the_only_one(fitting: Sequence[FoundPublisher]) -> FoundPublisher:
     if len(fitting) == 1:
         return fitting[0]
     how = "choose one with --pid or --name"
-    if not _tells_apart([one.pid for one in fitting]):
-        names = [one.name for one in fitting]
-        is_named = all(names) and _tells_apart(names)
-        how = "choose one with --name" if is_named else "choose one with --pid and a worker's id"
-    listed = _listed(fitting, with_workers="worker" in how)
+    pids, names = [one.pid for one in fitting], [one.name for one in fitting]
+    shared = {pid for pid in pids if pids.count(pid) > 1}
+    if shared and all(names) and len(set(names)) == len(names):
+        how, shared = "choose one with --name", set()
+    elif shared:
+        how = "choose one with --pid and a worker's id"
+        if len(shared) < len(set(pids)):
+            how = "choose one with --pid, and a worker's id where one is listed"
+    listed = _listed(fitting, with_workers=shared)
     raise UsageError(f"there are {plural(len(fitting), 'publisher')}, {how}: {listed}")
 
 
@@ -103,15 +107,12 @@ def line_of(found: FoundPublisher) -> str:
     return f"{found.pid:<8} {printable(found.name) or '(no name)':<20} {subscribers}, {published}"
 
 
-def _tells_apart(values: Sequence[object]) -> bool:
-    return len(set(values)) == len(values)
-
-
-def _listed(found: Sequence[FoundPublisher], *, with_workers: bool = False) -> str:
+def _listed(found: Sequence[FoundPublisher], *, with_workers: Collection[int] = ()) -> str:
+    """These, and a worker of each that is in one of these processes."""
     shown = []
     for one in found[:LISTED_MAX]:
         notes = [printable(one.name)] if one.name else []
-        if with_workers:
+        if one.pid in with_workers:
             others = [other.pids for other in found if other is not one]
             mine = one.pids.difference({one.pid}, *others)
             notes += [f"worker {min(mine)}"] if mine else []

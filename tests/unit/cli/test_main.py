@@ -88,6 +88,16 @@ def test_options_that_cannot_work_are_one_line_and_status_2(
             "(see: fanout serve --help)\n",
         ),
         (
+            ["serve", "--bnd", "tcp://*:1"],
+            "fanout serve: unrecognized arguments: --bnd; did you mean --bind?; the following "
+            "arguments are required: --bind (see: fanout serve --help)\n",
+        ),
+        (
+            ["serve", "--", "--bnd"],
+            "fanout serve: the following arguments are required: --bind "
+            "(see: fanout serve --help)\n",
+        ),
+        (
             ["sub", "tcp://h:1", "--qqqq"],
             "fanout sub: unrecognized arguments: --qqqq (see: fanout sub --help)\n",
         ),

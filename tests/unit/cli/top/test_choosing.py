@@ -98,6 +98,18 @@ def test_publishers_of_one_process_that_names_do_not_tell_apart_are_listed_by_a_
     assert candidates(in_one, 11, None) == [in_one[1]], "which can be followed"
 
 
+def test_a_publisher_with_a_process_of_its_own_is_listed_without_a_worker(
+    found: list[FoundPublisher],
+) -> None:
+    in_one = [FoundPublisher(10, found[2].reader, pids=frozenset({10, one})) for one in (12, 13)]
+    with pytest.raises(UsageError) as error:
+        the_only_one([*in_one, found[1]])
+    assert str(error.value) == (
+        "there are 3 publishers, choose one with --pid, and a worker's id where one is listed: "
+        "10 (worker 12), 10 (worker 13), 20 (fx\\x1b[2J)"
+    )
+
+
 def test_a_long_list_is_cut(found: list[FoundPublisher]) -> None:
     many = [FoundPublisher(pid, found[0].reader) for pid in range(LISTED_MAX + 5)]
     questions = io.StringIO()
