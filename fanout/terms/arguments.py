@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer  # not needed when it runs
 
 LONGEST_WAIT = 1e9  # seconds, 31 years: any clock, join, poll or timer can still count so far
+PORT_MAX = 65_535  # of TCP
 
 SHOWN_MAX = 160  # characters of a wrong value in the sentence that refuses it
 WORD_MAX = 40  # characters of a word that similar ones are looked for: it takes their square

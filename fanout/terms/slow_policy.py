@@ -9,7 +9,14 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, get_args
 
 from fanout.errors import ConfigError
-from fanout.terms.arguments import as_topic, did_you_mean, read_size, refuse_unknown_fields, shown
+from fanout.terms.arguments import (
+    PORT_MAX,
+    as_topic,
+    did_you_mean,
+    read_size,
+    refuse_unknown_fields,
+    shown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -159,17 +166,39 @@ def _as_bound(endpoint: str) -> str:
         ConfigError: it returns none like this, so the rule would fit nobody.
     """
     scheme, _, rest = endpoint.partition("://")
-    if scheme not in ("tcp", "tls"):
-        if endpoint == "ipc://*":
-            _refuse_endpoint(endpoint, "a path of its own for each *: write that path")
+    if not endpoint or (scheme == "ipc" and rest not in ("", "*")):
         return endpoint
+    if scheme == "ipc":
+        _refuse_endpoint(endpoint, "a path of its own for each *: write that path")
+    if scheme not in ("tcp", "tls"):
+        _refuse_endpoint(endpoint, "what begins with tcp://, tls:// or ipc://, in small letters")
     host, _, port = rest.rpartition(":")
-    if port in ("*", "0"):
-        _refuse_endpoint(endpoint, "the real port: bind a port that you choose, and write that")
-    host = _BOUND_HOSTS.get(host.lower(), host)
-    if not host.startswith("[") and not host.replace(".", "").isdecimal():
-        _refuse_endpoint(endpoint, "the address of an interface or a host name: write that")
-    return f"{scheme}://{host}:{port}"
+    is_number = port.isascii() and port.isdecimal() and len(port) <= len(str(PORT_MAX))
+    if not (is_number and 0 < int(port) <= PORT_MAX):
+        _refuse_endpoint(
+            endpoint, f"the real port, 1 to {PORT_MAX}: bind one that you choose, and write that"
+        )
+    address = _as_address(_BOUND_HOSTS.get(host.lower(), host))
+    if address is None:
+        _refuse_endpoint(
+            endpoint,
+            "the address of an interface or a host name, an IPv6 address in brackets: write that",
+        )
+    return f"{scheme}://{address}:{int(port)}"
+
+
+def _as_address(host: str) -> str | None:
+    """An IP address as sockets say it, which have one way for each; None = it is none."""
+    from ipaddress import IPv4Address, IPv6Address  # workers, which load this file, make no rules
+
+    try:
+        if not (host.startswith("[") and host.endswith("]")):
+            return str(IPv4Address(host))
+        address = IPv6Address(host[1:-1])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped
+    return f"[{address}]" if mapped is None else f"[::ffff:{mapped}]"
 
 
 def _refuse_endpoint(endpoint: str, returned: str) -> NoReturn:

@@ -19,9 +19,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from fanout.errors import ConfigError
-from fanout.terms.arguments import shown
+from fanout.terms.arguments import PORT_MAX, shown
 
-PORT_MAX = 65_535
 IPC_PATH_BYTES_MAX = 107  # sun_path of Linux is 108 bytes with its final NUL; libzmq's limit too
 ANY = "*"  # all interfaces, a free port, a fresh socket file
 
