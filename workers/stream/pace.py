@@ -21,11 +21,9 @@ class Pace:
     Attributes:
         messages: that the next batch may take.
         share: of a batch's bytes that one of its sends carries, on average; 1.0 = all of them.
-        has_large_sends: whether those of the last batch were, so that fewer messages in one would
-            make it end sooner.
     """
 
-    __slots__ = ("_aim", "_careful", "_max", "_min", "has_large_sends", "messages", "share")
+    __slots__ = ("_aim", "_careful", "_max", "_min", "messages", "share")
 
     def __init__(self, tuning: Tuning = TUNING) -> None:
         self._min = tuning.batch_messages_min
@@ -34,7 +32,6 @@ class Pace:
         self._careful = 0  # batches that may not grow to twice the last
         self.messages = self._min
         self.share = 1.0
-        self.has_large_sends = False
 
     def learn(
         self, taken: int, taken_bytes: int, distinct: int, sends: int, sent_bytes: int
@@ -47,7 +44,6 @@ class Pace:
         aim = self._aim * (2 if sends >= SHARED_SENDS * distinct else 1)
         if sends:
             self.share = sent_bytes / (sends * taken_bytes)
-            self.has_large_sends = sent_bytes * WORTH_PART > self._aim * sends
         if sent_bytes > 2 * aim * sends:
             self.messages = max(min(self._min, self.messages), self.messages // 2)
         elif taken == self.messages and (taken < self._min or sent_bytes < aim * sends):
@@ -60,7 +56,15 @@ class Pace:
         self.messages = taken
         self._careful = CAREFUL_BATCHES
 
-    def shorten(self, taken: int) -> None:
-        """To send the last batch, of so many messages, took too long."""
-        if self.has_large_sends:
+    def has_large_sends(self, batch_bytes: int) -> bool:
+        """Whether a batch of so many bytes comes to sends so large that fewer messages in one would
+        make it end sooner; judged by the share that sends of the last one had of it.
+
+        The last one may have been all that was left, and small, and the next one large.
+        """
+        return self.share * batch_bytes * WORTH_PART > self._aim
+
+    def shorten(self, taken: int, taken_bytes: int) -> None:
+        """To send the last batch, of so many messages and bytes, took too long."""
+        if self.has_large_sends(taken_bytes):
             self.cut(max(1, taken // 2))

@@ -63,6 +63,7 @@ class Rounds(RoundSends):
         self._round_parts_max = tuning.round_parts_max
         self._pace = Pace(tuning)
         self._round: Iterable[None] | None = None
+        self._round_bytes = 0  # of the log, in its batch
         self._parts = 0  # of turns that it has had
         self._is_sorted = False  # the batch of that round, so that `_pace` is about it
         self._is_divided = False  # in that round: who waits is steady, or nobody is
@@ -139,7 +140,7 @@ class Rounds(RoundSends):
         self.totals.matched_bytes += (end - start) * members
         self.front = everything.counted = stop
         everything.counted_bytes = end
-        self._round_first = first
+        self._round_first, self._round_bytes = first, end - start
         self._is_interrupted = self._has_sent = self._is_divided = False
         ready = everything.ready
         if filtered:
@@ -171,7 +172,7 @@ class Rounds(RoundSends):
         loads, sends, sent_bytes = shared[0] + own[0], shared[1] + own[1], shared[2] + own[2]
         self._pace.learn(stop - first, end - start, loads, sends, sent_bytes)
         if self._is_too_long:
-            self._pace.shorten(stop - first)
+            self._pace.shorten(stop - first, end - start)
         self.totals.matched_bytes += sorting.clear(self._now)
 
     def _divide(self) -> bool:
@@ -186,7 +187,7 @@ class Rounds(RoundSends):
         """
         is_long = self._parts >= self._round_parts and 0 < len(self.steady) < self._subscribed
         self._is_too_long |= is_long
-        if self._is_sorted and self._pace.has_large_sends:
+        if self._is_sorted and self._pace.has_large_sends(self._round_bytes):
             is_long = is_long and self._parts >= self._round_parts_max
         others = sorted(self._not_to_wait(is_long=is_long), key=attrgetter("id"))
         for done, member in enumerate(others, 1):

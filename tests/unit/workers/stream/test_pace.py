@@ -73,7 +73,7 @@ def test_a_batch_that_took_too_long_to_send_is_halved_unless_its_sends_are_small
     pace = Pace()
     pace.learn(500, 1 << 20, 10, 10, 10 * each)
     pace.messages = 1_000
-    pace.shorten(1_000)
+    pace.shorten(1_000, 2 << 20)
     halved = pace.messages
     pace.learn(pace.messages, 1 << 20, 10, 10, 10 * 100)
 
@@ -83,11 +83,18 @@ def test_a_batch_that_took_too_long_to_send_is_halved_unless_its_sends_are_small
 
 def test_the_sends_of_a_batch_are_large_from_a_quarter_of_what_is_aimed_at() -> None:
     pace = Pace()
-    before = pace.has_large_sends
-    pace.learn(100, 1 << 20, 4, 4, SEND_BYTES_AIM + 4)
-    large = pace.has_large_sends
-    pace.learn(100, 1 << 20, 0, 0, 0)
-    nobody = pace.has_large_sends
     pace.learn(100, 1 << 20, 4, 4, SEND_BYTES_AIM)
+    exactly = pace.has_large_sends(1 << 20)
+    pace.learn(100, 1 << 20, 4, 4, SEND_BYTES_AIM + 4)
+    large = pace.has_large_sends(1 << 20)
+    pace.learn(100, 1 << 20, 0, 0, 0)
 
-    assert [before, large, nobody, pace.has_large_sends] == [False, True, True, False]
+    assert [exactly, large, pace.has_large_sends(1 << 20)] == [False, True, True]
+
+
+def test_whether_sends_are_large_is_about_the_batch_at_hand_not_about_the_last_one() -> None:
+    """What is left of a backlog makes small sends, and the next flood large ones at once."""
+    pace = Pace()
+    pace.learn(10, 1_000, 4, 4, 4 * 20)
+
+    assert [pace.has_large_sends(size) for size in (1_000, 1 << 20)] == [False, True]

@@ -352,7 +352,7 @@ def test_who_is_sent_much_at_once_waits_longer_for_the_next_round_is_shorter(
     worker = Rounds(prefixes, 0, round_parts_max=2)
     pump = worker.pump
     pump.steady[worker.members[-1]] = None
-    pump._pace.has_large_sends = is_large
+    pump._pace.share = 1.0 if is_large else 1e-9
     before, more = 0, []
     for _ in range(3):
         worker.go()
@@ -374,7 +374,7 @@ def test_after_a_round_that_was_too_long_for_who_keeps_up_the_next_is_shorter(
     """Whether it was because some went on by themselves or in spite of all having waited."""
     worker = Rounds((b"A", b"#"), 0, round_parts=round_parts, round_parts_max=8)
     pump, taken = worker.pump, 8
-    pump._pace.has_large_sends = is_large
+    pump._pace.share = 1.0 if is_large else 1e-9
     pump.steady.update(dict.fromkeys(worker.members[:steady]))
     for number in range(1, taken):
         worker.log.publish(b"A", b"%d" % number)
