@@ -87,7 +87,8 @@ class Push(Spreading):
     def __init__(self, limits: Limits, problems: Problems) -> None:
         super().__init__(limits, problems)
         self.on_given_up: Callable[[int, int], None] = lambda _size, _limit: None
-        self._largest: int | None = None  # bytes on the wire; None: not known
+        self._only: Peer | None = None  # the only peer, if it has said how large a message may be
+        self._largest: int | None = None  # bytes on the wire, as it has said; None: not known
 
     def prepare(self, frames: list[bytes]) -> bytes:
         """As that of `Spreading`.
@@ -96,35 +97,63 @@ class Push(Spreading):
             MessageTooLarge: the peer has said that it does not take it.
         """
         wire = super().prepare(frames)
+        self._check(wire)
+        return wire
+
+    def try_send(self, wire: bytes) -> None:
+        """As that of `Spreading`; whoever has waited for room may have another peer by now.
+
+        Raises:
+            MessageTooLarge: it has said that it does not take it.
+        """
+        self._check(wire)
+        super().try_send(wire)
+
+    def _check(self, wire: bytes) -> None:
         largest = self._largest
         if largest is not None and len(wire) > largest:
             raise MessageTooLarge(len(wire), largest)
-        return wire
 
     def joined(self, peer: Peer) -> None:
         super().joined(peer)
-        said = peer.feed.metadata.get(PROPERTY_NAME)
-        self._largest = None
-        if said is not None and len(self.ring) == 1:
-            self._largest = message_limit_of(said)
-        if self._largest is not None:
-            self._give_up(peer, self._largest)
+        self._look_who_is_there()
 
     def left(self, peer: Peer, unsent: list[Outgoing]) -> None:
-        self._largest = None  # the next one may have another log
         super().left(peer, unsent)
+        self._look_who_is_there()
 
-    def _give_up(self, peer: Peer, largest: int) -> None:
-        """Drop what waits and is too large for the peer."""
+    def dispatch(self) -> list[Peer]:
+        """As that of `Spreading`; what was checked before its peer came is not given to it."""
+        largest = self._largest
+        if largest is None:
+            return super().dispatch()
+        return self.ring.spread(self.outbox, largest, self._give_up)
+
+    def _look_who_is_there(self) -> None:
+        """Whoever is the only peer from now on may have said how large a message may be."""
+        peer = self._only = self.ring.only
+        said = None if peer is None else peer.feed.metadata.get(PROPERTY_NAME)
+        self._largest = largest = None if said is None else message_limit_of(said)
+        if largest is None:
+            return
         waiting = self.outbox.waiting
         for outgoing in waiting.copy():
-            size = len(outgoing.wire)
-            if size > largest:
-                # First: nobody sees that nothing waits, and has not been told why.
-                self.on_given_up(size, largest)
+            if len(outgoing.wire) > largest:
+                self._give_up(outgoing)
                 waiting.remove(outgoing)  # by identity, while others add to it
-                text = f"a message of {size} bytes is given up: it takes {largest} at most"
-                self.undelivered(peer.name, text)
+
+    def _give_up(self, outgoing: Outgoing) -> None:
+        """Tell that this is too large for the only peer, before it is dropped.
+
+        In this order: nobody sees that nothing waits, and has not been told why.
+        """
+        peer, largest = self._only, self._largest
+        assert peer is not None
+        assert largest is not None
+        size = len(outgoing.wire)
+        self.on_given_up(size, largest)
+        text = f"a message of {size} bytes is given up: it takes {largest} at most"
+        self.undelivered(peer.name, text)
 
 
 class Pull(Role):

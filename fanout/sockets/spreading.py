@@ -6,8 +6,10 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanout.sockets.outbox import Outbox
-    from fanout.sockets.peer import Peer
+    from fanout.sockets.peer import Outgoing, Peer
 
 
 class Ring:
@@ -18,6 +20,11 @@ class Ring:
 
     def __len__(self) -> int:
         return len(self._peers)
+
+    @property
+    def only(self) -> Peer | None:
+        """The one that is there, if there is one."""
+        return self._peers[0] if len(self._peers) == 1 else None
 
     @property
     def has_room(self) -> bool:
@@ -42,12 +49,26 @@ class Ring:
                 return peer
         return None
 
-    def spread(self, outbox: Outbox) -> list[Peer]:
-        """Give messages out as long as somebody has room; returns who has got some."""
+    def spread(
+        self,
+        outbox: Outbox,
+        largest: int | None = None,
+        give_up: Callable[[Outgoing], None] = lambda _: None,
+    ) -> list[Peer]:
+        """Give messages out as long as somebody has room; returns who has got some.
+
+        Args:
+            largest: bytes of a message that is given out; None: it may have any.
+            give_up: told of each that is larger, before it is dropped.
+        """
         waiting = outbox.waiting
         given: dict[Peer, None] = {}
         while waiting and (peer := self.next()) is not None:
-            peer.give(waiting[0])  # first: others see each message here or there
+            first = waiting[0]
+            if largest is not None and len(first.wire) > largest:
+                give_up(first)
+            else:
+                peer.give(first)  # first: others see each message here or there
+                given[peer] = None
             waiting.popleft()
-            given[peer] = None
         return list(given)

@@ -7,6 +7,7 @@ import contextlib
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -299,6 +300,28 @@ def test_one_that_has_waited_is_given_up_and_told(caplog: pytest.LogCaptureFixtu
             producer.drain(DEADLINE_S)  # it is told once
             assert producer.close() == 0
     assert "is given up" in caplog.text
+
+
+def test_who_waits_for_room_is_refused_when_there_is_room_and_a_publisher_with_a_limit() -> None:
+    with Publisher("tcp://127.0.0.1:*", workers=1, log_bytes="64K") as publisher:
+        endpoint = publisher.ingest("tcp://127.0.0.1:*")
+        publisher.stop_ingest(endpoint)
+        with (
+            Producer(endpoint, queue_bytes="64K") as producer,
+            Subscriber(publisher.endpoints[0]) as subscriber,
+            ThreadPoolExecutor(1) as executor,
+        ):
+            publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+            for _ in range(5):
+                producer.publish(b"a", bytes(12_000), timeout=0)
+            waiting = executor.submit(producer.publish, b"a", LARGE)
+            wait_until(lambda: producer._push._actor.room.waiters, "it waits for room")
+            assert publisher.ingest(endpoint) == endpoint
+            assert isinstance(waiting.exception(DEADLINE_S), MessageTooLarge)
+            producer.publish(b"a", b"1")
+            producer.drain(DEADLINE_S)
+            assert frames_of(subscriber, 6)[-1] == (b"a", b"1")
+            assert producer.close() == 0
 
 
 def test_with_asyncio_close_counts_what_was_given_up() -> None:

@@ -8,10 +8,10 @@ import pytest
 
 from fanout.errors import MessageTooLarge
 from fanout.sockets.errors import NotNowError
-from fanout.sockets.peer import Peer
-from fanout.sockets.pipeline import Pull, Push, Sub
+from fanout.sockets.peer import Outgoing, Peer
+from fanout.sockets.pipeline import Pull, Push, Spreading, Sub
 from fanout.terms.introduction import PROPERTY, intake_of
-from fanout.zmtp import commands
+from fanout.zmtp import commands, encode_message
 from fanout.zmtp.metadata import ready
 from tests.unit.sockets.peers import LIMITS, begin, dispatched, made, peer_of, written
 from tests.unit.zmtp.wire import GREETING
@@ -143,6 +143,46 @@ def test_what_is_too_large_for_the_only_peer_is_refused_or_given_up() -> None:
     peer = saying(role, 100)
     assert (given_up, role.dropped, role.waiting_count) == ([(101, 100)], 1, 2)
     assert len(role.prepare([bytes(98)])) == 100
+    with pytest.raises(MessageTooLarge):
+        role.prepare([bytes(99)])
+    role.left(peer, [])
+    assert len(role.prepare([bytes(99)])) == 101, "the next one may take more"
+
+
+def test_who_waits_for_room_is_refused_what_the_peer_that_came_meanwhile_does_not_take() -> None:
+    role = push()
+    role.has_way = lambda: True
+    wire = role.prepare([bytes(99)])
+    saying(role, 100)
+    with pytest.raises(MessageTooLarge):
+        role.try_send(wire)
+    assert (role.dropped, role.waiting_count) == (0, 0)
+
+
+def test_what_was_checked_before_the_peer_came_is_not_given_to_it() -> None:
+    role = push()
+    role.has_way = lambda: True
+    given_up: list[tuple[int, int]] = []
+    role.on_given_up = lambda size, limit: given_up.append((size, limit))
+    peer = saying(role, 100)
+    written(peer)
+    for frame in (b"1", bytes(99), b"2"):
+        # By another thread, which goes on between its check and the last step.
+        Spreading.try_send(role, Spreading.prepare(role, [frame]))
+    assert dispatched(role, [peer]) == [encode_message([b"1"]) + encode_message([b"2"])]
+    assert (given_up, role.dropped) == ([(101, 100)], 1)
+
+
+def test_who_stays_alone_still_says_what_is_too_large_for_it() -> None:
+    role = push()
+    role.has_way = lambda: True
+    given_up: list[tuple[int, int]] = []
+    role.on_given_up = lambda size, limit: given_up.append((size, limit))
+    other, peer = peer_of(role), saying(role, 100)
+    large = role.prepare([bytes(99)])
+    role.try_send(large)
+    role.left(other, [Outgoing(large)])
+    assert (given_up, role.dropped, role.waiting_count) == ([(101, 100)] * 2, 2, 0)
     with pytest.raises(MessageTooLarge):
         role.prepare([bytes(99)])
     role.left(peer, [])
