@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from fanout.basics.records import record
 
@@ -83,3 +83,14 @@ class Secure:
 
     def __repr__(self) -> str:
         return f"Secure({self.protocol!r})"
+
+
+@record
+class Forget:
+    """To a worker, behind the last connection of this protocol: its endpoint is unbound."""
+
+    code: ClassVar[int] = 47
+    protocol: str
+
+
+OfJudging: TypeAlias = AuthRequest | Judged | Secure | Forget

@@ -17,7 +17,7 @@ import msgpack
 
 from fanout.basics.records import fields_of, record
 from fanout.control.conduct import OfConduct
-from fanout.control.judging import AuthRequest, Judged, Secure
+from fanout.control.judging import OfJudging
 from fanout.control.leftovers import LeftFile
 from fanout.control.rights import OfRights
 from fanout.control.takeover import OfTakeovers, Resume
@@ -222,9 +222,7 @@ Message: TypeAlias = (
     | Finish
     | OfConduct
     | OfTakeovers
-    | AuthRequest
-    | Judged
-    | Secure
+    | OfJudging
     | OfRights
     | LeftFile
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fanout.basics.descriptors import duplicate
 from fanout.control.channel import Channel, ChannelFull, Strain
+from fanout.control.judging import Forget
 from fanout.control.messages import Adopt, Hello
 from fanout.coordinator.lives import Sight
 from fanout.coordinator.socket_files import news
@@ -132,13 +133,16 @@ class WorkerLink:
             os.close(descriptor)
 
     def flush(self, channel: Channel) -> bool:
-        """Send what waits, and what keys and files there are now; see `Channel.flush()`.
+        """Send what waits, and what keys and files there are, or no more are; see `Channel`.
 
         So what is made of keys is loaded when their endpoint comes, and not when somebody does, or
         is handed on from a worker that was lost: that would keep all others here waiting.
         """
-        if not self._secure.keys() <= self._told:
+        if self._secure.keys() != self._told:
             with suppress(ChannelFull):  # it is told the next time
+                for protocol in self._told - self._secure.keys():
+                    channel.post(Forget(protocol))
+                    self._told.remove(protocol)
                 for protocol in list(self._secure):
                     self._hand_keys(channel, protocol)
         known = self._files.known

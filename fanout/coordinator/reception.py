@@ -218,7 +218,7 @@ class Reception:
         listener.close()
 
     def _forget(self, listener: Listener) -> None:
-        """Nobody comes by it any more; workers that have its keys keep them until they end."""
+        """Nobody comes by it any more: its keys are let go, by workers when they are told so."""
         self._asking.pop(listener, None)
         self._state.secure.pop(listener.protocol, None)
 

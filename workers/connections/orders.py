@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fanout.control.judging import Judged, Secure
+from fanout.control.judging import Forget, Judged, Secure
 from fanout.control.leftovers import LeftFile
 from fanout.control.messages import Adopt, Evict, SetPolicy
 from fanout.control.rights import Asks, Permit, Rights
@@ -49,6 +49,8 @@ class Orders:
             desk.judged(message)  # about one in its handshake, which is never taken over
         elif isinstance(message, Secure):
             secure(message, desk.sessions)
+        elif isinstance(message, Forget):
+            desk.sessions.forget(message.protocol)
         elif isinstance(message, Permit):
             resuming.permit(message)
         elif isinstance(message, Release):

@@ -188,6 +188,15 @@ class Sessions:
             with suppress(ImportError, OSError):
                 self._maker(protocol)
 
+    def forget(self, protocol: str) -> None:
+        """There are no new connections of this protocol any more: its keys are let go.
+
+        Those there are go on: what they need they have, and let it go when they end.
+        """
+        for known in (self._tls, self._contexts, self._with_keys, self._secrets):
+            known.pop(protocol, None)
+        self._certified.discard(protocol)
+
     def _introduce(self) -> dict[bytes, bytes]:
         return {PROPERTY: self._introduction().to_bytes()}
 

@@ -53,6 +53,7 @@ MESSAGES: list[Message] = [
     judging.AuthRequest(1, "PLAIN", [b"desk7", b"geheim"]),
     judging.Judged(1, 2, "in words"),
     judging.Secure("zmtp+curve#1", SECRET),
+    judging.Forget("zmtp+curve#1"),
     rights.Permit(1, 2, False, [b"", b"prefix"]),
     rights.Permitted(1, 2),
     rights.Asked(1, [b"added"], [b"cancelled"]),

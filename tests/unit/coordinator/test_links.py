@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 from fanout.control.channel import ChannelFull
-from fanout.control.judging import Secure
+from fanout.control.judging import Forget, Secure
 from fanout.control.leftovers import LeftFile
 from fanout.control.messages import Adopt, WriteSlots
 from fanout.coordinator.conditions import read_condition
@@ -91,6 +91,21 @@ def test_keys_go_to_a_process_before_anybody_comes_by_them() -> None:
             bench.state.secure[secure.protocol] = secure
             bench.turn()
             assert bench.worker.hear() == [secure]
+        bench.turn()
+        assert bench.worker.hear() == []
+
+
+def test_a_process_that_has_keys_is_told_when_their_endpoint_is_gone() -> None:
+    with Bench() as bench:
+        secure = Secure("zmtp+curve#1", [b"s" * 32])
+        bench.state.secure[secure.protocol] = secure
+        bench.coordinator._pool.flush()
+        adopt = Adopt(1, 0, secure.protocol)
+        bench.coordinator.links[0].say(adopt)
+        del bench.state.secure[secure.protocol]
+        bench.coordinator._pool.flush()
+        # Behind the last connection: who is handed over then can still begin.
+        assert bench.worker.hear()[-3:] == [secure, adopt, Forget(secure.protocol)]
         bench.turn()
         assert bench.worker.hear() == []
 

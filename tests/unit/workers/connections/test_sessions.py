@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import resource
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
+from weakref import ref
 
 import pytest
 
@@ -54,6 +57,37 @@ def test_with_keys_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert limits == [(resource.RLIMIT_CORE, (0, 0))]
     with pytest.raises(KeyError):
         sessions.make("zmtp+curve#2")
+
+
+@pytest.mark.parametrize("has_come", [False, True])
+@pytest.mark.parametrize(
+    ("protocol", "more"),
+    [("zmtp+curve#1", []), ("zmtp+tls#1", [SERVER_KEY, b"", b""])],
+)
+def test_keys_of_an_endpoint_that_is_gone_are_let_go(
+    monkeypatch: pytest.MonkeyPatch, protocol: str, more: list[bytes], has_come: bool
+) -> None:
+    monkeypatch.setattr(resource, "setrlimit", lambda *_both: None)
+    sessions = made()
+    secret = bytes(bytearray(SERVER if more else b"s" * 32))  # one of our own
+    before = sys.getrefcount(secret)
+    sessions.secure(Secure(protocol, [secret, *more]))
+    sessions.secure(Secure("zmtp+curve#2", [b"t" * 32]))
+    context = None
+    if has_come:
+        records = sessions.records(protocol)
+        sessions.make(protocol, records)
+        assert (records is None) is (not more)
+        context = None if records is None else ref(records._tls.context)
+        del records
+    sessions.forget(protocol)
+    gc.collect()
+    assert sys.getrefcount(secret) == before
+    assert context is None or context() is None
+    with pytest.raises(KeyError):
+        sessions.make(protocol, sessions.records(protocol))
+    assert sessions.make("zmtp+curve#2").our_mechanism == "CURVE", "others stay"
+    sessions.forget(protocol)
 
 
 def test_what_cannot_be_had_now_is_tried_again_for_the_next_one(
