@@ -42,15 +42,13 @@ PyAPI_FUNC(PyObject *) PyObject_Vectorcall(PyObject *, PyObject *const *, size_t
 
 static void put(PyObject **place, PyObject *value) {
     PyObject *old = *place;
-    Py_XINCREF(value);
-    *place = value;
+    *place = Py_XNewRef(value);
     Py_XDECREF(old);
 }
 
 static void free_object(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
-    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
-    release(self);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
     Py_DECREF(type);
 }
 
@@ -99,9 +97,9 @@ static PyObject *at(PyObject *object, Py_ssize_t place) {
 }
 
 /* Topics whose attributes are stored: usual ones, and those that have a place among last values,
-   once somebody has such (NULL = nobody has); and where their attributes are. */
+   once somebody has such (NULL = nobody has); the one of single frames; where attributes are. */
 static struct {
-    PyObject *usual, *placed;
+    PyObject *usual, *placed, *unknown;
     Py_ssize_t head, id;
 } topics;
 

@@ -24,6 +24,12 @@ static PyObject *log_type, *path_type;
 
 HOLDING(Path, log, 5)
 
+/* Topics by name; a borrowed reference. NULL: it is not known where they are. */
+static PyObject *young_of(const Path *self) {
+    PyObject *young = at(self->table, self->young);
+    return young != NULL && PyDict_CheckExact(young) ? young : NULL;
+}
+
 static PyObject *path_share(PyObject *object, PyObject *args) {
     Path *self = (Path *)object;
     PyObject *log, *table, *headers, *end, *gate, *held, *usual, *placed;
@@ -39,6 +45,7 @@ static PyObject *path_share(PyObject *object, PyObject *args) {
     bytes_begin = PyBytes_AsString(end) - (const char *)end;
     self->open = open, self->young = place_of((PyObject *)Py_TYPE(table), "young");
     note_topics(usual, placed);
+    if (young_of(self) != NULL) put(&topics.unknown, PyDict_GetItem(young_of(self), Py_None));
     Py_RETURN_NONE;
 }
 
@@ -47,12 +54,6 @@ static void path_dealloc(PyObject *object) {
     Path_clear(object);
     PyBuffer_Release(&((Path *)object)->gate), PyBuffer_Release(&((Path *)object)->held);
     free_object(object);
-}
-
-/* Topics by name; a borrowed reference. NULL: it is not known where they are. */
-static PyObject *young_of(const Path *self) {
-    PyObject *young = at(self->table, self->young);
-    return young != NULL && PyDict_CheckExact(young) ? young : NULL;
 }
 
 /* Whether anybody may append now, and need not wait for whoever does. */
@@ -105,13 +106,16 @@ static int encode(Path *self, PyObject *subject, PyObject *const *frames, Py_ssi
     message->topic = subject;
     if (is_topic(subject)) /* then the frame is all of the message, headers too */
         return count == 1 && add_bytes(message, frames[0]);
-    PyObject *young = young_of(self);
-    int is_text = PyUnicode_CheckExact(subject);
-    if (young == NULL || (subject != Py_None && !is_text && !PyBytes_CheckExact(subject))) return 0;
-    PyObject *name = is_text ? PyUnicode_AsUTF8String(subject) : Py_NewRef(subject);
-    if (name == NULL) return PyErr_Clear(), 0; /* it has no UTF-8, which the twin says */
-    PyObject *topic = PyDict_GetItemWithError(young, name);
-    Py_DECREF(name);
+    PyObject *topic = topics.unknown; /* as in the table under None, without a look */
+    if (subject != Py_None) {
+        PyObject *young = young_of(self);
+        int is_text = PyUnicode_CheckExact(subject);
+        if (young == NULL || (!is_text && !PyBytes_CheckExact(subject))) return 0;
+        PyObject *name = is_text ? PyUnicode_AsUTF8String(subject) : Py_NewRef(subject);
+        if (name == NULL) return PyErr_Clear(), 0; /* it has no UTF-8, which the twin says */
+        topic = PyDict_GetItemWithError(young, name);
+        Py_DECREF(name);
+    }
     if (topic == NULL) return PyErr_Occurred() ? -1 : 0;
     message->topic = topic;
     if (!is_topic(topic) || !add_bytes(message, at(topic, topics.head))) return 0;

@@ -95,12 +95,10 @@ static PySendResult sending_step(PyObject *object, PyObject *value, PyObject **r
 
 static PyObject *sending_send(PyObject *object, PyObject *value) {
     PyObject *result, *stop;
-    PySendResult how = sending_step(object, value, &result);
-    if (how != PYGEN_RETURN) return result;
+    if (sending_step(object, value, &result) != PYGEN_RETURN) return result;
     stop = PyObject_CallFunctionObjArgs(PyExc_StopIteration, result, NULL);
     if (stop != NULL) PyErr_SetObject(PyExc_StopIteration, stop);
-    Py_XDECREF(stop);
-    Py_DECREF(result);
+    Py_XDECREF(stop), Py_DECREF(result);
     return NULL;
 }
 

@@ -74,6 +74,18 @@ def test_what_is_usual_takes_no_python(line: Line, monkeypatch: pytest.MonkeyPat
     assert (sequences, usual, asked()) == ([0, 1, 2], 0, 1)
 
 
+def test_a_single_frame_takes_no_look_at_the_topics(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which would cost it a tenth."""
+    asked = is_plain(line, monkeypatch)
+    del line.path.topics.young[None]
+
+    sequence = line.path.append(b"body", None)
+
+    assert (sequence, asked()) == (0, 0)
+
+
 @pytest.mark.parametrize("size", [COPY_ONCE_BYTES - 1, COPY_ONCE_BYTES, 70_000])
 def test_a_long_frame_takes_no_python(
     size: int, line: Line, monkeypatch: pytest.MonkeyPatch
