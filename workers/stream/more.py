@@ -38,9 +38,10 @@ if TYPE_CHECKING:
 # a message on.
 AS_EVER, NOTHING, CHOSEN, WANTED, CHAINED = range(5)
 
+BUFFER_BYTES = 256 * 1024  # as a new packer has it, and keeps it; it grows with what is packed
 # One for all of a process, which writes records on one thread: each new one has a buffer of its
-# own, of 256 KiB, and to get that from the system and to give it back takes longer than to pack.
-_pack: Callable[[More], bytes] = msgpack.Packer().pack
+# own, and to get that from the system and to give it back takes longer than to pack.
+_packers = [msgpack.Packer(buf_size=BUFFER_BYTES)]
 
 
 class More(NamedTuple):
@@ -75,7 +76,12 @@ class More(NamedTuple):
 
     def packed(self) -> bytes:
         """As it is written; b"" = there is nothing to write."""
-        return b"" if self == NOTHING_MORE else _pack(self)
+        if self == NOTHING_MORE:
+            return b""
+        packed: bytes = _packers[0].pack(self)
+        if len(packed) > BUFFER_BYTES:  # as one with very many gaps: its buffer is given back
+            _packers[0] = msgpack.Packer(buf_size=BUFFER_BYTES)
+        return packed
 
     @classmethod
     def unpacked(cls, data: bytes) -> More:

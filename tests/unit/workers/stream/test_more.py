@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,6 +28,23 @@ if TYPE_CHECKING:
 
 
 LAYOUT = Layout(64 * PAGE, 4_096, 4)
+LARGE = 64 * 1024 * 1024  # of which most is given back to the system at once
+
+
+def resident() -> int:
+    """Bytes of memory of this process that it has of the system for itself."""
+    (line,) = re.findall(r"RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(line) * 1024
+
+
+def test_what_a_large_one_took_is_given_back() -> None:
+    small = More(mark=7)
+    as_ever = small.packed()
+    before = resident()
+    size = len(More(speech=bytes(LARGE)).packed())
+    assert size > LARGE
+    assert resident() - before < LARGE // 2
+    assert small.packed() == as_ever, "the next one"
 
 
 class Kept:
