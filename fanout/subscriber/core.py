@@ -168,12 +168,15 @@ class Core:
     def _order(self, merger: Merger, number: int) -> None:
         stream = self.streams[number]
         how = {"is_unordered": stream.is_unordered, "is_showing": stream.is_showing}
-        merger.order(number, **how, origin=stream.known)
+        merger.order(number, **how, origin=stream.origin)
 
     def _merged(
         self, merger: Merger, number: int, messages: list[Message], now: float
     ) -> list[Message]:
         given = merger.take(number, messages, now) if messages else []
+        untold = self.streams[number].untold_values()
+        if untold is not None:
+            merger.keep(number, untold)
         self._order(merger, number)
         if not self.lines[number].is_confirming:
             merger.confirm(number)

@@ -98,6 +98,10 @@ class Giving:
             self.lacking[prefix] = b""
             self._look_at_showing()
 
+    def keep(self, gap: Gap) -> None:
+        """This is missing, and no line brings it again: it is told with what is given next."""
+        self._early.keep(gap)
+
     def _hand_on(self, member: Member, due: Mapping[bytes, bytes]) -> None:
         """A line is lost that was to bring these last values: another one is to bring them."""
         if member.joined and self._shown.is_full and self._goes_on:

@@ -13,7 +13,7 @@ from fanout.subscriber.runs import Run
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fanout.subscriber.message import Message
+    from fanout.subscriber.message import Gap, Message
     from fanout.subscriber.past import StreamWithPast as Stream
     from fanout.subscriber.prefixes import Prefixes
     from fanout.terms.introduction import Introduction
@@ -137,7 +137,8 @@ class Merger:
         """A line brings what was missed in any order, or last values; or does so no more.
 
         Args:
-            origin: from where on all is to come over it.
+            origin: from where on all is to come over it; None: as before, since some of what came
+                before that is missing, and the program was not told.
         """
         run = self._run_of.get(number)
         if run is not None:
@@ -187,6 +188,12 @@ class Merger:
             return out + messages if out else messages
         run.take(number, messages, now, out)
         return out
+
+    def keep(self, number: int, gap: Gap) -> None:
+        """A line says that this is missing, of no place: told with what is given next."""
+        run = self._run_of.get(number)
+        if run is not None and run.members[number].joined:
+            run.keep(gap)
 
     def lack(self, prefix: bytes) -> None:
         """This is subscribed to: who brings all is to bring its last values when it is up again."""

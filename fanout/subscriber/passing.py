@@ -32,6 +32,15 @@ class PassingStream(StreamWithPast):
     def __init__(self, wants: Iterable[bytes], start: bytes | Position = b"") -> None:
         super().__init__(wants, start)
         self.too_large = 0
+        self._values = 0  # of these, last values that nobody was told of, nor is by the next one
+
+    def untold_values(self) -> Gap | None:
+        """Last values that were too large, to be told, whichever line brings the next message.
+
+        They have no place in the order of all, and do not come again over another line.
+        """
+        count, self._values = self._values, 0
+        return Gap(TOO_LARGE, count, epoch=self.epoch) if count else None
 
     def _settled(self, frames: Frames) -> Message | None:
         if isinstance(frames, TooLarge):
@@ -45,7 +54,11 @@ class PassingStream(StreamWithPast):
             self.unwanted += 1
             return None
         self.too_large += 1
-        is_placed = isinstance(message, NumberedMessage) and message.kind != "last"
+        is_last = message.kind == "last"
+        is_placed = isinstance(message, NumberedMessage) and not is_last
+        if is_last and not self.is_alone:
+            self._values += 1
+            return None
         epoch, sequence = NUMBER.unpack(frames[-1]) if is_placed else (self.epoch, None)
         self.losses.add_for_good(Gap(TOO_LARGE, 1, sequence, sequence, epoch))
         if is_placed and self._next == sequence + 1:

@@ -59,6 +59,11 @@ class StreamWithPast(Stream):
             self._shown.passed(self._next - 1)  # so that none comes again
         return messages
 
+    @property
+    def origin(self) -> tuple[int, int] | None:
+        """From where on all is to come, as `known`; None: some is missing that was not told yet."""
+        return None if self.losses.gap is not None else self.known
+
     def go_to(self, epoch: int, sequence: int) -> None:
         """Go on after this message, which has come elsewhere."""
         self._epoch, self._next, self._told = epoch, sequence + 1, 0

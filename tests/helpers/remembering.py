@@ -15,6 +15,7 @@ import msgpack
 
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.core import Core
+from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
 from fanout.terms.introduction import PROPERTY, Introduction
 from fanout.terms.reserved import VALUES_ALL, VALUES_OFF
 from fanout.zmtp import (
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from fanout.zmtp import SessionEvent
 
 SINCE = re.compile(rb"\x00fanout\.since=([0-9a-f]{16}):([0-9]+)")
+MOST = 1024  # bytes of a message, where some are larger
 PINGS = (b"since", b"topics", b"before")
 FINISH_ROUNDS = 20  # each later subscription that is asked for takes three
 LIMITS_HERE = replace(LIMITS, reserved=b"\x00fanout.")
@@ -68,9 +70,12 @@ class Remembering:
     """
 
     shows = False
+    too_large: tuple[bytes, ...] = ()  # topics of messages that are, for this subscriber
 
     def __init__(self, wants: set[bytes], lines: int = 1) -> None:
-        self.core = Core([BackOff(lambda: 0.5) for _ in range(lines)], wants, last=self.shows)
+        most = MOST if self.too_large else MESSAGE_BYTES_MAX
+        back_offs = [BackOff(lambda: 0.5) for _ in range(lines)]
+        self.core = Core(back_offs, wants, last=self.shows, max_message_bytes=most)
         self.got: list[Message] = []
         self.owed: list[tuple[int, int]] = []
         self.gone: set[tuple[int, int]] = set()
@@ -320,7 +325,8 @@ class Remembering:
 
     def _wire(self, place: int) -> bytes:
         body = struct.pack(">QQ", self.epoch, place)
-        return encode_message([self.topics[place], b"x", body])
+        topic = self.topics[place]
+        return encode_message([topic, bytes(MOST) if topic in self.too_large else b"x", body])
 
     def show(self, count: int, number: int = 0) -> None:
         """Send so many of what is left of last values, with what says where they begin and end."""
@@ -340,5 +346,17 @@ class Remembering:
 
 class Showing(Remembering):
     """It keeps the last message of each topic, and sends it to who subscribes."""
+
+    shows = True
+
+
+class TooLarge(Remembering):
+    """Some of its messages are too large for its subscriber."""
+
+    too_large = (b"A", b"BA")
+
+
+class ShowingTooLarge(TooLarge):
+    """It sends last values, too."""
 
     shows = True

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.helpers.remembering import Remembering, Showing
+from tests.helpers.remembering import Remembering, Showing, TooLarge
 from tests.property.test_healing import TOPICS, was_told
 
 LINES = 2  # with more the rare meetings are rarer
@@ -123,6 +123,29 @@ def test_lines_that_are_cut_and_lose_nothing_miss_nothing(
     feed = played(wants, LINES, script)
     assert {*feed.owed} <= {*came(feed)}
     assert [message.gap for message in feed.got] == [None] * len(feed.got)
+
+
+# Nothing but that has come when its line is lost, and the other one goes on.
+COMES_FIRST: list[tuple[Any, ...]] = [
+    *(("publish", [b"A"]), ("send", 1, [], 0), ("hang_up", 0, 0)),
+    *(("connect", [], 1), ("hear", [], 1), ("publish", [b"B"])),
+]
+
+
+@settings(max_examples=150)
+@example({b""}, COMES_FIRST)
+@given(wanted, st.lists(st.one_of(*harmless, *harmless, ends), min_size=10, max_size=40))
+def test_what_is_too_large_is_told_whichever_line_is_lost(
+    wants: set[bytes], script: list[tuple[Any, ...]]
+) -> None:
+    feed = played(wants, LINES, script, kind=TooLarge)
+    numbers, gaps = came(feed), [message.gap for message in feed.got if message.gap is not None]
+    assert len({*numbers}) == len(numbers)
+    missing = {*feed.owed} - {*numbers}
+    assert {feed.topics[place] for _, place in missing} <= {*feed.too_large}
+    assert [one for one in missing if not was_told(one, gaps)] == []
+    if b"" in wants:
+        assert feed.core.losses[0].missing == len(missing)
 
 
 # A value that came over one line is on its way over the other, that was heard of it before.

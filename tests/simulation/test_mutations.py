@@ -66,7 +66,7 @@ TRIED_FIRST: dict[str, int] = {
     "go_on_with_the_lost": 6,
     "go_on_with_what_came_while_it_finished": 59,
     "hold_nobody": 23,
-    "hold_the_log_for_the_past": 10_012,
+    "hold_the_log_for_the_past": 10_006,
     "judge_by_the_policy_before": 2,
     "keep_every_chunk": 0,
     "keep_one_message_too_many": 1,

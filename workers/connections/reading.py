@@ -342,9 +342,7 @@ class ReadSide:
                 continue
             added, cancelled = self._changes[peer]
             self._pump.change(peer.member, peer.wants, added, cancelled, now)
-            cost = report_cost((*added, *cancelled)) + self._desk.replays.apply(peer, now)
+            cost = report_cost((*added, *cancelled)) + self._desk.replays.keep(peer, now)
             promised.pop(peer, None)
             self._charge(peer, self._lap() + cost, now)
-            self._desk.replays.begin(peer, now)
-            self._stopwatch.skip()  # nobody is charged for what he is sent
         self._changes.clear()

@@ -10,6 +10,7 @@ from fanout.subscriber.skimming import Skim
 from fanout.subscriber.stream import NUMBER
 from fanout.terms.introduction import Introduction
 from fanout.zmtp import encode_message
+from tests.helpers.remembering import ShowingTooLarge
 
 if TYPE_CHECKING:
     from fanout.subscriber.parsing import Frames
@@ -81,3 +82,18 @@ def test_what_is_not_wanted_any_more_is_not_missing() -> None:
     (message,) = stream.take([large(1, b"B"), small(2)])
     assert message.gap is None
     assert (stream.unwanted, stream.too_large) == (1, 0)
+
+
+def test_a_last_value_is_told_by_another_line_if_its_own_is_lost_before_anything_has_come() -> None:
+    feed = ShowingTooLarge({b"A"}, 2)
+    feed.publish([b"A"])
+    feed.connect([], 0)
+    feed.connect([], 1)
+    feed.show(9, 0)
+    feed.hang_up(0, 0)
+    feed.look(0.0)
+    feed.finish()
+    assert [(message.topic, message.gap) for message in feed.got] == [
+        (b"AB", Gap("too large", 1, epoch=1))
+    ]
+    assert feed.core.losses[0].missing == 1
