@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanout.subscriber.message import TOO_LARGE, Gap, NumberedMessage
+from fanout.subscriber.message import TOO_LARGE, Gap, NumberedMessage, ReplayedMessage
 from fanout.subscriber.past import StreamWithPast
 from fanout.subscriber.skimming import Passed, TooLarge
-from fanout.subscriber.stream import NUMBER
+from fanout.subscriber.stream import NUMBER, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,9 +43,26 @@ class PassingStream(StreamWithPast):
         return Gap(TOO_LARGE, count, epoch=self.epoch) if count else None
 
     def _settled(self, frames: Frames) -> Message | None:
-        if isinstance(frames, TooLarge):
-            frames = frames.passed
-        return super()._settled(frames)
+        if not isinstance(frames, TooLarge):
+            return super()._settled(frames)
+        passed = frames.passed
+        return super()._settled(passed) if passed[0] else self._settled_unknown(passed)
+
+    def _settled_unknown(self, frames: Passed) -> Message | None:
+        """Take one whose topic is not known: it says of no subscription how far it has come.
+
+        Whoever asks again from before it is told of it twice, and of nothing never.
+        """
+        back = self.back
+        if self._is_last:
+            return Stream._settled(self, frames)
+        if back is None or b"" in back.covered or len(frames) == 1:
+            return super()._settled(frames)
+        _epoch, sequence = NUMBER.unpack(frames[-1])
+        if sequence < min(self._next, back.following):
+            self.doubles += 1
+            return None
+        return self._made(frames, ReplayedMessage())
 
     def _made(self, frames: Frames, message: Message) -> Message | None:
         if not isinstance(frames, Passed):

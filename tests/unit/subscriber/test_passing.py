@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgpack
+
+from fanout.subscriber.asks import Asks
 from fanout.subscriber.message import Gap
 from fanout.subscriber.passing import PassingStream
 from fanout.subscriber.skimming import Skim
@@ -97,3 +100,33 @@ def test_a_last_value_is_told_by_another_line_if_its_own_is_lost_before_anything
         (b"AB", Gap("too large", 1, epoch=1))
     ]
     assert feed.core.losses[0].missing == 1
+
+
+def test_one_of_a_topic_that_is_not_known_says_nothing_of_where_others_stand() -> None:
+    """Of a subscription that comes from further back, or of the others: nobody knows."""
+    stream = begun(b"A")
+    stream.take([small(100)])
+    asks = Asks()
+    asks.add(b"B", b"\0fanout.since=%016x:0" % EPOCH)
+    ask = asks.take()
+    assert ask is not None
+    stream.go_further_back(ask)
+    found = [small(5, b"B"), large(101, None), small(6, b"B"), small(7, b"B"), small(102)]
+    got = stream.take(found)
+    assert [(message.topic, message.sequence) for message in got] == [
+        *((b"B", number) for number in (5, 6, 7)),
+        (b"A", 102),
+    ]
+    assert [message.gap for message in got] == [None, Gap("too large", 1, 101, 101, EPOCH)] + [
+        None
+    ] * 2
+    assert (stream.doubles, stream.losses.missing) == (0, 1)
+    assert stream.take([large(6, None)]) == []
+    assert stream.doubles == 1
+
+
+def test_two_last_values_of_topics_that_are_not_known_are_two() -> None:
+    stream = begun(b"A")
+    mark = {"epoch": EPOCH, "at": 9, "end": False}
+    stream.take([(b"\0fanout.snapshot", msgpack.packb(mark)), large(5, None), large(3, None)])
+    assert stream.losses.missing == 2
