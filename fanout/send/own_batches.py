@@ -5,10 +5,12 @@ Whoever publishes, or begins one, inside of the block of his own: that goes out 
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import warnings
 from dataclasses import dataclass
+from types import MethodType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from weakref import ref
 
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
     from fanout.send.wire import Encoder
 
 B = TypeVar("B")
+
+# Each takes as long as the program has objects, 45 ms for a million: who was warned so often of
+# batches that have no name any more need not be warned of another one.
+LOOKS_MAX = 4
+_ENDS = ("__exit__", "__aexit__")
 
 _BESIDE = (
     "published on the publisher inside of the block of a batch: it goes out at once, before the "
@@ -85,7 +92,7 @@ class OwnBatches(Generic[B]):
     """
 
     __slots__ = (
-        *("_open", "_publisher", "_switch", "_who"),
+        *("_looks", "_open", "_publisher", "_switch", "_who"),
         *("commit", "is_usual", "kind", "rules", "usual"),
     )
 
@@ -108,6 +115,7 @@ class OwnBatches(Generic[B]):
         # Not by `=`, which has a look at what users set, and takes twice as long.
         self._switch: Callable[[object, object], None] = type(publisher())._path.__set__
         self._open: dict[object, ref[object]] = {}
+        self._looks = LOOKS_MAX  # that are left, see `_is_kept_by_its_end()`
 
     def begin(self, batch: object) -> object:
         """The block of this batch begins, in the present thread or task; returns which that is.
@@ -160,7 +168,7 @@ class OwnBatches(Generic[B]):
     def _begin_inside(self, who: object) -> None:
         """Some are open: if one is of this thread or task, warn, and note that it is around."""
         before = self._open.get(who)
-        if before is not None and _is_open(before):
+        if before is not None and self._is_open(before):
             _warn(_NESTED)
             self._open[_Outer(who)] = before
 
@@ -194,24 +202,40 @@ class OwnBatches(Generic[B]):
         one = self._open.get(self._now())
         if one is None:
             return
-        if _is_open(one):
+        if self._is_open(one):
             _warn(_BESIDE)
         else:  # it was interrupted before it could say that it ends
             self._take_out(one())
             self._settle()
 
+    def _is_open(self, one: ref[Any]) -> bool:
+        """Whether the block of a batch that is noted as open is not over.
 
-def _is_open(one: ref[Any]) -> bool:
-    """Whether the block of a batch that is noted as open is not over.
+        An exception from outside may hit the very begin of what ends a block, which is not tried
+        again: nothing can be noted then. But a `with` statement keeps the batch, beside the name
+        that it has in its block. So one that has messages, which it got by a name, and is kept
+        once, has no block any more, or no name. This is asked only where there would be a warning.
+        """
+        kept = sys.getrefcount(one()) - 1  # less what it is asked by
+        batch = one()
+        if batch is None or batch._is_over:
+            return False
+        return kept > 1 or not len(batch) or self._is_kept_by_its_end(batch)
 
-    An exception from outside may hit the very begin of what ends a block, which is not tried again:
-    nothing can be noted then. But a `with` statement keeps the batch, beside the name that it has
-    in its block. So one that has messages, which it got by a name, and is kept once, has no block
-    any more. This is asked only where there would be a warning.
-    """
-    kept = sys.getrefcount(one()) - 1  # less what it is asked by
-    batch = one()
-    return batch is not None and not (batch._is_over or (kept == 1 and len(batch) > 0))
+    def _is_kept_by_its_end(self, batch: object) -> bool:
+        """Whether that is by a method that ends it, as `with` statements and `ExitStack` have it.
+
+        False as well once that was asked so often: see `LOOKS_MAX`.
+        """
+        if not self._looks:
+            return False
+        self._looks -= 1
+        return any(
+            type(one) is MethodType
+            and one.__self__ is batch
+            and getattr(one, "__name__", "") in _ENDS
+            for one in gc.get_referrers(batch)
+        )
 
 
 def running() -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import sys
 import weakref
+from contextlib import ExitStack
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from fanout.errors import ConfigError, MessageTooLarge
 from fanout.send.attempt import NO_SPACE
 from fanout.send.batch import Batch
 from fanout.send.making import batch_type
-from fanout.send.own_batches import BatchRules, OwnBatches
+from fanout.send.own_batches import LOOKS_MAX, BatchRules, OwnBatches
 from fanout.send.topics import UNKNOWN
 from fanout.send.wire import Encoder
 from fanout.zmtp.frames import encode_message
@@ -295,6 +296,7 @@ def test_wherever_one_is_interrupted_its_block_is_not_taken_for_open(sender: Sen
 
     steps = 0
     while interrupt_at(steps, run):
+        sender._own._looks = LOOKS_MAX
         steps += 1
         sender._own.warn()
         with sender.batch() as other:
@@ -302,6 +304,36 @@ def test_wherever_one_is_interrupted_its_block_is_not_taken_for_open(sender: Sen
         assert sender._path is sender._own.usual
         kept.clear()
     assert steps > 20, "of a begin and an end"
+
+
+def test_a_block_is_open_though_its_batch_has_no_name_any_more(sender: Sender) -> None:
+    with sender.batch() as batch:
+        batch.send(b"one")
+        del batch
+        with pytest.warns(RuntimeWarning, match="inside of the block of a batch"):
+            sender._own.warn()
+
+    def begin(stack: ExitStack) -> None:
+        stack.enter_context(sender.batch()).send(b"two")
+
+    with ExitStack() as stack:
+        begin(stack)
+        with pytest.warns(RuntimeWarning, match="inside of the block of a batch"):
+            sender._own.warn()
+        with pytest.warns(RuntimeWarning, match="began a batch inside"), sender.batch():
+            pass
+    assert len(sender.line.written()) == 2
+
+
+def test_that_is_not_looked_for_again_and_again(sender: Sender) -> None:
+    """For a look takes as long as the program has objects."""
+    with sender.batch() as batch:
+        batch.send(b"one")
+        del batch
+        for _ in range(LOOKS_MAX):
+            with pytest.warns(RuntimeWarning, match="inside of the block of a batch"):
+                sender._own.warn()
+        sender._own.warn()
 
 
 def test_a_block_that_is_open_is_one_whatever_its_batch_has(sender: Sender) -> None:
