@@ -76,7 +76,15 @@ def test_a_user_is_served_and_named(make: Callable[..., PlainSeen]) -> None:
     assert subscriber.saw(zmq.Event.HANDSHAKE_SUCCEEDED)
 
 
-@pytest.mark.parametrize(("user", "password"), [("desk7", "wrong"), ("desk8", SECRET), (None, "")])
+# With names: that of a test is in the environment of what it starts, where no secret is to be.
+@pytest.mark.parametrize(
+    ("user", "password"),
+    [
+        pytest.param("desk7", "wrong", id="another password"),
+        pytest.param("desk8", SECRET, id="nobody's name"),
+        pytest.param(None, "", id="nothing"),
+    ],
+)
 def test_who_is_refused_stops_for_good(
     make: Callable[..., PlainSeen], user: str | None, password: str
 ) -> None:
