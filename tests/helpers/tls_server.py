@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 READ_BYTES = 64 * 1024
+SSL_CTRL_SET_GROUPS_LIST = 92  # of openssl/ssl.h
 
 
 def serving_context() -> ssl.SSLContext:
@@ -51,6 +52,14 @@ def have_it(name: str, side: ssl.SSLObject | ssl.SSLSocket, *arguments: int) -> 
     function.argtypes = [ctypes.c_void_p, *([ctypes.c_int] * len(arguments))]
     assert function(inner_of(side), *arguments) == 1
     side.do_handshake()
+
+
+def offer_only(group: str, side: ssl.SSLObject | ssl.SSLSocket) -> None:
+    """Have one that has not begun know a single group; to Python 3.11.2 only a curve has a name."""
+    control = ctypes.CDLL(_ssl.__file__).SSL_ctrl
+    control.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_char_p]
+    control.restype = ctypes.c_long
+    assert control(inner_of(side), SSL_CTRL_SET_GROUPS_LIST, 0, group.encode()) == 1
 
 
 class TlsTalk:

@@ -18,7 +18,7 @@ from fanout.zmtp import Violation
 from fanout.zmtp.errors import Refusal, RemoteProtocolError
 from tests.helpers.certificates import AUTHORITY, OTHER_AUTHORITY, SERVER, SERVER_KEY
 from tests.helpers.tls import NAME, ask_for_new_keys, client_context
-from tests.helpers.tls_server import have_it, stock_context
+from tests.helpers.tls_server import have_it, offer_only, stock_context
 
 PARTS = [SERVER, SERVER_KEY, b"", b""]
 ALERT = 21  # the kind of a record
@@ -274,8 +274,8 @@ def test_old_versions_are_refused() -> None:
 def test_who_would_have_us_work_for_long_is_refused(version: ssl.TLSVersion, group: str) -> None:
     context = client_context()
     context.minimum_version = context.maximum_version = version
-    context.set_ecdh_curve(group)
     client = TlsRecords(context, NAME)
+    offer_only(group, client._tls)
     client.begin()
     with pytest.raises(RemoteProtocolError, match="TLS: "):
         TlsRecords(context_of(PARTS)).receive(client.take_output())
