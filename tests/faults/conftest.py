@@ -13,6 +13,7 @@ from fanout.send import making
 from fanout.shm import fence as fences
 from tests.faults.subject import SENDS, Subject
 from tests.helpers.collecting import Collector
+from tests.helpers.modest import modest_publishers
 from tests.helpers.nursery import loaded_workers
 from tests.helpers.waiting import DEADLINE_S
 
@@ -24,8 +25,8 @@ KIB = 1024
 
 @pytest.fixture(scope="package", autouse=True)
 def nursery() -> Iterator[None]:
-    """Workers have nothing to load when they start."""
-    with loaded_workers():
+    """Workers have nothing to load when they start, and publishers no memory to spare."""
+    with loaded_workers(), modest_publishers():
         yield
 
 

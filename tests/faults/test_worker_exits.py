@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fanout import Event
 
 ENDPOINT = "tcp://127.0.0.1:*"
-MIB = 1 << 20
+LOG_BYTES = 64 << 20  # so much more than a worker has room for that is to have none
 
 # Set in the worker after its imports, which need more of both than the worker does.
 LIMIT = """
@@ -47,7 +47,7 @@ def limited(name: str, what: str, limit: str) -> str:
 CANNOT_START = [
     pytest.param("import sys; import no_such_module", Exit.PYTHON, id="python"),
     pytest.param(
-        limited("_wait_for_hello", "AS", f"{PAGES} + {64 * MIB}"), Exit.MEMORY, id="memory"
+        limited("_wait_for_hello", "AS", f"{PAGES} + {LOG_BYTES // 2}"), Exit.MEMORY, id="memory"
     ),
     pytest.param(limited("_wait_for_hello", "NOFILE", "5"), Exit.DESCRIPTORS, id="hello"),
     pytest.param(limited("_serve", "NOFILE", "8"), Exit.DESCRIPTORS, id="loop"),
@@ -79,7 +79,7 @@ def test_a_worker_that_cannot_start_says_why(
     monkeypatch.setattr(spawn, "_BOOT", boot)
 
     with pytest.raises(StartupError) as caught:
-        Publisher(ENDPOINT, workers=1, log_bytes=256 * MIB)
+        Publisher(ENDPOINT, workers=1, log_bytes=LOG_BYTES)
 
     assert f"exit status {int(code)}: {code.text}" in str(caught.value)
     assert caught.value.exit_code == code
@@ -108,7 +108,7 @@ def test_a_replacement_that_cannot_start_is_told_and_tried_again_later(
         happenings(event)
 
     with (
-        Publisher(ENDPOINT, workers=2, log_bytes=256 * MIB, on_event=on_event) as publisher,
+        Publisher(ENDPOINT, workers=2, log_bytes=LOG_BYTES, on_event=on_event) as publisher,
         RawPeer.version_3(publisher.endpoints[0], b"T") as peer,
     ):
         publisher.wait_for_subscribers(1, timeout=DEADLINE_S)

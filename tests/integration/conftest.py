@@ -8,6 +8,7 @@ import pytest
 
 from fanout import Publisher
 from tests.helpers.loaded_children import loaded_children
+from tests.helpers.modest import modest_publishers
 from tests.helpers.nursery import loaded_workers
 from tests.helpers.programs import descendants
 from tests.helpers.stock import Stock
@@ -21,8 +22,8 @@ pytest.register_assert_rewrite("tests.helpers.cancelling")  # so that failures s
 
 @pytest.fixture(scope="package", autouse=True)
 def nursery() -> Iterator[None]:
-    """Workers have nothing to load when they start."""
-    with loaded_workers():
+    """Workers have nothing to load when they start, and publishers no memory to spare."""
+    with loaded_workers(), modest_publishers():
         yield
 
 

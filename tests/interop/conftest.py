@@ -8,6 +8,7 @@ import pytest
 
 from tests.helpers.adapters import PUBLISHERS, PublishingSocket
 from tests.helpers.command import loaded_commands
+from tests.helpers.modest import modest_publishers
 from tests.helpers.nursery import loaded_workers
 from tests.helpers.stock import Stock
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="package", autouse=True)
 def nursery() -> Iterator[None]:
     """Workers have nothing to load when they start, and commands have not either."""
-    with loaded_workers(), loaded_commands():
+    with loaded_workers(), loaded_commands(), modest_publishers():
         yield
 
 
