@@ -187,7 +187,7 @@ class Chaining:
         if finding.first < until:
             low = self._pump.end_hold(member, until)
             for name in [name for name, floor in floors.items() if floor < low]:
-                finding.lose(floors.pop(name))  # it has jumped beyond the keyframe meanwhile
+                finding.lose(floors.pop(name), until)  # it has jumped beyond it meanwhile
                 self._want(name)
             if floors:
                 snapshot.before = member.sent

@@ -65,7 +65,7 @@ class Finding:
         comes: of topics that come by themselves, whether the first message is a keyframe; None =
             that is to be looked for.
         lost: topics of which there is none.
-        lowest, highest: the last messages of these, which it is not sent.
+        lowest, highest: among these are their last messages, which it is not sent.
     """
 
     __slots__ = (
@@ -97,9 +97,13 @@ class Finding:
         """The same with nothing found yet: what was is of a list that is not the one any more."""
         return Finding(*self.held[:3], is_asked_for=self.is_asked_for)
 
-    def lose(self, sequence: int) -> None:
-        """One more topic; this is its last message, or one that comes by itself."""
-        sequence = min(sequence, self.until - 1)
+    def lose(self, sequence: int, until: int = 0) -> None:
+        """One more topic; this is its last message, or one that comes by itself.
+
+        Args:
+            until: its last one is at that one or behind it, but before this one; 0 = at that one.
+        """
+        first = min(sequence, self.until - 1)
         self.lost += 1
-        self.lowest = min(self.lowest, sequence)
-        self.highest = max(self.highest, sequence)
+        self.lowest = min(self.lowest, first)
+        self.highest = max(self.highest, first, min(until, self.until) - 1)

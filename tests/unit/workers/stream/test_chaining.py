@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fanout.shm.reader import LogReader
+    from fanout.workers.stream.finding import Finding
     from fanout.workers.stream.member import Member
 
 KEYED = [topic for topic in TOPICS if topic.startswith((b"xp", b"yq"))]
@@ -116,6 +117,12 @@ def sequences(one: One) -> dict[bytes, list[int]]:
 
 def marks(one: One, topic: bytes) -> list[dict[str, object]]:
     return [msgpack.unpackb(body) for name, body in messages_in(one.sink.taken) if name == topic]
+
+
+def pending_of(one: One) -> Finding | None:
+    """What is being found for it."""
+    snapshots = one.member.snapshots
+    return None if snapshots is None else snapshots.pending[0].finding
 
 
 @pytest.fixture
@@ -457,6 +464,33 @@ def test_who_jumps_while_it_is_looked_for_is_looked_for_from_there(
             feed.pump.enforce(0)
     feed.settle()
     assert feed.asked == [b"xp0"]
+    feed.segment.close()
+
+
+def test_of_one_that_was_jumped_over_it_is_told_where_its_last_message_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its keyframe was found, and is gone as more is looked for: it has come after that."""
+    feed = KeyedFeed(SMALL)
+    feed.show_by(ShowTuning(places_per_look=1))
+    monkeypatch.setattr(feed.pump, "_serve_steps", 1)
+    feed.policy = SlowPolicy("drop_oldest")
+    for publish in (feed.publish_key, feed.publish):
+        for topic in (b"xp0", b"xp1"):
+            publish(topic)
+    one = feed.comes(b"xp", room=0)
+    one.member.gaps = Gaps(1, conflated=False)
+    while (finding := pending_of(one)) is None or not finding.floors:
+        feed.turn()
+    for _ in range(3_000):
+        feed.publish(b"yp0", 40)
+    feed.pump.advance(feed.reader.head(), 0)
+    feed.pump.enforce(0)
+    feed.publish_key(b"xp1")
+    feed.settle()
+    (gap,) = (one for one in marks(one, GAP_TOPIC) if one["reason"] == "keyframe")
+    assert (gap["first"], gap["count"]) == (0, 0)
+    assert gap["last"] not in (0, 1), "its last message is 2"
     feed.segment.close()
 
 
