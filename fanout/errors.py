@@ -85,11 +85,11 @@ class NestedSendError(FanoutError):
 class Again(FanoutError, TimeoutError):
     """No space in the log within the timeout, or held up for so long; nothing was sent.
 
-    A subscriber with the policy ``block`` does not keep up, or is over a limit of that; if there is
+    A subscriber with the policy ``block`` does not keep up, or is at a limit of that; if there is
     none, a worker has not had its turn yet, or was lost and is being replaced.
 
     Attributes:
-        subscriber: id of the one that is over a limit of its own; else of the one that is furthest
+        subscriber: id of the one that is at a limit of its own; else of the one that is furthest
             behind of those who may block, as its worker has written down a fifth of a second ago at
             most; None = nobody is known to be.
     """

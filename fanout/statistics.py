@@ -53,7 +53,7 @@ class SubscriberStatistics:
     chosen_by: str  # who chose that: "publisher", "rule", "subscriber" or "call"
     name: str  # what it calls itself, "" = nothing
     user: str = ""  # who it has proven to be, the first 64 bytes; "" = it need not
-    holds: bool = False  # `publish()` waits for it: it is over a limit of its policy, `block`
+    holds: bool = False  # `publish()` waits for it: it is at a limit of its policy, `block`
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class InTheWay(NamedTuple):
     id: int
     peer: str
     name: str  # what it calls itself, if it does
-    over: str = ""  # its policy, if it is over a limit of that; "" = the log is full
+    over: str = ""  # its policy, if it is at a limit of that; "" = the log is full
 
     def __str__(self) -> str:
         return f"subscriber {self.id} ({', '.join(filter(None, (self.name, self.peer)))})"
@@ -164,7 +164,7 @@ class PublisherStatistics:
     value_topics: int  # topics that have a place for a last value
     value_bytes: int  # of last values that are not in the log any more, and of some that were
     values_evicted: int  # topics that lost their last value, for want of places or bytes
-    held_by: tuple[int, ...]  # ids of those for which `publish()` waits, over a limit of `block`
+    held_by: tuple[int, ...]  # ids of those for which `publish()` waits, at a limit of `block`
     compiled: bool  # whether it is compiled code that appends what is usual, see `fanout.compiled`
     workers: tuple[WorkerStatistics, ...]
 

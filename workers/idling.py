@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from fanout.basics.units import NS
 from fanout.shm import fence
+from fanout.shm.credit import FREE, USED_UP, least
 from fanout.shm.worker_slot import HOLDS
 from fanout.workers.naps import NAP_MIN
 
 if TYPE_CHECKING:
     import select
 
+    from fanout.shm.credit import Credit
     from fanout.workers.surroundings import Surroundings
 
 GATHER = 0.00002  # seconds; as long as a turn takes beside its sends
@@ -44,30 +46,60 @@ class Idling:
         self.fence = fence.make_fence()
         self._nap_ends = 0  # monotonic ns
         self._round_began = 0  # monotonic ns
-        self._holds = 0  # the publisher up, for this subscriber
+        self._holding = 0  # the subscriber for which the publisher waits
+        self._credit = FREE  # how far it may go
+        self._rung = USED_UP  # for which of these it was rung last, while it goes by less
+        self._holds = False  # it goes by more
+        self._is_left = False  # what is in the slot is how many more
+        self._is_known = True  # it goes by as much, or has none to wait for here
         # Begin at the clock: no number of the slot's former worker comes again.
         self._sleeps = self._now()
 
     def wake(self) -> None:
-        """The worker is awake: it need not be rung for, but while it holds the publisher up."""
+        """The worker is awake: it need not be rung for, but while the publisher goes too far."""
         if self._holds:
             self._ask_to_be_rung()
         else:
             self._slot.wake()
 
-    def hold(self, subscriber: int) -> None:
-        """Have the publisher wait for this one, or for nobody (0); while it is to, in each turn.
+    def allow(self, subscriber: int, credit: Credit, is_final: bool) -> None:
+        """Have the publisher go so far, and say that it waits for this one, or nobody (0).
 
-        Who commits next rings, and sees it. It might be lost once, if another thread looks for room
-        just then, but not in the next turn.
+        If it goes by more, who commits next rings, and sees that it is to look. It might be lost
+        once, if another thread looks for room just then, but not in the next turn. If it goes by
+        less and waits, it is rung.
+
+        Args:
+            is_final: whether that is not more than it may be found to be.
         """
-        if not (subscriber or self._holds):  # as mostly
+        slot, before = self._slot, self._credit
+        if credit == before == FREE and self._is_known:  # as mostly
             return
-        if subscriber != self._holds:
-            self._slot.holding = self._holds = subscriber
-        self.wake()
-        if not subscriber:
+        if not is_final:
+            credit = least((before, credit))
+        if subscriber != self._holding:
+            slot.holding = self._holding = subscriber
+        if credit != before or self._is_left:
+            slot.credit = self._credit = credit
+            self._is_left = False
+            self.fence()
+        known, had, end = self._around.header.known_credit, self._holds, self._log.length()[1]
+        self._is_known = known.reaches(credit, end)
+        if self._is_known:
+            self._rung = USED_UP
+        self._holds = not credit.reaches(known, end)
+        if self._holds or had:
+            self.wake()
+        if self._around.header.wanted:
+            self._naps.hurry()
+        if credit != self._rung and not self._is_known and self._around.header.wanted:
+            self._rung = credit
             self._around.ring_publisher()
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the publisher may wait for what this worker allows: then it does not nap."""
+        return self._credit != FREE and self._around.header.wanted > 0
 
     def is_napping(self, now: int) -> bool:
         """Whether a nap was interrupted and goes on: new messages shall still accumulate."""
@@ -103,14 +135,17 @@ class Idling:
             position = log.start_of(front)
             if not self._naps.learn(front, position, began):
                 return False  # as mostly
-            waiting = log.start_of(log.head()) - position
-            self._nap_ends = now + int(self._naps.pause(now - began, waiting, share) * NS)
+            head, end = log.length()
+            left = self._credit.minus(head, end)
+            self._nap_ends = now + int(
+                self._naps.pause(now - began, end - position, share, left) * NS
+            )
         if hurry or not self.is_napping(now):
             self._nap_ends = 0
             return False
         self.wake()
         seconds = (self._nap_ends - now) / NS
-        if blocked:
+        if blocked or self._credit != FREE:
             self._around.sleep(GATHER)  # what has an event by then shares one turn
             self._around.wait(self._write_set, seconds - GATHER)
         else:
@@ -121,6 +156,9 @@ class Idling:
 
     def sleep(self, front: int) -> bool:
         """Ask to be woken by the next commit; False if there has been one meanwhile."""
+        if self._credit != FREE and not self._holds:
+            self._slot.credit = self._credit.left_at(front, self._log.start_of(front))
+            self._is_left = True
         self._ask_to_be_rung()
         self.fence()
         return self._log.head() == front

@@ -2,9 +2,9 @@
 
 The publisher overwrites what is below the smallest tail of all workers, and a worker that needs
 nothing holds nothing back. So before it is said to anybody that he gets what comes from the front
-on, the tail must be there: `protect_front()` and `promise()`. Only for what was published before it
-goes back, and looks whether that is there: `go_back()`. In all other cases the tail follows the
-members, once a turn: `publish()`.
+on, the tail must be there, and the publisher know how far it may go with him: `protect_front()` and
+`promise()`. Only for what was published before it goes back, and looks whether that is there:
+`go_back()`. In all other cases the tail follows the members, once a turn: `publish()`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from fanout.shm import fence as fences
 from fanout.shm.worker_slot import NO_TAIL
+from fanout.workers.stream.holding import NOBODY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fanout.shm.credit import Credit
     from fanout.workers.stream.pump import Pump
     from fanout.workers.surroundings import Surroundings
 
@@ -29,6 +31,7 @@ class Tail(Generic[K]):
     Args:
         pump: knows what its members need.
         fence: orders the store of the tail before the loads that follow, and behind those before.
+        allow: tells the publisher how far it may go, and for whom it is to wait.
 
     Attributes:
         promised: who was promised the messages from which one on, and has not become a member that
@@ -38,7 +41,13 @@ class Tail(Generic[K]):
         wanted: the tail that the publisher waited for when that was looked at last; 0 = none.
     """
 
-    def __init__(self, around: Surroundings, pump: Pump, fence: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        around: Surroundings,
+        pump: Pump,
+        fence: Callable[[], None],
+        allow: Callable[[int, Credit, bool], None],
+    ) -> None:
         self.promised: dict[K, int] = {}
         self.replays: dict[object, int] = {}
         self.wanted = 0
@@ -48,6 +57,7 @@ class Tail(Generic[K]):
         self._log = around.log
         self._pump = pump
         self._fence = fence
+        self._allow = allow
 
     def protect_front(self) -> None:
         """Make the log keep what comes from the front on."""
@@ -62,7 +72,16 @@ class Tail(Generic[K]):
         """Promise the messages from the front on; returns that front."""
         self.protect_front()
         front = self.promised[who] = self._pump.front
+        self.announce()
         return front
+
+    def announce(self) -> None:
+        """Say how far the publisher may go."""
+        pump = self._pump
+        if pump.needs_log or self.promised:
+            self._allow(*pump.allowed(self._around.now()))
+        else:  # it may be anywhere
+            self._allow(*NOBODY)
 
     def go_back(self, who: object, first: int) -> int:
         """Promise messages that were published before, from `first` on, to one that has a promise.

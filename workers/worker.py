@@ -83,7 +83,7 @@ class Worker:
         pump.ages.earlier = around.earlier
         self._write_set, read_set = around.poll_set(), around.poll_set()
         self.idling = Idling(around, self._write_set)
-        self.tail: Tail[Peer] = Tail(around, self.pump, self.idling.fence)
+        self.tail: Tail[Peer] = Tail(around, pump, self.idling.fence, self.idling.allow)
         watched = SocketSets(self._write_set, read_set)
         self.desk = Desk(around, options, policy, self.pump, self.tail, watched)
         self.deadlines = Deadlines(self.desk, options, part)
@@ -182,16 +182,20 @@ class Worker:
         now = self._around.now()
         more, late, resuming = True, self.checkpoints.are_late, self.orders.resuming
         self.reads.go_on(now)
-        if hurry or not self.idling.is_napping(now):  # else the new messages wait for its end
+        if (
+            hurry or self.idling.is_awaited or not self.idling.is_napping(now)
+        ):  # else the new messages wait for its end
             self.idling.end_nap()
             more = self._deliveries.advance(now, one=late)
         if late:
             self._part.begin(self._tick_ns)
             self.checkpoints.end_round(now)
-        if resuming.are_due:
+        if goes_on := resuming.are_due:
             resuming.go_on(now)
         self._deliveries.serve(now)
         unsettled = self._settle_turn(now)
+        if goes_on:
+            self._channel.flush()
         if self._done.is_set():
             return
         self._wake_later(now)
@@ -279,7 +283,7 @@ class Worker:
             more = pump.enforce(now)
             if pump.jumped:
                 self.desk.records.note_jumps()
-        self.idling.hold(pump.held_by(now))
+        self.tail.announce()
         if pump.effects:
             part.begin(each_ns)
         while pump.effects:

@@ -21,11 +21,12 @@ from fanout.coordinator.actions import Answer, NoteConnected, Wake, with_counts
 from fanout.coordinator.copies import Copies
 from fanout.coordinator.takeovers import Orphan
 from fanout.shm.census import NOTHING, Amount
+from fanout.shm.credit import FREE, least
 from fanout.shm.fence import keep_order
 from fanout.shm.header import Header
 from fanout.shm.own_counts import may_have_sent
 from fanout.shm.stream_record import Kind, StreamSlot
-from fanout.shm.worker_slot import WorkerSlot
+from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,6 +56,7 @@ class HandingOn:
         wrecks: ends those that cannot go on.
         say: as `Pool.say`.
         now: seconds.
+        hold: has the publisher look at the credit before it publishes more.
         duplicate, close: as for `Copies`.
     """
 
@@ -65,6 +67,7 @@ class HandingOn:
         wrecks: Wrecks,
         say: Say,
         now: Callable[[], float],
+        hold: Callable[[], None],
         *,
         duplicate: Callable[[int], int] = duplicate,
         close: Callable[[int], None] = os.close,
@@ -75,7 +78,7 @@ class HandingOn:
         self._takeovers = state.takeovers
         self._wrecks = wrecks
         self._say = say
-        self._now = now
+        self._now, self._hold = now, hold
         self._copies = Copies(state, now, duplicate, close)
         self._is_held = False
         self._left: set[int] = set()  # workers that were left to themselves, and have not ended
@@ -129,7 +132,7 @@ class HandingOn:
         moved = self._queued([orphan.connection for orphan in found.orphans])
         told = [with_counts(action, len(found.orphans), closed) for action in told]
         self._is_held = self._is_held or bool(found.orphans)
-        self._keep_log()
+        self._keep_log(slot)
         return self._wrecks.add(worker, told, moved, found.why)
 
     def leave(self, worker: int, told: list[Action]) -> list[Action]:
@@ -164,7 +167,7 @@ class HandingOn:
         orphan.source = connection.worker
         self._takeovers.leaving[connection.subscriber] = orphan
         self._is_held = True
-        self._keep_log()
+        self._keep_log(slot)
         return self._say(connection.worker, Release(connection.subscriber, needed), ())
 
     def can_duplicate(self, connection: Accepted) -> bool:
@@ -240,11 +243,14 @@ class HandingOn:
         asked, self._takeovers.asked = self._takeovers.asked, []
         return [Answer(flag) for flag in asked]
 
-    def _keep_log(self) -> None:
-        """Have the log keep what connections need that nobody serves."""
-        needed = self._takeovers.needed
-        if needed != self._header.hold:
-            self._header.hold_back(needed)
+    def _keep_log(self, slot: WorkerSlot | None = None) -> None:
+        """Have the log keep what they need whom nobody serves, and their worker's credit hold."""
+        needed, before = self._takeovers.needed, self._header.credit
+        theirs = FREE if slot is None else slot.credit.unserved()
+        credit = FREE if needed == NO_TAIL else least((before, theirs))
+        if needed != self._header.hold or credit != before:
+            self._header.hold_back(needed, credit)
+            self._hold()
 
     @property
     def is_ending(self) -> bool:

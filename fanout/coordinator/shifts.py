@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fanout.control.takeover import Resumed
@@ -51,7 +52,7 @@ class Shifts:
         rebalance: bool,
     ) -> None:
         now = surroundings.now
-        self.handing_on = HandingOn(segment, state, wrecks, say, now)
+        self.handing_on = HandingOn(segment, state, wrecks, say, now, partial(_hold, links))
         self.moving = Moving(state, self.handing_on, now)
         self._succession = Succession(state, self.moving, now, handshake_timeout)
         self._rebalancing: Rebalancing | None = None
@@ -81,3 +82,8 @@ class Shifts:
     def abandon(self) -> list[Action]:
         """There is no worker any more."""
         return self.handing_on.abandon() + self.moving.abandon()
+
+
+def _hold(links: Sequence[WorkerLink]) -> None:
+    """Have the publisher look at the credit before it publishes more."""
+    links[0].bell.hold()

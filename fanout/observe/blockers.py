@@ -1,4 +1,4 @@
-"""Who holds the publisher up: who is over a limit of its own, or else is furthest behind."""
+"""Who holds the publisher up: who is at a limit of its own, or else is furthest behind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Blocker(NamedTuple):
 
 
 def holder(survey: Survey, holding: Collection[int]) -> Blocker | None:
-    """One of these, which are over a limit of theirs, as their workers say; or nobody any more."""
+    """One of these, which are at a limit of theirs, as their workers say; or nobody any more."""
     places = [place for place, one in enumerate(survey.ids) if one in holding]
     for place, who in zip(places, survey.identities_at(places), strict=True):
         if who is not None and who.subscriber == survey.ids[place] and who.policy == BLOCK:

@@ -171,7 +171,7 @@ class Reader:
         return tuple(row.statistics(position, now, notes, holding) for row in there)
 
     def holding(self) -> tuple[int, ...]:
-        """Subscribers for which the publisher waits, over a limit of theirs; one of a worker."""
+        """Subscribers for which the publisher waits, at a limit of theirs; one of a worker."""
         return self._valid(tuple(one.holding for one in self._worker_slots() if one.holding))
 
     def action_of(self, slot: int, subscriber: int) -> str:

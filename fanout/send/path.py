@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 ROOM_POLL = 0.01  # seconds; the net under the room doorbell, should a ring be missed
 ROOM_PART = 8  # who waits for room is woken when 1/8 of the log is free: not for each message
+# Seconds; so long is waited in any case for workers to look who wanted what was published. It takes
+# them a fraction of a millisecond, and some if they share a core with who waits.
+LOOK = 0.01
 NUDGE_PART = 4  # a sleeping worker further behind than 1/4 of the log is woken to skip forward
 
 T = TypeVar("T")
@@ -87,9 +90,14 @@ class SendPath:
 
     The mutable state: the log (in shared memory), the topic table, the gate, the lock, and for each
     bell the sleep it was last rung for.
+
+    Attributes:
+        is_undecided: `make_room` has found room, but a worker is still to look whether who has a
+            limit wants what was published before.
     """
 
     make_log: Callable[[Segment], LogWriter] = LogWriter
+    is_undecided = False
     is_compiled = False  # it is no `CompiledPath`
     keeps_values = False  # it is no `KeptPath`, which is loaded only by who has one
 
@@ -280,11 +288,17 @@ class SendPath:
         return result
 
     def _look_for_room(self, needed_bytes: int, count: int) -> bool:
+        fitted = self.log.fits(needed_bytes, count)
+        self.log.go_by(self._tails.credit, needed_bytes, count)
+        if not fitted and self.log.fits(needed_bytes, count):  # there was merely no credit
+            self.log.ask_for(0)
+            return True
         tails, hold = self._tails.look()
         self.log.refresh((*tails, hold), self._look_again)
-        if self._tails.are_held():
-            self.log.hold()
         enough = self.log.fits(needed_bytes, count)
+        self.is_undecided = (
+            not enough and self.log.has_room(needed_bytes, count) and not self._tails.are_held()
+        )
         position = self.log.position
         wanted = 0 if enough else self.log.wanted_tail(needed_bytes, count, ROOM_PART)
         self.log.ask_for(wanted)

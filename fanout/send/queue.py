@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from fanout.send.attempt import NO_SPACE
-from fanout.send.path import ROOM_POLL
+from fanout.send.path import LOOK, ROOM_POLL
 from fanout.send.verbs import no_room
 from fanout.terms.arguments import as_timeout
 
@@ -71,7 +71,7 @@ class SendQueue:
             self._waiting.add(waiting)
             self._tell()
             async with waiting:
-                return await self._send_in_turn(attempt)
+                return await self._send_in_turn(attempt, waiting)
         except TimeoutError:
             if waiting.expired():
                 raise no_room(timeout, self._in_the_way()) from None
@@ -96,8 +96,9 @@ class SendQueue:
         if not waits:  # last: until then the next send sees that not all of this was done
             self.append = self._path.append
 
-    async def _send_in_turn(self, attempt: Attempt) -> int:
+    async def _send_in_turn(self, attempt: Attempt, waiting: asyncio.Timeout) -> int:
         path = self._path
+        look_until = asyncio.get_running_loop().time() + LOOK
         async with self._turn:
             while True:
                 # Nothing suspends between a commit and the return: a task is told of either.
@@ -105,6 +106,9 @@ class SendQueue:
                     sequence = attempt.append()
                     if sequence != NO_SPACE:
                         return sequence
+                ends = waiting.when()
+                if path.is_undecided and ends is not None and ends < look_until:
+                    waiting.reschedule(look_until)
                 await self._wait_for_room()
 
     async def _wait_for_room(self) -> None:

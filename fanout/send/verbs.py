@@ -208,7 +208,7 @@ def no_room(timeout: float | None, who: InTheWay | None) -> Again:
         what = "a subscriber that may block, or a worker, does not keep up (see subscribers())"
         what += ", or a lost worker is being replaced"
     elif who.over:
-        why, what = f"held up for {timeout} s", f"{who} is over a limit of its policy ({who.over})"
+        why, what = f"held up for {timeout} s", f"{who} is at a limit of its policy ({who.over})"
     error = Again(f"{why}: {what}; nothing was sent")
     error.subscriber = None if who is None else who.id
     return error

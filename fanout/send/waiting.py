@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from fanout.send.attempt import NO_SPACE
+from fanout.send.path import LOOK
 from fanout.send.verbs import no_room
 from fanout.terms.arguments import as_timeout
 
@@ -41,14 +42,16 @@ class Waiter:
         sequence = attempt.append()
         if sequence != NO_SPACE:
             return sequence
-        deadline = None if seconds is None else time.monotonic() + seconds
-        path = self._path
+        now, path = time.monotonic(), self._path
+        deadline, look_until = None if seconds is None else now + seconds, now + LOOK
         while True:
             if path.make_room(attempt.size, attempt.count):
                 sequence = attempt.append()
                 if sequence != NO_SPACE:
                     return sequence
             remaining = 1.0 if deadline is None else deadline - time.monotonic()
+            if remaining <= 0 and path.is_undecided:
+                remaining = look_until - time.monotonic()
             if remaining <= 0:
                 raise no_room(timeout, self._in_the_way())
             path.wait_for_room(remaining)

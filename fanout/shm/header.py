@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from fanout.shm import layout as at
 from fanout.shm import value_layout as places
+from fanout.shm.credit import read_credit, write_credit
 from fanout.shm.fence import keep_order
 from fanout.shm.words import Record, Word, read_text, write_text
 
 if TYPE_CHECKING:
+    from fanout.shm.credit import Credit
     from fanout.shm.segment import Segment
 
 
@@ -61,12 +63,27 @@ class Header(Record):
     ends_begun = Word(at.H_ENDS_BEGUN, "ends of connections that are booked or being booked")
     ends_booked = Word(at.H_ENDS_BOOKED, "the same, but for one that is being booked")
 
-    def hold_back(self, sequence: int) -> None:
-        """Have the log keep what comes from this message on, NO_TAIL = nothing; see `Tails`."""
+    def hold_back(self, sequence: int, credit: Credit) -> None:
+        """Have the log keep what comes from this message on, NO_TAIL = nothing; see `Tails`.
+
+        Args:
+            credit: how far the publisher may go.
+        """
         self.holds += 1
         keep_order()
+        write_credit(self.words, at.H_CREDIT, credit)
         self.hold = sequence
         keep_order()
+
+    @property
+    def credit(self) -> Credit:
+        """How far the publisher may go for connections that nobody serves."""
+        return read_credit(self.words, at.H_CREDIT)
+
+    @property
+    def known_credit(self) -> Credit:
+        """How far it does go; the writer's."""
+        return read_credit(self.words, at.H_KNOWN_CREDIT)
 
     @property
     def name(self) -> str:

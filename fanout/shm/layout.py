@@ -62,9 +62,8 @@ H_HEAD = 8  # sequence of the next message: everything below it is committed
 H_POISON = 16  # the head that is being, or was last, committed: a flag that is up if not HEAD
 H_WANTED = 24  # 0, or the sequence which the smallest tail must reach to wake a waiting publisher
 
-# A byte for each worker: 1 while it sleeps. The publisher looks at those of eight workers with one
-# load after each commit, and zeroes the byte of one before it rings for it; so here, and only here,
-# a line has several writers. It changes when a worker falls asleep and when it is woken.
+# A byte for each worker: 1 while it sleeps. The publisher looks at eight with one load after each
+# commit, and zeroes one before it rings: here, and only here, a line has several writers.
 H_SLEEPERS = 32  # first word of them
 SLEEPERS_EACH = WORD  # workers for each word
 
@@ -89,9 +88,11 @@ H_AREAS = 186  # how many there are, for who attaches
 H_COMPILED = 189  # 1: what is usual is appended by compiled code; 187 and 188: `value_layout`
 H_SLOTS_USED = 190  # the first so many slots of subscribers have been somebody's; only grows
 H_FLOOR = 192  # sequence: nothing from there on is overwritten before the writer looks at the tails
+H_KNOWN_CREDIT = 193  # the credit that the publisher goes by, of three words
+H_CREDIT = 196  # the same, for connections that nobody serves
 # Lines 25 and 26 are of last values, see `value_layout`; 27 to 63 free: events by kind (metrics).
 
-# Worker slot: 64 words. The first half, and the last two, are the worker's, others are not.
+# Worker slot: 64 words. The first half, and from W_PAST on, are the worker's, others are not.
 WORKER_SLOT_BYTES = 512
 W_TAIL = 0  # sequence: the oldest message it may still read, or NO_TAIL
 W_FLUSHED = 1  # sequence: everything below is handed to the kernel, for every subscriber
@@ -133,14 +134,14 @@ WC_STARTED = 35  # monotonic ns
 WC_AREA = 36  # which one its process writes to, from 1; 0 = none
 W_PAST = 40  # 1 = its process has promised somebody something of the past
 W_HOLDING = 41  # the subscriber for which the publisher is to wait; 0 = for nobody
+W_CREDIT = 42  # how far it may go, see `Credit`: two words more; 0 = any
 
 NO_TAIL = UNCOUNTED = (1 << 64) - 1  # holds nothing back; is not counted
 
-# Subscriber slot: 128 words, the owning worker's.
+# Subscriber slot: 128 words, the worker's; some in the order of `subscriber_slot.Checkpoint`.
 SUBSCRIBER_SLOT_BYTES = 1_024
 S_VERSION = 0  # odd while the words below are being changed
 S_ID = 1  # subscriber id, 0 = free
-# From here on in the order of `subscriber_slot.Checkpoint`.
 S_POSITION = 2  # position of the next byte to send, when it takes everything
 S_SEQUENCE = 3  # next message that is not wholly sent
 S_OFFSET = 4  # bytes of that message that were sent
@@ -187,8 +188,7 @@ PEER_BYTES = 64
 C_ENDPOINT = 16  # ENDPOINT_BYTES of UTF-8, then zeros; the longest path of a Unix socket fits
 ENDPOINT_BYTES = 128
 C_NAME = 32  # what it calls itself: NAME_BYTES of UTF-8, then zeros
-# The numbers of its policy; times in ns, the share in billionths.
-C_LIMIT_BYTES = 40
+C_LIMIT_BYTES = 40  # the numbers of its policy; times in ns, the share in billionths
 C_LIMIT_MESSAGES = 41
 C_LIMIT_AGE = 42
 C_SOFT = 43

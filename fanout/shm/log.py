@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.shm import fence as fences
 from fanout.shm import layout as at
-from fanout.shm.layout import H_FLOOR, H_HEAD, H_POISON, MESSAGE_PART
+from fanout.shm.credit import FREE, UNBOUNDED, Credit, write_credit
+from fanout.shm.layout import H_FLOOR, H_HEAD, H_KNOWN_CREDIT, H_POISON, MESSAGE_PART
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -56,6 +57,8 @@ class LogWriter:
         self._barrier = fences.make_fence()
         self._position_limit = 0
         self._sequence_limit = 0
+        self._credit = FREE
+        self._room = 0, 0  # up to which position and sequence the tails let it write
         self._refresh_part = REFRESH_PART
         self.following: tuple[int, int, int] | None = None
         self.load()
@@ -128,8 +131,14 @@ class LogWriter:
                 limits = self._limits(max(late, before))
                 floor = self._floor(limits, before)
         # In this order: interrupted in between, the floor is too high, and nobody is misled.
-        self._position_limit, self._sequence_limit = limits
+        self._room = limits
+        self._set_limits()
         self._words[H_FLOOR] = floor
+
+    def _set_limits(self) -> None:
+        position, sequence = self._room
+        self._position_limit = min(position, self._credit.position)
+        self._sequence_limit = min(sequence, self._credit.sequence)
 
     def _limits(self, tail: int) -> tuple[int, int]:
         """Up to which position and sequence may be written, if this tail is to stay."""
@@ -151,8 +160,37 @@ class LogWriter:
         begins = position - self._size
         return low + bisect_left(range(low, self.head), begins, key=self.start_of)
 
+    def go_by(self, credit: Callable[[int, int], Credit], size: int, count: int) -> None:
+        """Go no further than this, nor than `refresh()` has found, but for one call of that size.
+
+        A call is not cut: it goes if there is any credit left. A worker may also *take back* what
+        it has given: it writes the less, and then looks at what is gone by; here that is written,
+        and then the credit is looked at once more. So one of both sees the other, and nobody waits.
+
+        Args:
+            credit: finds it, from where the next message goes.
+        """
+        head, end = self.head, self.position
+        write_credit(self._words, H_KNOWN_CREDIT, credit(head, end))
+        self._barrier()
+        found = credit(head, end)
+        sequence, position, room = found
+        if not found.allows(head, end):
+            position = 0
+        elif found.has_room(end):
+            sequence, position = UNBOUNDED, max(room, end + size)
+        else:
+            sequence, position = max(sequence, head + count), max(position, end + size)
+        self._credit = Credit(sequence, position)
+        self._set_limits()
+
+    def has_room(self, size: int, count: int) -> bool:
+        """Whether only for want of credit that may not fit, by the last look."""
+        position, sequence = self._room
+        return self.position + size <= position and self.head + count <= sequence
+
     def hold(self) -> None:
-        """Take nothing more before the next `refresh()`: there is somebody to wait for."""
+        """Take nothing more before the next `refresh()`: credit was taken back."""
         self._position_limit = 0
 
     def fits(self, size: int, count: int) -> bool:

@@ -7,20 +7,25 @@ second half, and the first between the end of one process and the start of the n
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from fanout.shm import layout as at
 from fanout.shm.census import NOTHING
+from fanout.shm.credit import FREE, USED_UP, Credit, least, read_credit, write_credit
 from fanout.shm.fence import keep_order
 from fanout.shm.words import Record, Word, words_at
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanout.shm.census import Amount
     from fanout.shm.segment import Segment
 
 NO_TAIL = at.NO_TAIL
-HOLDS = 1 << 62  # in the number of a sleep: the publisher is to wait for a subscriber
+HOLDS = 1 << 62  # in the number of a sleep: the publisher is to look at the credit
 _HALF = at.WC_PID  # words
+
+T = TypeVar("T")
 
 
 class WorkerState(enum.IntEnum):
@@ -93,10 +98,19 @@ class WorkerSlot(Record):
     started = Word(at.WC_STARTED, "monotonic ns")
     area = Word(at.WC_AREA, "which `SpillArea` its process writes to, 0 = none")
 
+    @property
+    def credit(self) -> Credit:
+        """How far the publisher may go for its subscribers. The worker's."""
+        return read_credit(self.words, at.W_CREDIT)
+
+    @credit.setter
+    def credit(self, credit: Credit) -> None:
+        write_credit(self.words, at.W_CREDIT, credit)
+
     def fall_asleep(self, sleep: int) -> None:
         """Ask to be rung for; `sleep` is a number that is new each time. The worker's.
 
-        With `HOLDS` in it the publisher is to wait, too.
+        With `HOLDS` in it the publisher goes by a credit that was taken back, and is to look.
         """
         self.words[at.W_SLEEPING] = sleep
         self._sleeper[0] = 1
@@ -130,6 +144,7 @@ class WorkerSlot(Record):
         self.resuming = 0
         self.sending = 0
         self.past = self.holding = 0
+        self.credit = FREE
         self.flushed = at.NO_TAIL
         self.wake()
         self.subscribers = 0
@@ -145,6 +160,7 @@ class Tails:
         each = at.WORKER_SLOT_BYTES // at.WORD
         self._words = segment.words
         self._slots = [first + index * each for index in range(workers)]
+        self._sleepers = segment.view[at.H_SLEEPERS * at.WORD :][: at.WORKERS_MAX]
 
     def read(self) -> list[int]:
         """In the order of the workers; NO_TAIL = it holds nothing back.
@@ -155,13 +171,49 @@ class Tails:
         words = self._words
         return [min(words[slot + at.W_TAIL], words[slot + at.W_RESUME]) for slot in self._slots]
 
-    def are_held(self) -> bool:
-        """Whether a worker has a subscriber that the publisher is to wait for."""
-        words = self._words
-        return any(words[slot + at.W_SLEEPING] & HOLDS for slot in self._slots)
-
     def look(self) -> tuple[list[int], int]:
-        """The same, and what the coordinator holds back for connections that nobody serves.
+        """The same, and what the coordinator holds back for connections that nobody serves."""
+        return self._while_unchanged(lambda: (self.read(), self._words[at.H_HOLD]))
+
+    def are_held(self) -> bool:
+        """Whether a worker has found somebody at a limit, or the coordinator has taken over."""
+        words = self._words
+        held = any(words[slot + at.W_HOLDING] for slot in self._slots)
+        return held or words[at.H_HOLD] != at.NO_TAIL
+
+    def credit(self, head: int, position: int) -> Credit:
+        """What all of them allow for, and the coordinator, for those connections.
+
+        Args:
+            head, position: where the next message goes.
+        """
+
+        def look() -> Credit:
+            found = [self._credit(one, head, position) for one in range(len(self._slots))]
+            return least((read_credit(self._words, at.H_CREDIT), *found))
+
+        return self._while_unchanged(look)
+
+    def _credit(self, worker: int, head: int, position: int) -> Credit:
+        """What that worker allows for.
+
+        Of what was committed while it sleeps and was not rung, it wants nothing: so it has said how
+        much is left, from wherever the log is. Once it was rung that is void until it has looked.
+        """
+        words, slot = self._words, self._slots[worker]
+        sleep = words[slot + at.W_SLEEPING]
+        keep_order()
+        credit = read_credit(words, slot + at.W_CREDIT)
+        if not credit.is_left:
+            return credit
+        is_asleep = self._sleepers[worker] == 1
+        keep_order()
+        if not (is_asleep and sleep == words[slot + at.W_SLEEPING]):
+            return USED_UP
+        return credit.beyond(head, position)
+
+    def _while_unchanged(self, look: Callable[[], T]) -> T:
+        """What a look finds that sees either what a worker has, or the coordinator in its place.
 
         That changes when a worker is lost, before its words are released, and when another one has
         taken over, after it has set its own. So what was seen counts only if it has not changed
@@ -171,11 +223,10 @@ class Tails:
         while True:
             changes = words[at.H_HOLDS]
             keep_order()
-            tails = self.read()
-            hold = words[at.H_HOLD]
+            found = look()
             keep_order()
             if words[at.H_HOLDS] == changes:
-                return tails, hold
+                return found
 
 
 def sleeper_byte(segment: Segment, index: int) -> memoryview:

@@ -74,9 +74,8 @@ class SlowPolicy:
         action: "drop_oldest", it loses its oldest messages and keeps the newest up to the limit;
             "drop_newest", it gets what is queued at the limit and then goes on with the present;
             "conflate", it gets the newest message of each topic; "disconnect", it is closed;
-            "block", `publish()` waits for it once it is over a limit, or the log is full. It
-            may be over by what is published until its worker has looked: `publish()` commits
-            a message before anybody knows who wants it.
+            "block", `publish()` waits for it once it is at a limit, or the log is full. What
+            one call brings may be too much, and of an age what comes in a turn of its worker.
         limit_bytes: bytes on the wire that wait for it; a size such as "4M" may be given as text.
         limit_messages: messages that wait for it.
         limit_age: seconds since the oldest of them was published.
@@ -86,7 +85,7 @@ class SlowPolicy:
             topic more often, whether it keeps up or not.
         max_rate: bytes a second that it is sent at most, as number or size; 0 = as many as it
             takes. What is above that makes it be behind: with "block", `publish()` goes on for
-            everybody no faster than that, once it is over a limit, or the log is full.
+            everybody no faster than that, once it is at a limit, or the log is full.
 
     Raises:
         ConfigError: a value is out of its range, or means nothing with this action.

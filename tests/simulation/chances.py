@@ -19,7 +19,7 @@ BOUNDS = (
 )
 SUBSCRIBERS_MAX = 8
 LATE_FROM = 10_000  # seeds from here on have subscribers that have missed something
-HELD_FROM = 20_000  # from here on the publisher waits for who is over a limit of `block`
+HELD_FROM = 20_000  # from here on the publisher waits at limits of `block`, as it is allowed
 
 
 def random_tuning(rng: Random) -> Tuning:

@@ -18,7 +18,7 @@ from fanout.shm.segment import Segment
 from tests.simulation.violated import Violated, require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Container, Iterable, Sequence
     from random import Random
 
     from fanout.shm.worker_slot import WorkerSlot
@@ -30,11 +30,16 @@ class Stores:
 
     Args:
         low, high: what it may write, in elements.
-        also: one more that it may.
+        also: more that it may.
     """
 
     def __init__(
-        self, memory: Any, step: Callable[[], None], low: int, high: int, also: int = -1
+        self,
+        memory: Any,
+        step: Callable[[], None],
+        low: int,
+        high: int,
+        also: Container[int] = (),
     ) -> None:
         self._memory = memory
         self._step = step
@@ -50,7 +55,7 @@ class Stores:
 
     def __setitem__(self, key: int | slice, value: Any) -> None:
         first, stop = (key, key + 1) if isinstance(key, int) else key.indices(len(self))[:2]
-        mine = self._low <= first <= stop <= self._high or key == self._also
+        mine = self._low <= first <= stop <= self._high or key in self._also
         require(mine, "the writer wrote what is not its own")
         self._step()
         if isinstance(key, slice) and stop - first > 1:
@@ -78,7 +83,7 @@ class SteppedWriter(LogWriter):
         self._wrong_topics = memoryview(array("Q", rng.choices(range(9), k=layout.entries)))
         self._real_ends, self._real_topics = self._ends, self._topics
         watched: Any = self  # the proxies stand in for memory, whatever the annotations say
-        own = at.H_HEAD, at.H_POISON + 1, at.H_FLOOR
+        own = at.H_HEAD, at.H_POISON + 1, range(at.H_FLOOR, at.H_KNOWN_CREDIT + 3)
         watched._words = Stores(segment.words, step, *own)
         watched._map = Stores(segment.map, step, layout.data, layout.total_bytes)
         watched._ends = Stores(self._ends, step, 0, layout.entries)

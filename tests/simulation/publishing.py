@@ -107,7 +107,7 @@ class Publishing:
         self.history = History()
         self.models: dict[int, SubscriberModel] = {}
         self.sockets: dict[int, FakeSocket] = {}
-        self.waits = 0  # of the publisher, for who is over a limit
+        self.waits = 0  # of the publisher, for what workers allow
         self.coordinator = PlayedCoordinator(self.options)
         self._reserved = rng.choice((0.0, 0.1, 0.4))  # of what they say
         self._chosen = [random_policy(rng) for _ in range(rng.randrange(4))]
@@ -204,7 +204,8 @@ class Publishing:
         require(history.position == writer.position, "the log has another length")
         if result == NO_SPACE:
             require(not committed, "a refused message was committed")
-            self._make_room()
+            self._make_room(attempt)
+            self.waits += writer.has_room(len(attempt.wire), len(attempt.wires))
         elif self.is_held:
             wake_all(self._bells)
         return result != NO_SPACE
@@ -218,14 +219,13 @@ class Publishing:
         middle = len(wire) // 2
         return self.writer.append_parts((wire[:middle], wire[middle:]), topic_id)
 
-    def _make_room(self) -> None:
+    def _make_room(self, attempt: Attempt) -> None:
         self.writing = True  # under the send lock, like an append
         try:
+            if self.is_held:
+                self.writer.go_by(self._tails.credit, len(attempt.wire), len(attempt.wires))
             again = partial(read_tails, self.slots, self._reader_step) if self._late else None
             self.writer.refresh(read_tails(self.slots, self._reader_step), again)
-            if self.is_held and self._tails.are_held():
-                self.writer.hold()
-                self.waits += 1
         finally:
             self.writing = False
 

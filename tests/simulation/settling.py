@@ -97,7 +97,7 @@ class Settling(Connecting):
                 if attempt == 1 and self._late:
                     self._renew_records()
                 self._ask_for_room(self.refused)
-                self._make_room()
+                self._make_room(self.refused)
                 self.refused = None if self._try(self.refused) else self.refused
         require(self.refused is None, "a send still finds no room")
 

@@ -84,7 +84,7 @@ MISTAKES: dict[str, Mistake] = {
     "who may end workers is handed on": (takeovers, "OWN_ENDS_MAX", 99),
     "who has had bad luck is not handed on": (takeovers, "OWN_ENDS_MAX", 2),
     "bad luck is not forgotten": (takeovers, "OWN_ENDS_WITHIN", math.inf),
-    "the log is not held": (HandingOn, "_keep_log", lambda _self: None),
+    "the log is not held": (HandingOn, "_keep_log", lambda _self, _slot=None: None),
 }
 
 

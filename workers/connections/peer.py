@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.basics.units import NS
@@ -11,7 +12,7 @@ from fanout.control.messages import NO_FIELDS
 from fanout.shm.cards import CHOSEN_BY
 from fanout.shm.worker_slot import NO_TAIL
 from fanout.transport import kernel
-from fanout.transport.socket_queues import KERNEL, SocketQueues, unsent_in_kernel
+from fanout.transport.socket_queues import KERNEL, SocketQueues, free_in_kernel, unsent_in_kernel
 from fanout.workers.connections.budgets import Budget
 from fanout.workers.connections.unix_inbox import inbox_of
 from fanout.workers.stream.member import Member
@@ -127,6 +128,7 @@ class Peer:
         self.socket = sock
         self.queues = queues
         self.member = Member(identifier, send or sock.send, policy)
+        self.member.free = partial(free_in_kernel, sock, queues)
         self.session = session
         self.budget = Budget(now, debt)
         self.goes_by = CHOSEN_BY[0], NO_FIELDS

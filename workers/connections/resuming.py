@@ -168,7 +168,7 @@ class Resuming:
             self._permits.permit(message, now)
 
     def go_on(self, now: int) -> None:
-        """Go on with those for whom it is time; each turn in which somebody waits."""
+        """Go on with those for whom it is time, which the caller flushes; while somebody waits."""
         self._part.begin()
         if not self._pump.needs_log and not self._tail.promised:
             self._pump.follow()
@@ -192,7 +192,6 @@ class Resuming:
                 act()
             if self._part.is_over():
                 break
-        channel.flush()
 
     def give_up(self) -> None:
         """This worker ends, and goes on with nobody."""

@@ -50,6 +50,20 @@ class Dues(Generic[W]):
                 return who
         return None
 
+    def first(self) -> tuple[int, W] | None:
+        """Who is due first, and when; nothing is changed but that void entries are let go."""
+        heap = self.entries
+        while heap:
+            due, _number, watch, who = heap[0]
+            if who.watch == watch:
+                return due, who
+            heappop(heap)
+        return None
+
+    def forget_first(self) -> None:
+        """Who is due first is not to be looked at for that."""
+        heappop(self.entries)
+
     def sweep(self, members: int) -> None:
         """Let go of void entries, if they are many beside so many members; once a turn."""
         if len(self.entries) > 2 * members + VOID_MIN:

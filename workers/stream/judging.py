@@ -1,7 +1,6 @@
 """Judging: what becomes of members that are far behind, as their policies say. Pure.
 
-Each is looked at when it may be over one of its limits, and not before: see `Dues`. While nobody is
-near any, that is nobody.
+Each is looked at when it may be over one of its limits, and not before: see `Dues`.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from fanout.workers.policy.dues import Dues
 from fanout.workers.policy.limits import NONE, Lag, describe, left_of
 from fanout.workers.stream.conflating import Conflating
 from fanout.workers.stream.effects import Slowed
+from fanout.workers.stream.holding import NOBODY
 from fanout.workers.stream.lags import Lags
 from fanout.workers.stream.member import BLOCKED, HELD, LOST, READY
 from fanout.workers.stream.newest import Newest
@@ -30,19 +30,18 @@ if TYPE_CHECKING:
 
     from fanout.shm.reader import LogReader
     from fanout.workers.policy.base import Policy, Verdict
+    from fanout.workers.stream.holding import Allowance
     from fanout.workers.stream.member import Member, MemberState
     from fanout.workers.stream.totals import Totals
     from fanout.workers.stream.turn_part import TurnPart
 
-    # Where those jump to who keep so much of the log.
-    Targets = dict[KeepOfLog, int]
+    Targets = dict[KeepOfLog, int]  # where those jump to who keep so much of the log
 
 VERDICTS_MAX = 2  # on one member at once: by the log, and by what is left then
 # Who is thinned at half of the log may be so much more of it behind before all that waits for it is
 # looked through; beyond that it loses what the log cannot keep without being thinned.
 THIN_PART = 8
-# Sealed ones that are judged in a turn while there is something new for others: some 0.3 ms. They
-# come to their limits together; who is plain does not wait for all of them.
+# Sealed ones that are judged in a turn while others have news: 0.3 ms; they come together.
 SEALED_JUDGED = 8
 
 
@@ -104,6 +103,7 @@ class Judging(Resting):
             throttled: its rate, too.
         """
         policy = member.policy
+        self.holding.obey(member)
         member.conflating = policy.conflates
         if throttled:
             self.throttles.now = now
@@ -184,9 +184,12 @@ class Judging(Resting):
         is_held = member in self.holding and self.holding.is_held_by(member, lags, front, now)
         return is_held or lags.exceeds(member, member.policy.patience, front, now)
 
-    def held_by(self, now: int) -> int:
-        """The member that is over a limit and the publisher is to wait for, 0 = none; each turn."""
-        return self.holding.held_by(self.lags, self.front, now)
+    def allowed(self, now: int) -> Allowance:
+        """For whom the publisher is to wait, and how far it may go; each turn."""
+        if not self.holding.has_any:  # as mostly
+            return NOBODY
+        unseen = [one for watch, one in self._anew if one.watch == watch and one.blocked]
+        return self.holding.allowed(self.lags, self.front, self.served, now, unseen)
 
     def behind(self, member: Member) -> int:
         """How far a blocked member is behind the front, in bytes of log."""
@@ -255,10 +258,7 @@ class Judging(Resting):
             self._watch(member, lag, now)
 
     def _look_no_more(self, member: Member) -> None:
-        """Nothing is to be looked for because of a limit: let others have its place there.
-
-        It may have had another policy when that was begun, or have taken what was too much.
-        """
+        """Nothing is to be looked for because of a limit now: let others have its place there."""
         self.lags.looks.end(member)
         if not member.conflating:
             self._conflating.end(member)
@@ -292,8 +292,7 @@ class Judging(Resting):
             if not is_thin and not member.watch:
                 self._look_anew(member, next_turn=True)
         elif isinstance(verdict, Part) and member.state is not LOST:
-            lag = self._lag(member, now)
-            self._lose(member, Reason.TOO_SLOW, describe(lag, verdict.reason))
+            self._lose(member, Reason.TOO_SLOW, describe(self._lag(member, now), verdict.reason))
 
     def _finish(self, member: Member, reason: Reason) -> None:
         """It loses what is too much for it, once it is known how much that is."""
@@ -337,6 +336,7 @@ class Judging(Resting):
         member.watch = next(self._watches)
         limits = member.policy.limits if member.slow else member.policy.soft
         front, end = self.front, self._log.start_of(self.front)
+        self.holding.watch(member, lag, front)
         messages = left_of(limits.messages, lag.messages)
         left = min(messages, left_of(limits.log_messages, lag.log_messages))
         left = min(left, self.lags.uncounted_most(member))

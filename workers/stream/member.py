@@ -68,6 +68,7 @@ class Member:
         id: subscriber id.
         send: hands bytes to the socket, returns how many it took; BlockingIOError = none,
             OSError = the connection is dead.
+        free: bytes that its socket may surely be handed now; 0 = that is not known.
         policy: what happens to it when it is too far behind.
         encoding: makes what its peer reads of a message of the log; None = it reads what is in the
             log. Set before its first subscription.
@@ -121,6 +122,7 @@ class Member:
         "drops",
         "encoding",
         "finishing",
+        "free",
         "gaps",
         "id",
         "joined_at",
@@ -153,6 +155,7 @@ class Member:
     def __init__(self, identifier: int, send: Send, policy: Policy) -> None:
         self.id = identifier
         self.send = send
+        self.free: Callable[[], int] = int
         self.policy = policy
         self.encoding: Encoding | None = None
         self.state = READY

@@ -39,7 +39,7 @@ class Resting(Rounds):
         super().__init__(log, tuning, totals, part)
         self.throttles = Throttles()
         self.rests = Rests()
-        self.holding = Holding(self.blocked)
+        self.holding = Holding(log, self.blocked)
         self._hurries = False
 
     def wake(self, now: int) -> None:

@@ -84,7 +84,7 @@ def warnings(it: PublisherFigures) -> list[str]:
         )
     if it.statistics.held_by:
         who = ", ".join(map(str, it.statistics.held_by))
-        found.append(f"publish() WAITS for {who}: over a limit of the policy 'block'")
+        found.append(f"publish() WAITS for {who}: at a limit of the policy 'block'")
     return found
 
 

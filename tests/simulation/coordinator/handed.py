@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fanout.control.takeover import Release, Released, Resume, Resumed, Wants
 from fanout.coordinator.handing_on import HandingOn
 from fanout.coordinator.moving import Moving
+from fanout.shm.credit import FREE
 from fanout.shm.header import Header
 from fanout.shm.layout import PAGE, Layout
 from fanout.shm.segment import Segment
@@ -42,12 +43,12 @@ class Handed:
         self._world = world
         self.segment = Segment.create(Layout(PAGE, 64, slots))
         self._header = Header(self.segment)
-        self._header.hold_back(NO_TAIL)  # as at the start of a publisher
+        self._header.hold_back(NO_TAIL, FREE)  # as at the start of a publisher
         self._header.head = HEAD
         for worker in range(world.count):
             WorkerSlot(self.segment, worker).release()
         self._handing_on = HandingOn(
-            *(self.segment, world.state, world.wrecks, self.say, lambda: world.now),
+            *(self.segment, world.state, world.wrecks, self.say, lambda: world.now, lambda: None),
             duplicate=self._duplicate,
             close=lambda _descriptor: None,
         )

@@ -95,7 +95,8 @@ def _promised(policy: SlowPolicy, entries: int) -> tuple[Any, ...]:
     """The fields of a policy that does what users have described so.
 
     Written down once more from what is documented: nobody is more than half of the log behind, who
-    is blocked may be warned of all of it; patience ends at 7/8 of the limits, or half of the log.
+    is blocked may be warned of all of it, and holds the publisher up at its limits, not beyond;
+    patience ends at 7/8 of the limits, or half of the log.
     """
     named = policy.action.replace("_", "")
     own = (
@@ -106,7 +107,8 @@ def _promised(policy: SlowPolicy, entries: int) -> tuple[Any, ...]:
     if policy.action == "block":
         soft = _part((*own, LOG_BYTES, entries), policy.soft)
         patience = _part((NONE, NONE, NONE, LOG_BYTES, entries), 1 / 2)
-        return named, (*own, NONE, NONE), soft, patience, policy.max_rate, False, 0
+        below = [one if one == NONE else one - 1 for one in own[:2]]
+        return named, (*below, own[2], NONE, NONE), soft, patience, policy.max_rate, False, 0
     limits = full = (*own, LOG_BYTES // 2, entries // 2)
     interval = conflates = 0
     if policy.action == "conflate":

@@ -55,7 +55,7 @@ SEALED_FROM = 50_000  # from here on subscribers come with CURVE, and are given 
 ORPHANED_FROM = 60_000  # from here on the publisher dies, and tasks are cancelled
 HALF_FROM = 70_000  # from here on subscribers end their side of the connection, and read on
 DEVOTED_FROM = 80_000  # from here on all workers die where they seldom are, if anywhere
-HELD_FROM = 100_000  # from here on the publisher waits for who is over a limit of `block`
+HELD_FROM = 100_000  # from here on the publisher waits at limits of `block`, as it is allowed
 MIXED_FROM = 90_000  # from here on subscribers end their side where there is one of these as well:
 MIXED = SEALED_FROM, SHOWN_FROM, ORPHANED_FROM  # by seed
 

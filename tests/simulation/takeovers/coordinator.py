@@ -27,6 +27,7 @@ from fanout.coordinator.state import make_state
 from fanout.coordinator.succession import Succession
 from fanout.coordinator.wrecks import Wrecks
 from fanout.errors import NotMovedError
+from fanout.shm.credit import FREE
 from fanout.shm.header import Header
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
 from fanout.terms.addresses import AddressRefusal
@@ -76,11 +77,11 @@ class Coordinator:
         for index in range(world.count, world.seats):
             self.state.supervision.lives.append(Life(index, served=self.clock))
         self.state.roster.enlarge(world.seats)
-        Header(world.segment).hold_back(NO_TAIL)
+        Header(world.segment).hold_back(NO_TAIL, FREE)
         losses = Losses(world.segment, self.state.interest, self.state.changes, self.now)
         self._wrecks = Wrecks(self.state, losses, partial(_final_of, world.segment), self.now)
         self._handing_on = HandingOn(
-            *(memory, self.state, self._wrecks, self._say, self.now),
+            *(memory, self.state, self._wrecks, self._say, self.now, world.publisher.hold),
             duplicate=self._duplicate,
             close=world.machine.close,
         )

@@ -67,8 +67,8 @@ class Publisher:
         waiting: those that find no room.
         interruptions: how often it was interrupted.
         looks_again: whether it looks for workers that go back.
-        is_held: whether it waits for who is over a limit of `block`.
-        waits: how often it did.
+        is_held: whether it goes no further than workers allow.
+        waits: how often it had to wait for that.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class Publisher:
     def _watch_stores(self, segment: Segment, named: Callable[[str], Callable[[], None]]) -> None:
         """Have what is made of a name called around each store."""
         layout, watched = segment.layout, self._writer
-        own = at.H_HEAD, at.H_WANTED + 1, at.H_FLOOR
+        own = at.H_HEAD, at.H_WANTED + 1, range(at.H_FLOOR, at.H_KNOWN_CREDIT + 3)
         stores: Any = Stores(segment.words, named("the flag, or HEAD"), *own)
         watched._words = stores
         stores = Stores(segment.map, named("bytes of a message"), layout.data, layout.total_bytes)
@@ -169,10 +169,7 @@ class Publisher:
             setattr(watched, attribute, kept)
 
     def hold(self) -> None:
-        """A worker says that somebody is over a limit: look before more is published.
-
-        What is just being published is not stopped.
-        """
+        """Look at what is allowed before more is published; no call under way is stopped."""
         self._is_to_look = self.is_held
 
     def cut_off(self) -> None:
@@ -243,15 +240,18 @@ class Publisher:
             wake_all(self._bells)
 
     def _look_for_room(self, size: int, count: int) -> bool:
+        if self.is_held:
+            self._is_looking = True
+            self._writer.go_by(self._tails.credit, size, count)
+            self._is_looking = False
         tails, hold = self._tails.look()
         self._is_looking = True
         self._writer.refresh((*tails, hold), self._look_again if self.looks_again else None)
         self._is_looking = False
         self._spoil()
-        if self.is_held and self._tails.are_held():
-            self._writer.hold()
-            self.waits += 1
-        return self._writer.fits(size, count)
+        fits = self._writer.fits(size, count)
+        self.waits += not fits and self._writer.has_room(size, count)
+        return fits
 
     def _look_again(self) -> tuple[int, ...]:
         tails, hold = self._tails.look()

@@ -25,6 +25,7 @@ from fanout.coordinator.watching import TICK
 from fanout.events import EventKind
 from fanout.reasons import Reason
 from fanout.shm import layout as at
+from fanout.shm.credit import FREE, USED_UP, Credit
 from fanout.shm.header import Header
 from fanout.shm.stream_record import Kind, StreamRecord, StreamSlot
 from fanout.shm.worker_slot import NO_TAIL, WorkerSlot
@@ -291,6 +292,27 @@ def test_the_log_is_not_held_for_ever_where_there_are_no_descriptors() -> None:
         (evicted,) = bench.of(EventKind.SUBSCRIBER_EVICTED)
         assert "no descriptor" in evicted.reason
         assert Header(bench.segment).hold == NO_TAIL
+
+
+def test_as_long_as_nobody_serves_it_the_publisher_goes_by_what_its_worker_allowed_for() -> None:
+    with Bench(2) as bench:
+        connect(bench)
+        header, credit = Header(bench.segment), Credit(100, 5_000)
+        more = credit._replace(room=9_000)  # in sockets that nobody hands anything
+        left = credit.left_at(7, 70)
+        for said, held in ((credit, credit), (more, credit), (left, USED_UP), (FREE, FREE)):
+            WorkerSlot(bench.segment, 0).credit = said
+            handing_on = bench.coordinator._pool._handing_on
+            handing_on._takeovers.waiting[0] = mock.Mock(needed=5)
+            with mock.patch.object(handing_on, "_hold") as hold:
+                handing_on._keep_log(WorkerSlot(bench.segment, 0))
+            hold.assert_called_once_with()
+            WorkerSlot(bench.segment, 0).credit = FREE
+            handing_on._keep_log()
+            assert header.credit == held, "until somebody goes on with it"
+            del handing_on._takeovers.waiting[0]
+            handing_on._keep_log()
+            assert header.credit == FREE
 
 
 def test_who_has_waited_for_a_worker_is_not_ended_if_there_is_no_descriptor_for_once() -> None:

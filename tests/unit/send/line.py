@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from fanout.send.topics import Subject
+    from fanout.shm.credit import Credit
     from fanout.shm.layout import Layout
 
 EPOCH = 0x0102030405060708  # of every one, so that two of them write the same
@@ -54,6 +55,10 @@ class Line:
     def read_up_to(self, sequence: int) -> None:
         """The worker needs what came before no more; NO_TAIL: it needs nothing at all."""
         self._worker.tail = sequence
+
+    def allow(self, credit: Credit, subscriber: int = 0) -> None:
+        """The worker lets the publisher go so far, and says for whom it is to wait."""
+        self._worker.credit, self._worker.holding = credit, subscriber
 
     def written(self) -> list[bytes]:
         """The wire bytes of every message; there must be no more than the log holds."""

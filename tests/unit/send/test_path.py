@@ -17,6 +17,7 @@ from fanout.send.topics import UNKNOWN, Topic
 from fanout.send.wire import COPY_ONCE_BYTES
 from fanout.shm import fence as fences
 from fanout.shm.bells import Bell
+from fanout.shm.credit import Credit
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.log import NO_SPACE
 from fanout.shm.reader import LogReader
@@ -230,6 +231,19 @@ def check_that_who_is_far_behind_is_woken(crowd: Crowd) -> None:
     assert crowd.path.make_room(100, 1)
 
     assert crowd.rung() == [0]
+
+
+def test_where_there_was_merely_no_credit_nobody_asks_what_the_log_is_needed_for(
+    crowd: Crowd,
+) -> None:
+    path, slot = crowd.path, crowd.slots[0]
+    slot.credit = Credit(sequence=path.log.head + 1)
+    assert path.make_room(100, 1)
+    assert path.append(b"x", path.intern(b"t")) != NO_SPACE
+    assert not path.make_room(100, 1)
+    slot.credit = Credit(sequence=path.log.head + 1)
+    with mock.patch.object(path._tails, "look", side_effect=AssertionError):
+        assert path.make_room(100, 1)
 
 
 def test_a_worker_without_a_tail_is_not_behind(crowd: Crowd) -> None:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.errors import Again
+from fanout.send import queue as queues
 from fanout.send.attempt import NO_SPACE, Attempt, attempt_message
 from fanout.send.queue import SendQueue
+from fanout.shm.credit import FREE, USED_UP, Credit
 from fanout.shm.worker_slot import NO_TAIL
 from fanout.statistics import InTheWay
 from tests.faults.subject import every_step, raiser
@@ -64,6 +66,29 @@ def test_with_room_nobody_waits(line: Line) -> None:
 
     assert ended.value.value == 0
     assert queue.append(b"b" * SIZE, line.path.intern(b"t")) == 1
+    assert letters(line, 0) == b"ab"
+
+
+def test_a_worker_that_is_still_to_look_is_given_a_moment_to(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        monkeypatch.setattr(queues, "LOOK", DEADLINE_S)
+        queue = SendQueue(line.path, lambda: None)
+        line.allow(Credit(1))
+        line.path.make_room(SIZE)  # it has heard of that
+        assert await queue.send(message(line, b"a"), 0) == 0
+        sending = asyncio.create_task(queue.send(message(line, b"b"), 0))
+        await asyncio.sleep(0)
+        line.allow(FREE)
+        assert await sending == 1
+        line.allow(USED_UP)
+        line.path.make_room(SIZE)
+        monkeypatch.setattr(queues, "LOOK", 0.0)
+        with pytest.raises(Again):
+            await queue.send(message(line, b"c"), 0)
+
+    run(main())
     assert letters(line, 0) == b"ab"
 
 

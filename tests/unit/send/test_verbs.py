@@ -139,7 +139,7 @@ def test_no_room_says_that_somebody_is_over_a_limit() -> None:
 
     assert error.subscriber == 7
     assert str(error) == (
-        "held up for 0.25 s: subscriber 7 (desk7, 10.0.0.5:4711) is over a limit of its policy "
+        "held up for 0.25 s: subscriber 7 (desk7, 10.0.0.5:4711) is at a limit of its policy "
         "(block limit_messages=5); nothing was sent"
     )
 

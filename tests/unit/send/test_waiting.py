@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.errors import Again
+from fanout.send import waiting
 from fanout.send.attempt import NO_SPACE, Attempt, Prepared
+from fanout.send.path import LOOK
 from fanout.send.waiting import Waiter
+from fanout.shm.credit import FREE, USED_UP, Credit
 from fanout.shm.worker_slot import NO_TAIL
 from fanout.statistics import InTheWay
+from tests.helpers.waiting import DEADLINE_S
 from tests.unit.send.line import Line
 
 if TYPE_CHECKING:
@@ -85,6 +89,42 @@ def test_who_gives_up_has_sent_nothing_and_is_told_for_whom_it_waited(line: Line
         waiter.send(message(line), 0)
     assert caught.value.subscriber == 7
     assert line.reader.head() == head
+
+
+def test_a_worker_that_is_still_to_look_is_given_a_moment_to(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "LOOK", DEADLINE_S)
+    line.allow(Credit(1))
+    line.path.make_room(SIZE)  # it has heard of that
+    assert Waiter(line.path, lambda: None).send(message(line), 0) == 0
+    waits = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        line.allow(FREE)
+
+    line.path.wait_for_room = wait  # type: ignore[method-assign, assignment]
+    assert Waiter(line.path, lambda: None).send(message(line), 0) == 1
+    assert len(waits) == 1
+    assert 0 < waits[0] <= DEADLINE_S
+
+
+@pytest.mark.parametrize("subscriber", [0, 7])
+def test_that_moment_ends_and_there_is_none_if_somebody_is_at_a_limit(
+    line: Line, subscriber: int
+) -> None:
+    line.allow(USED_UP, subscriber)
+    line.path.append(b"x", line.path.intern(b"t"))
+    line.path.make_room(1)
+    waits: list[float] = []
+    line.path.wait_for_room = waits.append  # type: ignore[method-assign, assignment]
+
+    with pytest.raises(Again):
+        Waiter(line.path, lambda: None).send(message(line), 0)
+    assert line.reader.head() == 1
+    assert subscriber == 0 or not waits
+    assert all(0 < each <= LOOK for each in waits)
 
 
 @pytest.mark.parametrize("timeout", [-1, float("nan"), "1", True])

@@ -8,8 +8,15 @@ import termios
 from contextlib import suppress
 from typing import NoReturn
 
-from fanout.transport.kernel import Taken, stream_counts, taken_by_host
-from fanout.transport.socket_queues import KERNEL, SocketQueues, unread_in_kernel, unsent_in_kernel
+from fanout.transport.kernel import Taken, set_queue, stream_counts, taken_by_host
+from fanout.transport.socket_queues import (
+    KERNEL,
+    SocketQueues,
+    free_in_kernel,
+    unread_in_kernel,
+    unsent_in_kernel,
+)
+from fanout.workers.stream.holding import ROOM_PART
 from tests.helpers.pairs import tcp_pair
 from tests.helpers.waiting import wait_until
 
@@ -87,3 +94,29 @@ def test_who_does_not_know_is_taken_for_nothing() -> None:
         assert unread_in_kernel(ours, queues) == 0
         assert unsent_in_kernel(ours, queues) == 0
         assert stream_counts(ours, queues) is None
+
+
+def test_what_is_free_is_taken() -> None:
+    """Of what a socket says that is free it takes the part that is counted on, in one go."""
+    ours, client = tcp_pair()
+    unix, other = socket.socketpair()
+    with client, ours, unix, other:
+        for sock in (ours, unix):
+            sock.setblocking(False)
+            set_queue(sock, 64 << 10)
+            before = free_in_kernel(sock)
+            assert before > 64 << 10
+            while (free := free_in_kernel(sock)) > 4_096:
+                assert sock.send(bytes(int(free * ROOM_PART))) == int(free * ROOM_PART)
+            with suppress(BlockingIOError):
+                while sock.send(bytes(100_000)):
+                    pass
+            assert free_in_kernel(sock) < before // 2
+
+
+def test_of_whom_it_is_not_known_nothing_is_free() -> None:
+    ours, client = tcp_pair()
+    with client:
+        assert free_in_kernel(ours, SocketQueues(KERNEL.held, KERNEL.has_ended)) == 0
+        ours.close()
+        assert free_in_kernel(ours) == 0

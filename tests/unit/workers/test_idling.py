@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import select
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fanout.basics.units import NS
+from fanout.shm.credit import FREE, USED_UP, Credit
 from fanout.shm.layout import W_SLEEPING, Layout
-from fanout.shm.worker_slot import HOLDS, sleeper_byte
+from fanout.shm.worker_slot import HOLDS, Tails, sleeper_byte
 from fanout.workers.idling import GATHER, Idling
 from fanout.workers.naps import WINDOW_NS
 from tests.helpers.around import Around
@@ -53,6 +53,14 @@ class Idle:
         assert self.nap(blocked=True)
         assert self.clock.slept == [GATHER]
         os.eventfd_read(self.socket)
+
+    def hold(self) -> None:
+        """Somebody is at a limit."""
+        self.idling.allow(7, USED_UP, is_final=True)
+
+    def look(self) -> None:
+        """As the publisher does."""
+        self.log.writer.go_by(Tails(self.log.segment, 1).credit, 1, 1)
 
     def close(self) -> None:
         self.write_set.close()
@@ -143,24 +151,85 @@ def test_nobody_blocked_sleeps_through_whatever_the_sockets_say(idle: Idle) -> N
     assert idle.clock.slept == [pytest.approx(NAP_SECONDS)]
 
 
-def test_while_it_holds_the_publisher_up_whoever_commits_rings(idle: Idle) -> None:
-    """In each turn and in naps too: it may have been missed."""
+def test_while_the_publisher_goes_by_more_whoever_commits_rings(idle: Idle) -> None:
+    """In each turn: it may have been missed."""
     slot, bell = idle.clock.slot, sleeper_byte(idle.log.segment, 0)
     idle.flood()
     numbers = []
-    for step in (partial(idle.idling.hold, 7), idle.idling.wake, idle.nap):
+    for step in (idle.hold, idle.idling.wake, idle.hold):
         bell[0] = 0
         step()
         assert (slot.words[W_SLEEPING] & HOLDS, bell[0], slot.holding) == (HOLDS, 1, 7)
         numbers.append(slot.words[W_SLEEPING])
     assert len({*numbers}) == 3, "a bell is rung once for each number"
-    assert idle.clock.rings == 0
-    idle.idling.hold(8)
+    assert slot.credit == USED_UP
+    idle.idling.allow(8, USED_UP, is_final=True)
     assert slot.holding == 8, "the next one"
 
-    idle.idling.hold(0)
-    idle.idling.wake()
-    assert (slot.words[W_SLEEPING], bell[0], idle.clock.rings) == (0, 0, 1)
-    assert slot.holding == 0
-    idle.idling.hold(0)
+    idle.look()
+    idle.idling.allow(8, USED_UP, is_final=True)
+    assert (slot.words[W_SLEEPING], bell[0]) == (0, 0), "it has looked"
+    assert idle.clock.rings == 0
+    idle.clock.header.wanted = 1
+    for _ in range(2):
+        idle.idling.allow(0, FREE, is_final=True)
+        assert (slot.holding, slot.credit, idle.clock.rings) == (0, FREE, 1), "once"
+    idle.look()
+    idle.idling.allow(0, FREE, is_final=True)
     assert idle.clock.rings == 1
+
+
+def test_the_publisher_is_rung_for_more_credit_if_it_waits(idle: Idle) -> None:
+    idle.idling.allow(0, Credit(sequence=1_500), is_final=True)
+    idle.look()
+    idle.idling.allow(0, Credit(sequence=1_600), is_final=True)
+    assert (idle.clock.rings, idle.idling.is_awaited) == (0, False)
+    idle.clock.header.wanted = 1  # it may have begun to wait behind that
+    idle.idling.allow(0, Credit(sequence=1_600), is_final=True)
+    assert (idle.clock.rings, idle.idling.is_awaited) == (1, True)
+    idle.look()
+    idle.idling.allow(0, Credit(sequence=1_600), is_final=True)
+    assert idle.clock.rings == 1
+
+
+def test_before_everybody_was_looked_at_there_is_no_more_credit(idle: Idle) -> None:
+    slot = idle.clock.slot
+    idle.idling.allow(0, Credit(sequence=1_500), is_final=True)
+    idle.idling.allow(0, Credit(sequence=1_600, position=9_000), is_final=False)
+    assert slot.credit == Credit(sequence=1_500, position=9_000)
+    idle.idling.allow(0, Credit(sequence=1_600), is_final=True)
+    assert slot.credit == Credit(sequence=1_600)
+
+
+def test_when_it_sleeps_it_says_how_much_is_left(idle: Idle) -> None:
+    idle.flood()
+    slot, front = idle.clock.slot, idle.log.writer.head
+    idle.idling.allow(0, Credit(sequence=front + 30), is_final=True)
+    idle.look()
+    for _ in range(2):
+        idle.idling.allow(0, Credit(sequence=front + 30), is_final=True)
+        assert slot.credit == Credit(sequence=front + 30), "while it is awake, up to where"
+        assert idle.idling.sleep(front)
+        assert slot.credit.is_left
+        assert slot.credit.beyond(front, 0) == Credit(sequence=front + 30)
+
+
+def test_a_nap_ends_when_the_publisher_waits_for_credit(idle: Idle) -> None:
+    idle.flood()
+    idle.idling.allow(0, Credit(sequence=1 << 20), is_final=True)
+    os.eventfd_write(idle.socket, 1)
+    assert idle.nap()
+    assert idle.clock.slept == [GATHER], "the bell rings, and it is awake"
+
+
+def test_once_the_publisher_had_to_wait_for_credit_it_naps_less(idle: Idle) -> None:
+    idle.flood()
+    slept = []
+    for wanted in (0, 1):
+        idle.idling.allow(0, FREE, is_final=True)
+        idle.clock.header.wanted = wanted
+        idle.idling.allow(0, Credit(sequence=1_000 + 100), is_final=True)
+        assert idle.nap()
+        slept.append(sum(idle.clock.slept))
+        idle.clock.slept.clear()
+    assert slept[1] < 0.6 * slept[0]

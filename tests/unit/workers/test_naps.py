@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from fanout.basics.units import NS
+from fanout.shm.credit import Credit
 from fanout.workers.naps import (
     FLOOD_RATE,
     LOG_PART,
     NAP,
     NAP_MAX,
+    NAP_MIN,
     NAP_WORK,
     NAPS_MAX,
     SEND_BYTES,
@@ -18,6 +20,7 @@ from fanout.workers.naps import (
 )
 
 LOG_BYTES = 64 << 20
+WORK = NS // 100  # after which it naps for as long as it may
 
 
 def naps_at(rate: float, message_bytes: int = 100, log_bytes: int = LOG_BYTES) -> Naps:
@@ -94,3 +97,27 @@ def test_whatever_a_send_carries_most_of_the_log_is_left_to_the_publisher(log_by
     naps = naps_at(100_000, 100, log_bytes)
 
     assert naps.pause(NS, log_bytes // LOG_PART, 1e-6) == 0.0
+
+
+def test_it_ends_before_the_publisher_has_no_credit() -> None:
+    assert naps_at(100_000).pause(WORK, 0, 1.0, Credit(sequence=100)) == pytest.approx(0.0005)
+    assert naps_at(100_000).pause(WORK, 0, 1.0, Credit(position=10_000)) == pytest.approx(0.0005)
+    assert naps_at(100_000).pause(WORK, 0, 1.0, Credit(1, 1, room=10_000)) == pytest.approx(0.0005)
+    assert naps_at(100_000).pause(WORK, 0, 1.0, Credit(1, 1)) == NAP_MIN, (
+        "it is rung if that is long"
+    )
+
+
+def test_once_the_publisher_had_to_wait_it_ends_earlier_for_a_while() -> None:
+    naps, left = naps_at(100_000), Credit(sequence=100)
+    usual = naps.pause(WORK, 0, 1.0, left)
+    naps.hurry()
+    shorter = naps.pause(WORK, 0, 1.0, left)
+    assert shorter < 0.6 * usual
+    assert shorter < naps.pause(WORK, 0, 1.0, left) < usual
+    for _ in range(100):
+        again = naps.pause(WORK, 0, 1.0, left)
+    assert again == usual
+    for _ in range(2_000):
+        naps.hurry()
+    assert naps.pause(WORK, 0, 1.0, Credit(sequence=1 << 20)) > NAP_MIN, "it is not forgotten"

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.shm import fence as fences
+from fanout.shm.credit import FREE
 from fanout.shm.layout import H_FLOOR
 from fanout.shm.worker_slot import NO_TAIL
+from fanout.workers.policy.block import Block
+from fanout.workers.policy.limits import Limits
 from fanout.workers.stream.member import Member
 from fanout.workers.stream.pump import Pump
 from fanout.workers.tail import Tail
@@ -18,6 +21,8 @@ from tests.helpers.log import SMALL, Sink, Worker
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fanout.shm.credit import Credit
+
 
 class Kept:
     """The tail of a worker with a log."""
@@ -26,11 +31,15 @@ class Kept:
         self.around = Around(SMALL)
         self.pump = Pump(self.around.log)
         self.fences: list[int] = []  # the tail at each
-        self.tail: Tail[str] = Tail(self.around, self.pump, self.fence)
+        self.allowed: list[tuple[int, Credit, bool]] = []  # of the publisher
+        self.tail: Tail[str] = Tail(self.around, self.pump, self.fence, self.allow)
         self.publish()
 
     def fence(self) -> None:
         self.fences.append(self.around.slot.tail)
+
+    def allow(self, subscriber: int, credit: Credit, is_final: bool) -> None:
+        self.allowed.append((subscriber, credit, is_final))
 
     def publish(self) -> int:
         return self.around.written.publish(b"A", b"one")
@@ -52,6 +61,22 @@ def test_what_is_promised_is_protected_before_the_front_is_there(kept: Kept) -> 
     front = kept.tail.promise("first")
 
     assert (front, kept.pump.front, kept.fences) == (1, 1, [1])
+
+
+def test_of_whom_is_promised_anything_the_publisher_knows_how_far_it_may_go(kept: Kept) -> None:
+    """Its worker has nobody else, and follows nothing as long as that is so."""
+    member = Member(1, Sink(0), Block(limits=Limits(messages=10)))
+    kept.pump.begin(member, 0)
+    kept.tail.announce()
+    assert kept.allowed.pop() == (0, FREE, True), "it may be anywhere"
+    for _ in range(7):
+        kept.publish()
+
+    assert kept.tail.promise("it") == 8
+
+    ((_nobody, credit, _is_final),) = kept.allowed
+    assert credit.allows(8 + 9, 1 << 30)
+    assert not credit.allows(8 + 10, 1 << 30)
 
 
 def test_who_goes_back_gets_what_is_not_overwritten_yet(kept: Kept) -> None:

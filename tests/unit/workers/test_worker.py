@@ -28,7 +28,7 @@ class Sleepy(Naps):
     def learn(self, *_what: int) -> bool:
         return True
 
-    def pause(self, *_what: float) -> float:
+    def pause(self, *_what: object) -> float:
         return 0.005
 
 

@@ -86,7 +86,7 @@ def leave_a_checkpoint_torn(original: Any, self: SubscriberSlot, checkpoint: Any
 
 
 @replaces(HandingOn, "_keep_log")
-def hold_nothing(_original: Any, _self: HandingOn) -> None:
+def hold_nothing(_original: Any, _self: HandingOn, _slot: Any = None) -> None:
     """The log is let go of with the words of the lost worker."""
 
 
@@ -134,7 +134,7 @@ def write_no_record_of_who_goes_on(original: Any, self: Resuming, *arguments: An
 # Whom the publisher waits for.
 
 
-@replaces(Idling, "hold")
-def have_it_wait_for_ever(original: Any, self: Idling, subscriber: int) -> None:
+@replaces(Idling, "allow")
+def have_it_wait_for_ever(original: Any, self: Idling, subscriber: int, *credit: Any) -> None:
     if subscriber:
-        original(self, subscriber)
+        original(self, subscriber, *credit)

@@ -136,4 +136,4 @@ def test_for_whom_publish_waits_is_told_first() -> None:
     held = replace(held, held_by=(7, 9))
 
     (told,) = warnings(frame_of([], statistics=held).publisher)
-    assert told == "publish() WAITS for 7, 9: over a limit of the policy 'block'"
+    assert told == "publish() WAITS for 7, 9: at a limit of the policy 'block'"

@@ -40,7 +40,7 @@ class EndingDesk:
         self.around = Around(SMALL)
         self.channel = self.around.channel
         pump = Pump(self.around.log)
-        tail: Tail[Peer] = Tail(self.around, pump, lambda: None)
+        tail: Tail[Peer] = Tail(self.around, pump, lambda: None, lambda *_: None)
         self.sets = select.epoll(), select.epoll()
         watched = SocketSets(*self.sets)
         self.desk = Desk(self.around, Options(), Block(), pump, tail, watched)

@@ -103,7 +103,7 @@ class Desk:
         self.around = Around(SMALL)
         self.around.channel = self.channel = NotedOutbox(self.calls)
         pump = NotedPump(self.around.log, self.calls)
-        self.tail: Tail[Peer] = Tail(self.around, pump, lambda: None)
+        self.tail: Tail[Peer] = Tail(self.around, pump, lambda: None, lambda *_: None)
         self.write_set, read_set = select.epoll(), select.epoll()
         watched = SocketSets(self.write_set, read_set)
         self.desk = Connections(self.around, Options(), Block(), pump, self.tail, watched)

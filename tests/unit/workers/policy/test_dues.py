@@ -24,6 +24,21 @@ def test_who_is_due_is_given_once_the_first_first() -> None:
     assert dues.pop(99) is None
 
 
+def test_who_is_due_first_is_seen_and_may_be_forgotten() -> None:
+    dues: Dues[Who] = Dues()
+    void, first, second = Who(), Who(), Who()
+    assert dues.first() is None
+    for due, who in enumerate((void, first, second)):
+        dues.add(due, who)
+    void.watch += 1
+
+    assert dues.first() == dues.first() == (1, first)
+    dues.forget_first()
+    assert dues.first() == (2, second)
+    assert dues.pop(2) is second
+    assert dues.first() is None
+
+
 def test_a_void_entry_is_not_given_and_does_not_stay_for_ever() -> None:
     dues: Dues[Who] = Dues()
     who = Who()
