@@ -31,10 +31,13 @@ class Asked(NamedTuple):
     Args:
         since: from where on what is wanted is missing; b"" = nothing is.
         anew: of what all last values are to come, however old they are.
+        knows_all: it understands how that is asked for beside `since`. Else that is subscribed to
+            behind the rest, as if for the first time.
     """
 
     since: bytes = b""
     anew: Collection[bytes] = ()
+    knows_all: bool = True
 
 
 NOTHING = Asked()
@@ -53,7 +56,8 @@ class Asking:
     """
 
     __slots__ = (
-        *("_confirming", "_confirms_later", "_feed", "_held", "_later", "_next", "_says_all"),
+        *("_confirming", "_confirms_later", "_feed", "_held", "_is_said", "_knows_all", "_later"),
+        *("_next", "_says_all"),
         *("anew", "asked", "is_asking"),
     )
 
@@ -63,27 +67,27 @@ class Asking:
         self.anew: Collection[bytes] = ()
         self._later: dict[bytes, None] = {}  # of that, what is not said yet
         self._says_all = False
+        self._knows_all = True
+        self._is_said = False  # what was asked for holds for what is subscribed to now
         self._feed = feed
         self._next: tuple[bytes, bytes] | None = None  # where it begins, and a prefix
         self._held = Held()
         self._confirming = 0  # PINGs with CONFIRM that are not answered
         self._confirms_later = False
 
-    def begin(self, asked: bytes, wants: Collection[bytes], anew: Collection[bytes] = ()) -> None:
-        """Say all that is wanted, and what is asked for of it; b"" = nothing.
-
-        Args:
-            anew: of what all last values are to come with that, too.
-        """
-        self.asked = asked
+    def begin(self, asks: Asked, wants: Collection[bytes]) -> None:
+        """Say all that is wanted, and what is asked for of it."""
+        self.asked = asked = asks.since
         if not asked:
             self._feed.subscribe(sorted(wants))
             return
-        self.anew, self._later = anew, dict.fromkeys(sorted(anew))
+        self.anew, self._later = asks.anew, dict.fromkeys(sorted(asks.anew))
+        self._knows_all = asks.knows_all
         # It counts more than what the program may have said of that by itself.
         said = {prefix for prefix in wants if prefix.startswith(SINCE)}
         self._feed.subscribe([*sorted(said), asked])
-        first = sorted({*wants}.difference(said, anew))
+        self._is_said = True
+        first = sorted({*wants}.difference(said, asks.anew))
         self._feed.subscribe(first)
         if not first:
             self._say_later()
@@ -96,10 +100,21 @@ class Asking:
         return b"" not in self._later
 
     def _say_later(self) -> None:
-        if self._later:
+        if not self._later:
+            return
+        if self._knows_all:
             self._says_all = True
-            self._feed.subscribe([VALUES_ALL, *self._later])
-            self._later = {}
+            self._feed.subscribe([VALUES_ALL])
+        else:
+            self._take_back()
+        self._feed.subscribe(self._later)
+        self._later = {}
+
+    def _take_back(self) -> None:
+        """What is subscribed to from here on is not asked for that."""
+        if self._is_said:
+            self._is_said = False
+            self._feed.cancel(self.asked)
 
     def ask(self, since: bytes, prefix: bytes) -> None:
         """Subscribe, and ask for what was published of that before; not while it is asking.
@@ -123,7 +138,7 @@ class Asking:
             self._next = None
             self._feed.subscribe([SINCE_TOPIC, since, prefix])
             self._feed.ping(ASKED)
-            self.asked = since
+            self.asked, self._is_said = since, True
         elif context == CONFIRM and self._confirming:
             self._confirming -= 1
 
@@ -133,7 +148,7 @@ class Asking:
         Before, it is not to be taken back: a publisher may read both at once, and take that first.
         """
         self.is_asking = False
-        self._feed.cancel(self.asked)
+        self._take_back()
         if self._says_all:
             self._says_all = False
             self._feed.cancel(VALUES_ALL)

@@ -147,7 +147,8 @@ class Core:
             merger.place(stream, said.epoch)
         asked = stream.since(said)
         is_shown = said.last and line.shows and VALUES_OFF not in stream.wants
-        return Asked(asked, stream.lacking(asked, said.epoch) if is_shown else ())
+        lacking = stream.lacking(asked, said.epoch) if is_shown else ()
+        return Asked(asked, lacking, said.values)
 
     def _begin(self, number: int) -> None:
         line, stream = self.lines[number], self.streams[number]
@@ -158,6 +159,8 @@ class Core:
         stream.expect_anew(topics, line.asked, line.asked_anew)
         if not line.is_whole:
             stream.come_in_parts()
+        if line.asked_anew and line.introduction is not None and not line.introduction.values:
+            stream.losses.add(Gap(RECONNECTED, epoch=stream.epoch))  # what of these was missed
         if self._merger is not None:
             if self._merger.begin(number, line.introduction, former, stream.known):
                 line.confirm()

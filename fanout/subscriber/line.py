@@ -203,7 +203,7 @@ class Line:
             asked = said if self._feed.speaks_pings else NOTHING
             if self.introduction.last:
                 self._feed.subscribe([SNAPSHOT_TOPIC if self.shows else VALUES_OFF])
-        self._asking.begin(asked.since, wants, asked.anew)
+        self._asking.begin(asked, wants)
 
     # What was published before: see `Asking`.
 

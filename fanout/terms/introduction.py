@@ -39,11 +39,14 @@ class Introduction:
     last: bool = False
     """Whether who subscribes is sent the last message of each topic."""
 
+    values: bool = False
+    """Whether it understands `\\x00fanout.values=all`, which the first of our versions did not."""
+
     def to_bytes(self) -> bytes:
         """The value of the property."""
         text = f"{FORM};epoch={self.epoch:016x};head={self.head};sequence={self.sequence:d}"
-        last = ";last=1" if self.last else ""
-        return f"{text};replay={self.replay}{last}".encode("ascii")
+        last, values = ";last=1" * self.last, ";values=1" * self.values
+        return f"{text};replay={self.replay}{last}{values}".encode("ascii")
 
 
 def intake_of(message_bytes: int) -> bytes:
@@ -73,6 +76,7 @@ def introduction_of(value: bytes) -> Introduction | None:
         said.get("sequence") == "1",
         int(replay) if _NUMBER.fullmatch(replay) else 0,
         said.get("last") == "1",
+        said.get("values") == "1",
     )
 
 

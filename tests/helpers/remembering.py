@@ -64,6 +64,7 @@ class Remembering:
 
     Attributes:
         shows: it keeps the last message of each topic, and sends it to who subscribes.
+        knows_all: it understands `values=all`.
         got: what the subscriber gave to the program.
         owed: epoch and number of all messages that had to come, or to be told of.
         gone: of those that were lost once on their way, or are not remembered any more.
@@ -71,6 +72,7 @@ class Remembering:
 
     shows = False
     too_large: tuple[bytes, ...] = ()  # topics of messages that are, for this subscriber
+    knows_all = True
 
     def __init__(self, wants: set[bytes], lines: int = 1) -> None:
         most = MOST if self.too_large else MESSAGE_BYTES_MAX
@@ -98,6 +100,7 @@ class Remembering:
             session = Session(LIMITS_HERE)
             head = len(self.topics)
             said = Introduction(self.epoch, head, sequence=True, replay=1 << 20, last=self.shows)
+            said = replace(said, values=self.shows and self.knows_all)
             session.introduce = lambda: {PROPERTY: said.to_bytes()}
             self._served[number] = Served(session)
             while not line.is_up:  # the handshake
@@ -262,7 +265,9 @@ class Remembering:
                 served.tells_ends |= event.prefix == b"\x00fanout.since"
                 if event.prefix == VALUES_OFF:
                     served.is_off = event.wanted
-                served.is_all = event.wanted if event.prefix == VALUES_ALL else served.is_all
+                if event.prefix == VALUES_ALL:
+                    assert self.knows_all
+                    served.is_all = event.wanted
             elif isinstance(event, Cancelled):
                 served.wants.discard(event.prefix)
             elif isinstance(event, Subscribed):
@@ -360,3 +365,9 @@ class ShowingTooLarge(TooLarge):
     """It sends last values, too."""
 
     shows = True
+
+
+class ShowingOld(Showing):
+    """Of a version that does not understand `values=all`."""
+
+    knows_all = False

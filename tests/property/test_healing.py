@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.helpers.remembering import Remembering, Showing
+from tests.helpers.remembering import Remembering, Showing, ShowingOld
 
 if TYPE_CHECKING:
     from fanout.subscriber.message import Gap
@@ -144,3 +144,26 @@ def test_last_values_come_once_and_the_newest_of_each_topic_in_the_end(
         of_it = [one for one, message in zip(came, feed.got, strict=True) if message.topic == topic]
         for before, after in pairwise(of_it):
             assert before < after or was_told(after, gaps), "out of order"
+
+
+LOST_IN_THE_MIDDLE: list[Any] = [
+    *(("publish", [b"AB", b"A", b"B"]), ("send", 1, []), ("subscribe", b"A"), ("hear", [])),
+    *(("show", 1), ("hang_up", 0), ("publish", [b"A"]), ("connect", [])),
+]
+
+
+@settings(max_examples=100)
+@example({b"B"}, LOST_IN_THE_MIDDLE)
+@given(st.sampled_from([{b"A"}, {b"AB", b"B"}, {b""}]), lives(showing, showing))
+def test_of_a_publisher_that_sends_no_old_ones_again_what_is_missing_is_told(
+    wants: set[bytes], script: list[tuple[Any, ...]]
+) -> None:
+    """The newest of each topic comes in the end."""
+    feed, came = lived(wants, script, ShowingOld)
+    gaps = [message.gap for message in feed.got if message.gap is not None]
+    missing = {*feed.owed} - {*came} - feed.gone
+    assert not missing or {gap.reason for gap in gaps} & {"reconnected", "epoch"}
+    for topic in TOPICS:
+        last = max((place for place, one in enumerate(feed.topics) if one == topic), default=None)
+        if last is not None and feed.is_shown(topic):
+            assert {(feed.epoch, last)} & ({*came} | feed.gone), f"{topic!r} stands still"

@@ -143,12 +143,13 @@ class Desk:
         self._newcomers.append(peer)
 
     def _introduction(self) -> Introduction:
-        log = self._around.log
+        log, shows = self._around.log, self._around.kept_values is not None
         return Introduction(
             *(log.epoch, log.head()),
             sequence=self._options.sequence_frame,
             replay=self._options.replay_limit,
-            last=self._around.kept_values is not None,
+            last=shows,
+            values=shows,
         )
 
     def take_over(self, peer: Peer, now: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fanout.subscriber.asking import ASKED, BEFORE, CONFIRM, Asking
+from fanout.subscriber.asking import ASKED, BEFORE, CONFIRM, NOTHING, Asked, Asking
 from fanout.terms.reserved import SINCE_TOPIC, VALUES_ALL
 
 SINCE = SINCE_TOPIC + b"=-10"
@@ -49,7 +49,7 @@ def words(*prefixes: bytes) -> list[str]:
 
 
 def test_without_a_past_topics_are_said_and_nothing_waits(asking: Asking, said: Said) -> None:
-    asking.begin(b"", {b"b", b"a"})
+    asking.begin(NOTHING, {b"b", b"a"})
     asking.say(b"c", is_wanted=True)
     asking.say(b"a", is_wanted=False)
     assert said.take() == ["+a", "+b", "+c", "-a"]
@@ -60,7 +60,7 @@ def test_what_is_asked_for_is_the_last_of_its_kind_before_the_topics(
     asking: Asking, said: Said
 ) -> None:
     own = SINCE_TOPIC + b"=-1s"
-    asking.begin(SINCE, {b"b", own, b"a"})
+    asking.begin(Asked(SINCE), {b"b", own, b"a"})
     assert said.take() == [*words(own, SINCE, b"a", b"b"), f"?{ASKED.decode()}"]
     assert (asking.asked, asking.is_asking) == (SINCE, True)
 
@@ -68,7 +68,7 @@ def test_what_is_asked_for_is_the_last_of_its_kind_before_the_topics(
 def test_of_what_all_last_values_are_to_come_is_said_behind_the_rest(
     asking: Asking, said: Said
 ) -> None:
-    asking.begin(SINCE, {b"b", b"d", b"c", b"a"}, {b"d", b"c", b"a"})
+    asking.begin(Asked(SINCE, {b"d", b"c", b"a"}), {b"b", b"d", b"c", b"a"})
     assert said.take() == [*words(SINCE, b"b"), f"?{ASKED.decode()}"]
     asking.say(b"a", is_wanted=False)  # which is not said
     asking.say(b"e", is_wanted=True)
@@ -84,7 +84,7 @@ def test_of_what_all_last_values_are_to_come_is_said_behind_the_rest(
 
 @pytest.mark.parametrize("prefix", [b"", b"a"])
 def test_if_that_is_all_it_is_said_at_once(asking: Asking, said: Said, prefix: bytes) -> None:
-    asking.begin(SINCE, {prefix}, {prefix})
+    asking.begin(Asked(SINCE, {prefix}), {prefix})
     assert said.take() == [*words(SINCE, VALUES_ALL, prefix), f"?{ASKED.decode()}"]
     assert asking.is_whole, "numbers have no holes"
     asking.ponged(ASKED)
@@ -92,10 +92,22 @@ def test_if_that_is_all_it_is_said_at_once(asking: Asking, said: Said, prefix: b
     assert not asking.is_asking
 
 
+def test_who_does_not_understand_that_is_asked_for_nothing_of_it(
+    asking: Asking, said: Said
+) -> None:
+    asking.begin(Asked(SINCE, {b"c"}, knows_all=False), {b"b", b"c"})
+    assert said.take() == [*words(SINCE, b"b"), f"?{ASKED.decode()}"]
+    asking.ponged(ASKED)
+    assert said.take() == [f"-{SINCE.decode()}", "+c", f"?{ASKED.decode()}"]
+    asking.ponged(ASKED)
+    assert said.take() == []
+    assert not asking.is_asking
+
+
 def test_what_is_cancelled_before_it_is_said_leaves_nothing_to_be_said(
     asking: Asking, said: Said
 ) -> None:
-    asking.begin(SINCE, {b"b", b""}, {b""})
+    asking.begin(Asked(SINCE, {b""}), {b"b", b""})
     assert not asking.is_whole
     asking.say(b"", is_wanted=False)
     said.take()
@@ -104,7 +116,7 @@ def test_what_is_cancelled_before_it_is_said_leaves_nothing_to_be_said(
 
 
 def test_what_comes_meanwhile_is_said_once_it_is_answered(asking: Asking, said: Said) -> None:
-    asking.begin(SINCE, {b"a"})
+    asking.begin(Asked(SINCE), {b"a"})
     said.take()
     asking.say(b"b", is_wanted=True)
     asking.say(b"a", is_wanted=False)
@@ -122,7 +134,7 @@ def test_what_comes_meanwhile_is_said_once_it_is_answered(asking: Asking, said: 
 def test_a_later_one_is_asked_for_when_what_was_said_before_is_taken(
     asking: Asking, said: Said
 ) -> None:
-    asking.begin(b"", {b"a"})
+    asking.begin(NOTHING, {b"a"})
     asking.ask(SINCE, b"b")
     assert said.take() == ["+a", f"?{BEFORE.decode()}"]
     assert asking.is_asking
@@ -135,7 +147,7 @@ def test_a_later_one_is_asked_for_when_what_was_said_before_is_taken(
 
 
 def test_it_is_confirming_until_each_ping_is_answered(asking: Asking) -> None:
-    asking.begin(b"", {b"a"})
+    asking.begin(NOTHING, {b"a"})
     asking.ponged(CONFIRM)  # nobody has asked
     asking.confirm()
     asking.confirm()

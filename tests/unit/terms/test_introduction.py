@@ -11,11 +11,12 @@ from fanout.terms.introduction import (
     message_limit_of,
 )
 
-OURS = Introduction(0x0123456789ABCDEF, 4711, sequence=True, replay=65536, last=True)
+OURS = Introduction(0x0123456789ABCDEF, 4711, sequence=True, replay=65536, last=True, values=True)
 
 
 def test_the_form() -> None:
-    assert OURS.to_bytes() == b"1;epoch=0123456789abcdef;head=4711;sequence=1;replay=65536;last=1"
+    said = b"1;epoch=0123456789abcdef;head=4711;sequence=1;replay=65536;last=1;values=1"
+    assert OURS.to_bytes() == said
 
 
 @pytest.mark.parametrize("one", [OURS, Introduction(1, 0, sequence=False)])
