@@ -37,7 +37,7 @@ class Feed(Half):
         passes_over: a message that is too large is let go as it comes, and found as `TooLarge`.
     """
 
-    __slots__ = ("_parser", "_rest")
+    __slots__ = ("_parser", "_passes_over", "_rest")
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Feed(Half):
     ) -> None:
         super().__init__(role, max_message_bytes, mechanism=mechanism)
         self._parser = MessageParser(max_message_bytes=max_message_bytes, passes_over=passes_over)
+        self._passes_over = passes_over
         self._rest = b""  # what came with the end of the handshake
 
     @property
@@ -112,3 +113,8 @@ class Feed(Half):
             raise RemoteProtocolError("READY before our part of the handshake was out")
         self._parser.has_commands = self._speaks_commands
         self._rest = self._reader.take_rest()
+        if self.opener is not None and self._passes_over:
+            # Of a box nobody knows before all of it has come whether its message goes on behind it;
+            # in messages that end in their number it does.
+            said = self.introduction
+            self.opener.skims = said is not None and said.sequence

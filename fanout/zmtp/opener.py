@@ -19,8 +19,8 @@ from fanout.zmtp.boxes import (
     SHORT_NONCE_BYTES,
     ForgedError,
 )
-from fanout.zmtp.errors import RemoteProtocolError
-from fanout.zmtp.frames import COMMAND, MORE, FrameReader, frame_header
+from fanout.zmtp.errors import OverLimitError, RemoteProtocolError
+from fanout.zmtp.frames import COMMAND, LONG_HEADER_BYTES, MORE, FrameReader, frame_header
 
 if TYPE_CHECKING:
     from fanout.zmtp.boxes import Counting, Primitives
@@ -32,6 +32,11 @@ _LEAST = _COUNTER_END + MAC_BYTES + 1
 class Opener:
     """What one peer sends after its handshake; mutable state: the part of a frame, the counter.
 
+    Attributes:
+        skims: a frame that is too large is never the last of its message, and is let go as it
+            comes: zeros come out in its place, for who skips them. Nobody knows whether it is
+            authentic: so it may take something away, but adds nothing.
+
     Args:
         key: what both transient keys have in common.
         text: the first 16 bytes of its nonces.
@@ -40,7 +45,8 @@ class Opener:
         part: what has come of a frame that is not whole.
     """
 
-    __slots__ = ("_counting", "_key", "_primitives", "_reader", "_text")
+    __slots__ = ("_box_left", "_counting", "_key", "_plain_left", "_primitives", "_reader",
+                 "_text", "skims")  # fmt: skip
 
     def __init__(
         self,
@@ -57,6 +63,9 @@ class Opener:
         self._counting = counting
         self._reader = FrameReader(max_frame_bytes + MESSAGE_OVERHEAD)
         self._reader.feed(part)
+        self.skims = False
+        self._box_left = 0  # bytes that are to come of a frame that is let go
+        self._plain_left = 0  # zeros that are to come out for these
 
     @property
     def part(self) -> bytes:
@@ -78,8 +87,47 @@ class Opener:
             RemoteProtocolError: a frame is no MESSAGE, was changed, repeated or out of order, is
                 too large, or a command without anything; what was before it is lost as well.
         """
-        self._reader.feed(data)
-        return b"".join([self._open(body) for _, body in self._reader.frames()])
+        pieces: list[bytes] = []
+        if self._box_left:
+            data = self._let_go(data, pieces)
+        reader = self._reader
+        reader.feed(data)
+        while True:
+            try:
+                for _, body in reader.frames():
+                    pieces.append(self._open(body))  # not by `+=`: one may be too large behind it
+                return b"".join(pieces)
+            except OverLimitError:
+                if not self.skims:
+                    raise
+            rest = reader.take_rest()
+            reader.let_go()
+            if len(rest) >= LONG_HEADER_BYTES + _COUNTER_END:
+                rest = self._begin_to_let_go(rest, pieces)
+                reader.feed(rest)
+            else:
+                reader.feed(rest)
+                return b"".join(pieces)
+
+    def _begin_to_let_go(self, data: bytes, pieces: list[bytes]) -> bytes:
+        """Count a frame that is too large, and say how large it is; returns what is behind it."""
+        size = int.from_bytes(data[1:LONG_HEADER_BYTES], "big")
+        body = data[LONG_HEADER_BYTES:]
+        if not body.startswith(MESSAGE_HEAD):
+            raise RemoteProtocolError("CURVE: a frame that is no MESSAGE")
+        self._counting.next(body[len(MESSAGE_HEAD) : _COUNTER_END], "MESSAGE")
+        self._box_left, self._plain_left = size - _COUNTER_END, size - MESSAGE_OVERHEAD
+        pieces.append(frame_header(self._plain_left, MORE))
+        return self._let_go(body[_COUNTER_END:], pieces)
+
+    def _let_go(self, data: bytes, pieces: list[bytes]) -> bytes:
+        """Let go of what comes next of such a frame; returns what is behind it."""
+        count = min(len(data), self._box_left)
+        plain = min(count, self._plain_left)
+        pieces.append(bytes(plain))
+        self._box_left -= count
+        self._plain_left -= plain
+        return data[count:]
 
     def _open(self, body: bytes) -> bytes:
         if not body.startswith(MESSAGE_HEAD) or len(body) < _LEAST:

@@ -9,13 +9,23 @@ import pytest
 import zmq
 
 import fanout.asyncio
-from fanout import Gap, LastValues, Publisher, ReceiverEvent, ReceiverEventKind, Subscriber
+from fanout import (
+    Gap,
+    LastValues,
+    Publisher,
+    ReceiverEvent,
+    ReceiverEventKind,
+    Subscriber,
+    auth,
+)
+from tests.helpers.curve import new_keys
 from tests.helpers.waiting import DEADLINE_S
 
 ANY = "tcp://127.0.0.1:*"
 OPTIONS: dict[str, Any] = {"workers": 1, "log_bytes": 1 << 20}
 S = DEADLINE_S
 LARGE = bytes(100_000)
+KEYS = new_keys()
 
 
 @pytest.mark.parametrize("topics", [[b""], [b"A", b"B"]], ids=["everything", "topics"])
@@ -113,3 +123,26 @@ def test_with_asyncio_too() -> None:
             assert message.gap == Gap("too large", 1, 0, 0, message.epoch)
 
     asyncio.run(main())
+
+
+def test_with_curve_too_where_messages_have_numbers() -> None:
+    security = auth.Curve(KEYS.secret)
+    with (
+        Publisher(ANY, sequence_frame=True, security=security, **OPTIONS) as publisher,
+        Subscriber(
+            publisher.endpoints[0],
+            max_message_bytes="64K",
+            security=auth.CurveClient(KEYS.public, new_keys().secret),
+        ) as subscriber,
+    ):
+        publisher.wait_for_subscribers(1, timeout=S)
+        for payload in (b"0", LARGE, b"2"):
+            publisher.publish(b"A", payload)
+        publisher.publish(LARGE, b"3")
+        publisher.publish(b"A", b"4")
+        got = [subscriber.recv(S) for _ in range(3)]
+        statistics = subscriber.statistics()
+    assert [message.payload for message in got] == [b"0", b"2", b"4"]
+    gaps = [message.gap and (message.gap.reason, message.gap.first) for message in got]
+    assert gaps == [None, ("too large", 1), ("too large", 3)]
+    assert (statistics.connections, statistics.too_large, statistics.missing) == (1, 2, 2)

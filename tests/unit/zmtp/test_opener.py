@@ -12,6 +12,7 @@ from fanout.zmtp.boxes import (
     SHORT_NONCE_MAX,
     Counting,
 )
+from fanout.zmtp.errors import OverLimitError
 from fanout.zmtp.opener import Opener
 from fanout.zmtp.sealer import Sealer
 from tests.unit.zmtp.secured import NACL, flipped
@@ -137,3 +138,39 @@ def test_another_one_opens_and_seals_from_where_it_is_handed_over(cut: int) -> N
         first.seal(0, b"c")
     with pytest.raises(RemoteProtocolError, match="does not rise"):
         other.open(boxes)
+
+
+def skimming(most: int) -> Opener:
+    into = opener(most)
+    into.skims = True
+    return into
+
+
+def test_a_frame_that_is_too_large_comes_out_as_zeros_as_it_comes_and_what_is_behind_it() -> None:
+    one = sealer()
+    sealed = one.seal(1, b"A") + one.seal(1, b"x" * 5000) + one.seal(0, b"n" * 16)
+    sealed += one.seal(0, b"B")
+    expected = short_frame(b"A", 1) + frame_header(5000, 1) + bytes(5000)
+    expected += short_frame(b"n" * 16) + short_frame(b"B")
+    assert skimming(1000).open(sealed) == expected
+    into, plain, most = skimming(1000), b"", 0
+    for byte in each_byte(sealed):
+        plain += into.open(byte)
+        most = max(most, into._reader.kept_bytes)
+    assert plain == expected
+    assert most <= 64, "it is not kept"
+    with pytest.raises(RemoteProtocolError, match="does not rise"):
+        into.open(sealed[:200])
+
+
+def test_a_frame_that_is_too_large_counts() -> None:
+    one = sealer()
+    first, large = one.seal(0, b"A"), one.seal(1, b"x" * 5000)
+    into = skimming(1000)
+    into.open(large)
+    with pytest.raises(RemoteProtocolError, match="does not rise"):
+        into.open(first)
+    with pytest.raises(RemoteProtocolError, match="no MESSAGE"):
+        skimming(1000).open(frame_header(5000) + bytes(5000))
+    with pytest.raises(OverLimitError):
+        opener(1000).open(large)
