@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from fanout.shm import fence as fences
+from fanout.shm.credit import USED_UP
 from fanout.shm.worker_slot import NO_TAIL
 from fanout.workers.stream.holding import NOBODY
 
@@ -70,8 +71,11 @@ class Tail(Generic[K]):
 
     def promise(self, who: K) -> int:
         """Promise the messages from the front on; returns that front."""
+        pump = self._pump
+        if pump.holding.has_any and not pump.needs_log and not self.promised:
+            self._allow(0, USED_UP, True)  # it shall go no further until it is known how far
         self.protect_front()
-        front = self.promised[who] = self._pump.front
+        front = self.promised[who] = pump.front
         self.announce()
         return front
 

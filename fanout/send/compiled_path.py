@@ -96,7 +96,11 @@ class CompiledPath(_speed.Path, SendPath):
         return [*chain.from_iterable(zip(coded.bodies, coded.topics, strict=True)), *pair]
 
     def _wake_on(self, of: Topic | _speed.Coded) -> None:
-        """What was committed is on this topic, or is this batch."""
+        """What was committed is on this topic, or is this batch, and nobody holds it up."""
+        self._wake_for((of,) if isinstance(of, Topic) else set(of.topics))
+
+    def _look_and_wake_on(self, of: Topic | _speed.Coded) -> None:
+        """The same, but somebody may."""
         self._wake((of,) if isinstance(of, Topic) else set(of.topics))
 
 

@@ -22,7 +22,7 @@ from fanout.send.wire import COPY_ONCE_BYTES, PAYLOAD_HEADERS
 from fanout.shm.bells import Bell, wake_all
 from fanout.shm.layout import SLEEPERS_EACH
 from fanout.shm.log import NO_SPACE, LogWriter
-from fanout.shm.worker_slot import NO_TAIL, Tails, sleepers
+from fanout.shm.worker_slot import HOLDING, NO_TAIL, Tails, sleepers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -112,17 +112,13 @@ class SendPath:
         self.gate = Gate()
         self.log = self.make_log(segment)
         self.topics = TopicTable(max_topics)
+        self._segment = segment
         self.bells = self._own(bells)
         self.room = room
-        self._segment = segment
         self._state = self.gate.word
         self._lock = self._make_lock()
         self._append_one = self.log.append
-        self._sleepers = sleepers(segment)
-        self._tails = Tails(segment, len(bells))
         self._size = segment.layout.data_bytes
-        # That word has a byte for each of so many workers; with more of them, ask every bell.
-        self._ask_each = len(bells) > SLEEPERS_EACH
         self._guard = PoisonGuard(self.log)
         self._interest = interest
 
@@ -210,25 +206,23 @@ class SendPath:
         return sequence
 
     def enlarge(self, bells: Sequence[Bell]) -> None:
-        """There may be more workers from now on; their slots hold nothing back yet. Any thread.
-
-        Args:
-            bells: of all of them.
-        """
+        """There are these bells now: of more workers, which hold nothing back yet. Any thread."""
 
         def replace() -> None:
             if len(bells) <= len(self.bells):
                 return
-            self._tails = Tails(self._segment, len(bells))
-            self._ask_each = len(bells) > SLEEPERS_EACH
             self.bells = self._own(bells)
 
         self._locked(replace)
 
-    def _own(self, bells: Iterable[Bell]) -> tuple[Bell, ...]:
-        """These, which hold this log."""
+    def _own(self, bells: Sequence[Bell]) -> tuple[Bell, ...]:
+        """These, which hold this log; and look at their workers."""
         for bell in bells:
             bell.hold = self.log.hold
+        self._tails = Tails(self._segment, len(bells))
+        self._sleepers = sleepers(self._segment, len(bells))
+        # The first word has a byte for each of so many workers; with more of them, ask every bell.
+        self._ask_each = len(bells) > SLEEPERS_EACH
         return tuple(bells)
 
     def make_room(self, needed_bytes: int, count: int = 1) -> bool:
@@ -315,8 +309,15 @@ class SendPath:
     def _wake(self, topics: Iterable[Topic]) -> None:
         """After a commit, wake the workers that sleep and have a subscriber for one of the topics.
 
-        Who subscribes later than this looks it up is woken by the coordinator.
+        Who subscribes later than this looks it up is woken by the coordinator. But if the publisher
+        goes further than one allows, for whatever, all are woken: so it hears of that at once.
         """
+        if HOLDING in self._sleepers.tobytes():
+            wake_all(self.bells)
+        else:
+            self._wake_for(topics)
+
+    def _wake_for(self, topics: Iterable[Topic]) -> None:
         for topic in topics:
             routes, bells = topic.rings
             if routes != self._interest.routes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fanout.errors import ClosedError
 from fanout.shm import layout as at
 from fanout.shm.doorbell import Doorbell
-from fanout.shm.worker_slot import HOLDS, sleeper_byte
+from fanout.shm.worker_slot import ASLEEP, HOLDING, HOLDS, sleeper_byte
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -56,7 +56,8 @@ class Bell:
             try:
                 self.doorbell.ring()
             except BaseException:
-                self._sleeper[0] = 1  # it may not have rung: let the next commit do it
+                # It may not have rung: let the next commit do it.
+                self._sleeper[0] = HOLDING if sleep & HOLDS else ASLEEP
                 raise
             self._rung = sleep
 

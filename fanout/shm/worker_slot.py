@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 NO_TAIL = at.NO_TAIL
 HOLDS = 1 << 62  # in the number of a sleep: the publisher is to look at the credit
+# What the byte of a sleeper is; the second has a bit more, that a look at all of them shows.
+ASLEEP = 1
+HOLDING = 3  # it is to be rung whatever is published: its sleep `HOLDS`
 _HALF = at.WC_PID  # words
 
 T = TypeVar("T")
@@ -113,7 +116,7 @@ class WorkerSlot(Record):
         With `HOLDS` in it the publisher goes by a credit that was taken back, and is to look.
         """
         self.words[at.W_SLEEPING] = sleep
-        self._sleeper[0] = 1
+        self._sleeper[0] = HOLDING if sleep & HOLDS else ASLEEP
 
     def wake(self) -> None:
         """Be rung for no more. The worker's, and the coordinator's once its process has ended."""
@@ -206,7 +209,7 @@ class Tails:
         credit = read_credit(words, slot + at.W_CREDIT)
         if not credit.is_left:
             return credit
-        is_asleep = self._sleepers[worker] == 1
+        is_asleep = self._sleepers[worker] == ASLEEP
         keep_order()
         if not (is_asleep and sleep == words[slot + at.W_SLEEPING]):
             return USED_UP
@@ -230,11 +233,11 @@ class Tails:
 
 
 def sleeper_byte(segment: Segment, index: int) -> memoryview:
-    """The byte of worker `index`: 1 while it sleeps; who rings for it sets it to 0, too."""
+    """The byte of worker `index`: not 0 while it sleeps; who rings for it sets it to 0, too."""
     first = at.H_SLEEPERS * at.WORD + index
     return segment.view[first : first + 1]
 
 
-def sleepers(segment: Segment) -> memoryview:
-    """The bytes of the first SLEEPERS_EACH workers, as one word: 0 if none of them sleeps."""
-    return segment.words[at.H_SLEEPERS : at.H_SLEEPERS + 1]
+def sleepers(segment: Segment, workers: int = at.SLEEPERS_EACH) -> memoryview:
+    """The bytes of so many workers, as words, one for each SLEEPERS_EACH: 0 if none sleeps."""
+    return segment.words[at.H_SLEEPERS :][: max(1, -(-workers // at.SLEEPERS_EACH))]

@@ -15,8 +15,7 @@ typedef struct {
 HOLDING(Lock, inner, 4)
 
 static void lock_dealloc(PyObject *object) {
-    PyObject_GC_UnTrack(object);
-    Lock_clear(object);
+    PyObject_GC_UnTrack(object), Lock_clear(object);
     PyBuffer_Release(&((Lock *)object)->held);
     free_object(object);
 }

@@ -50,8 +50,7 @@ static PyObject *path_share(PyObject *object, PyObject *args) {
 }
 
 static void path_dealloc(PyObject *object) {
-    PyObject_GC_UnTrack(object);
-    Path_clear(object);
+    PyObject_GC_UnTrack(object), Path_clear(object);
     PyBuffer_Release(&((Path *)object)->gate), PyBuffer_Release(&((Path *)object)->held);
     free_object(object);
 }
@@ -122,11 +121,16 @@ static int encode(Path *self, PyObject *subject, PyObject *const *frames, Py_ssi
     return add_frames(self, frames, count, message);
 }
 
+/* Of each sleeper's byte, that it is to be rung in any case. Twin: `worker_slot.HOLDING`. */
+#define HOLDS 0x0202020202020202
+
 /* After a commit, of a topic or of a batch. Returns 1, or -1 if an error is set. */
 static int wake(Path *self, PyObject *on) {
-    if (load(((Log *)self->log)->at[SLEEPERS]) == 0 && !self->ask_each) return 1;
+    uint64_t asleep = load(((Log *)self->log)->at[SLEEPERS]);
+    if (asleep == 0 && !self->ask_each) return 1;
+    const char *how = asleep & HOLDS || self->ask_each ? "_look_and_wake_on" : "_wake_on";
     PyObject *held[] = {Py_NewRef((PyObject *)self), Py_NewRef(on)}; /* from here on Python runs */
-    PyObject *woken = PyObject_CallMethod(held[0], "_wake_on", "(O)", on);
+    PyObject *woken = PyObject_CallMethod(held[0], how, "(O)", on);
     Py_XDECREF(woken), Py_DECREF(held[0]), Py_DECREF(held[1]);
     return woken == NULL ? -1 : 1;
 }

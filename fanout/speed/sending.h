@@ -55,8 +55,7 @@ static void sending_dealloc(PyObject *object) {
     } else if (spare_sending == NULL) {
         spare_sending = self;
     } else {
-        PyObject_GC_UnTrack(object);
-        free_object(object);
+        PyObject_GC_UnTrack(object), free_object(object);
     }
 }
 

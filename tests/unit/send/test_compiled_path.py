@@ -6,6 +6,7 @@ import gc
 import inspect
 import sys
 import threading
+from functools import partial, partialmethod
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,19 +21,19 @@ from fanout.send.lock import holds_lock
 from fanout.send.making import _compile, make_path
 from fanout.send.numbered_path import NumberedPath
 from fanout.send.path import SendPath
-from fanout.send.topics import UNKNOWN
+from fanout.send.topics import UNKNOWN, Topic
 from fanout.send.wire import COPY_ONCE_BYTES, Encoder
 from fanout.shm.layout import H_POISON, MESSAGE_PART, PAGE, Layout
 from fanout.shm.log import NO_SPACE
 from fanout.shm.value_layout import ValueTable
-from fanout.shm.worker_slot import sleeper_byte
+from fanout.shm.worker_slot import ASLEEP, HOLDING, sleepers
 from fanout.zmtp.frames import encode_message, split_message
 from tests.helpers.built import needs_compiled, needs_compiled_verbs, path_type
 from tests.helpers.waiting import DEADLINE_S
 from tests.unit.send.line import Line, collected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 pytestmark = needs_compiled
 
@@ -285,23 +286,38 @@ def test_a_topic_that_lost_its_place_while_a_batch_was_open_gets_one_again(name:
         assert path.last(b"kept").frames == (b"kept", b"", b"b")
 
 
-@pytest.mark.parametrize(("asleep", "many", "rung"), [(0, 0, 0), (1, 0, 1), (0, 1, 1)])
+@pytest.mark.parametrize(
+    ("asleep", "many", "how"),
+    [
+        (0, 0, ""),
+        (ASLEEP, 0, "_wake_for"),
+        (0, 1, "_wake"),
+        (HOLDING, 0, "_wake"),
+        (HOLDING << 56 | ASLEEP, 0, "_wake"),
+    ],
+)
 def test_who_sleeps_is_woken(
-    line: Line, monkeypatch: pytest.MonkeyPatch, asleep: int, many: int, rung: int
+    line: Line, monkeypatch: pytest.MonkeyPatch, asleep: int, many: int, how: str
 ) -> None:
-    """Or each worker is asked, where there are more than the word of the sleepers has bytes."""
-    woken: list[bytes] = []
-    monkeypatch.setattr(
-        type(line.path), "_wake", lambda _path, topics: woken.extend(one.name for one in topics)
-    )
+    """Or each worker is asked, where there are more than the word of the sleepers has bytes.
+
+    Whether one is to be woken whatever is published is looked at only if that may be.
+    """
+    woken: list[tuple[str, bytes]] = []
+
+    def note(name: str, _path: object, topics: Iterable[Topic]) -> None:
+        woken.extend((name, one.name) for one in topics)
+
+    for name in ("_wake", "_wake_for"):
+        monkeypatch.setattr(type(line.path), name, partialmethod(partial(note, name)))
     coded = collected(line.path, *[(b"body", b"t")] * 3)
-    sleeper_byte(line.segment, 0)[0] = asleep
+    sleepers(line.segment)[0] = asleep
     line.path._ask_each = bool(many)
 
     line.path.append(b"body", b"t")
     coded.append()
 
-    assert woken == [b"t"] * (2 * rung)
+    assert woken == [(how, b"t")] * (2 if how else 0)
 
 
 def test_a_batch_waits_for_room_as_long_as_it_likes(line: Line) -> None:

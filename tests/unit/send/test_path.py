@@ -19,10 +19,11 @@ from fanout.shm import fence as fences
 from fanout.shm.bells import Bell
 from fanout.shm.credit import Credit
 from fanout.shm.doorbell import Doorbell
+from fanout.shm.layout import SLEEPERS_EACH
 from fanout.shm.log import NO_SPACE
 from fanout.shm.reader import LogReader
 from fanout.shm.segment import Segment
-from fanout.shm.worker_slot import NO_TAIL, WorkerSlot, sleeper_byte
+from fanout.shm.worker_slot import HOLDS, NO_TAIL, WorkerSlot, sleeper_byte
 from fanout.workers.idling import Idling
 from fanout.zmtp.frames import encode_message
 from tests.helpers.log import SMALL
@@ -253,6 +254,21 @@ def test_a_worker_without_a_tail_is_not_behind(crowd: Crowd) -> None:
 
     assert crowd.path.make_room(100, 1)
     assert crowd.rung() == []
+
+
+@pytest.mark.parametrize("worker", [0, 1, SLEEPERS_EACH + 1])
+def test_whom_the_publisher_goes_too_far_for_is_woken_whatever_is_published(worker: int) -> None:
+    """It may just have got its first subscriber for that."""
+    segment = Segment.create(SMALL)
+    bells: Any = [mock.Mock() for _ in range(worker + 1)]
+    interest: Any = SimpleNamespace(routes=0, workers_for=lambda _topic: ())
+    path = SendPath(segment, bells, mock.Mock(), interest, 16)
+    for sleep, rung in ((1, 0), (2 | HOLDS, 2)):
+        WorkerSlot(segment, worker).fall_asleep(sleep)
+        path.append(b"\x00\x00", Topic(1, b"A"))
+        path.append_batch([b"\x00\x00"] * 2, [Topic(1, b"A"), Topic(2, b"B")])
+        assert bells[worker].wake.call_count == rung
+    segment.close()
 
 
 def test_what_may_concern_anyone_wakes_everybody() -> None:

@@ -12,7 +12,7 @@ from fanout.shm import bells as bells_module
 from fanout.shm.bells import Bell, Bells, wake_all
 from fanout.shm.doorbell import Doorbell
 from fanout.shm.segment import Segment
-from fanout.shm.worker_slot import HOLDS, WorkerSlot, sleeper_byte
+from fanout.shm.worker_slot import ASLEEP, HOLDING, HOLDS, WorkerSlot, sleeper_byte
 from tests.helpers.log import SMALL
 
 if TYPE_CHECKING:
@@ -88,16 +88,19 @@ def test_who_was_rung_is_no_sleeper_any_more(sleepers: list[Sleeper]) -> None:
     assert sleeper.byte[0] == 0
 
 
-def test_who_could_not_be_rung_still_sleeps(sleepers: list[Sleeper]) -> None:
+@pytest.mark.parametrize(("number", "byte"), [(1, ASLEEP), (1 | HOLDS, HOLDING)])
+def test_who_could_not_be_rung_still_sleeps(
+    sleepers: list[Sleeper], number: int, byte: int
+) -> None:
     sleeper = sleepers[0]
-    sleeper.sleep(1)
+    sleeper.sleep(number)
     with (
         mock.patch.object(Doorbell, "ring", side_effect=KeyboardInterrupt),
         pytest.raises(KeyboardInterrupt),
     ):
         sleeper.bell.wake()
 
-    assert sleeper.byte[0] == 1
+    assert sleeper.byte[0] == byte
     sleeper.bell.wake()
     assert sleeper.woken()
 

@@ -11,7 +11,7 @@ import pytest
 from fanout.basics.units import NS
 from fanout.shm.credit import FREE, USED_UP, Credit
 from fanout.shm.layout import W_SLEEPING, Layout
-from fanout.shm.worker_slot import HOLDS, Tails, sleeper_byte
+from fanout.shm.worker_slot import HOLDING, HOLDS, Tails, sleeper_byte
 from fanout.workers.idling import GATHER, Idling
 from fanout.workers.naps import WINDOW_NS
 from tests.helpers.around import Around
@@ -159,7 +159,7 @@ def test_while_the_publisher_goes_by_more_whoever_commits_rings(idle: Idle) -> N
     for step in (idle.hold, idle.idling.wake, idle.hold):
         bell[0] = 0
         step()
-        assert (slot.words[W_SLEEPING] & HOLDS, bell[0], slot.holding) == (HOLDS, 1, 7)
+        assert (slot.words[W_SLEEPING] & HOLDS, bell[0], slot.holding) == (HOLDS, HOLDING, 7)
         numbers.append(slot.words[W_SLEEPING])
     assert len({*numbers}) == 3, "a bell is rung once for each number"
     assert slot.credit == USED_UP

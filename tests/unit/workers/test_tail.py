@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanout.shm import fence as fences
-from fanout.shm.credit import FREE
+from fanout.shm.credit import FREE, USED_UP
 from fanout.shm.layout import H_FLOOR
 from fanout.shm.worker_slot import NO_TAIL
 from fanout.workers.policy.block import Block
@@ -74,7 +74,8 @@ def test_of_whom_is_promised_anything_the_publisher_knows_how_far_it_may_go(kept
 
     assert kept.tail.promise("it") == 8
 
-    ((_nobody, credit, _is_final),) = kept.allowed
+    before, (_nobody, credit, _is_final) = kept.allowed
+    assert before == (0, USED_UP, True), "nothing comes between that front and what is said"
     assert credit.allows(8 + 9, 1 << 30)
     assert not credit.allows(8 + 10, 1 << 30)
 
