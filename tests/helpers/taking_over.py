@@ -156,7 +156,9 @@ class Place(Around):
         self._buffer = buffer
 
     def prepare(self, descriptor: int) -> Any:
-        real = prepare_socket(descriptor, queue_bytes=self._buffer, user_timeout_s=9.0)
+        # Who does not read is reset by the kernel after so long, and here time is what a test says.
+        patience = 10 * DEADLINE_S
+        real = prepare_socket(descriptor, queue_bytes=self._buffer, user_timeout_s=patience)
         return MortalSocket(real, self.life)
 
     def poll_set(self) -> Any:
