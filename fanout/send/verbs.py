@@ -121,6 +121,8 @@ class Verbs(NotASocket, Generic[R]):
             refuse_arguments("send_string", flags, copy, track)
         if not isinstance(text, str):
             raise TypeError(f"text must be str, not {type(text).__name__}")
+        if timeout is None:  # without keywords it is compiled, see `_send_on()`
+            return self.send(text.encode(encoding))
         return self.send(text.encode(encoding), timeout=timeout)
 
     def send_json(
@@ -144,11 +146,10 @@ class Verbs(NotASocket, Generic[R]):
             refuse_arguments("send_json", flags, copy, track)
         if unknown:
             refuse_encoding("send_json", "json.dumps", unknown)
-        if topic is not None:
-            return self.publish(topic, as_json(value), keyframe=keyframe, timeout=timeout)
-        if keyframe:
-            raise nameless()
-        return self.send(as_json(value), timeout=timeout)
+        if timeout is None and not keyframe:
+            body = as_json(value)
+            return self.send(body) if topic is None else self.publish(topic, body)
+        return self._send_on(topic, as_json(value), keyframe, timeout)
 
     def send_msgpack(
         self,
@@ -167,11 +168,20 @@ class Verbs(NotASocket, Generic[R]):
             refuse_arguments("send_msgpack", flags, copy, track)
         if unknown:
             refuse_encoding("send_msgpack", "msgpack.packb", unknown)
+        if timeout is None and not keyframe:
+            body = as_msgpack(value)
+            return self.send(body) if topic is None else self.publish(topic, body)
+        return self._send_on(topic, as_msgpack(value), keyframe, timeout)
+
+    def _send_on(
+        self, topic: TopicLike | None, body: bytes, keyframe: bool, timeout: float | None
+    ) -> R:
+        """With keywords, which no compiled verb takes: so what is usual does not come by here."""
         if topic is not None:
-            return self.publish(topic, as_msgpack(value), keyframe=keyframe, timeout=timeout)
+            return self.publish(topic, body, keyframe=keyframe, timeout=timeout)
         if keyframe:
             raise nameless()
-        return self.send(as_msgpack(value), timeout=timeout)
+        return self.send(body, timeout=timeout)
 
     def _encoding(self) -> Encoder:
         raise NotImplementedError

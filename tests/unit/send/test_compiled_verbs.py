@@ -132,6 +132,33 @@ def test_what_is_kept_takes_no_python_either(numbered: bool) -> None:
         assert len(line.written()) == 3
 
 
+VALUES: dict[str, Callable[[Any], Any]] = {
+    "send_string": lambda publisher: publisher.send_string("1"),
+    "send_json": lambda publisher: publisher.send_json(1),
+    "send_json on a topic": lambda publisher: publisher.send_json(1, topic=b"t"),
+    "send_msgpack": lambda publisher: publisher.send_msgpack(1),
+    "send_msgpack on a topic": lambda publisher: publisher.send_msgpack(1, topic=b"t"),
+}
+BY_ENCODERS = {"as_json", "as_msgpack", "<lambda>"}
+
+
+@pytest.mark.parametrize("call", VALUES.values(), ids=VALUES)
+def test_what_sends_values_takes_python_for_these_alone(
+    line: Line,
+    blocking: Publisher,
+    awaited: fanout.asyncio.Publisher,
+    call: Callable[[Any], Any],
+) -> None:
+    """None for the sending: a second verb in Python costs as much as all the rest."""
+    with Twins() as twins:
+        sequences = [call(blocking), result_of(call(awaited))]
+
+    verbs = [name for name in twins.calls if name not in BY_ENCODERS]
+    assert sequences == [0, 1]
+    assert len(verbs) == 2, verbs
+    assert all(name.startswith("Verbs.send_") for name in verbs)
+
+
 def test_nor_does_a_topic_in_text(
     line: Line, blocking: Publisher, awaited: fanout.asyncio.Publisher
 ) -> None:
