@@ -88,11 +88,6 @@ def is_replaced(publisher: Publisher, pid: int | None) -> bool:
     return worker.pid not in (None, 0, pid) and len(publisher.subscribers()) == 1
 
 
-def room_is_held(publisher: Publisher) -> bool:
-    """Whether a worker says that somebody is at a limit."""
-    return bool(publisher.statistics().held_by)
-
-
 def read_numbers(peer: RawPeer, count: int) -> list[int]:
     return [int(peer.read_message()[1].partition(b".")[0]) for _ in range(count)]
 
@@ -289,27 +284,6 @@ def test_in_a_loop_that_does_nothing_else_it_has_one_call_too_many_at_most(call:
         for _ in range(published):
             peer.read_message()
         publisher.publish(b"t", b"", timeout=DEADLINE_S)
-
-
-def test_who_begins_in_the_middle_of_a_loop_is_waited_for_from_the_first_message_on(
-    publisher: Publisher,
-) -> None:
-    """Though nobody had anything of that topic before; and no other thread runs meanwhile."""
-
-    def publish() -> None:
-        while not publisher.statistics().held_by:
-            with contextlib.suppress(Again):
-                while True:  # it is held up in time
-                    publisher.publish(b"t", PAYLOAD, timeout=10 * LOOK_S)
-
-    for _ in range(5):
-        loop = threading.Thread(target=publish)
-        loop.start()
-        with stalled(publisher):
-            loop.join(DEADLINE_S)
-            (one,) = publisher.subscribers()
-            assert LIMIT * 15 // 16 < one.queued <= LIMIT
-        wait_until(lambda: not (publisher.subscribers() or room_is_held(publisher)), "it is gone")
 
 
 def test_a_message_larger_than_the_limit_goes_when_nothing_else_waits() -> None:
