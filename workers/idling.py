@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from fanout.basics.units import NS
 from fanout.shm import fence
 from fanout.shm.credit import FREE, USED_UP, least
+from fanout.shm.fence import keep_order
 from fanout.shm.worker_slot import HOLDS
 from fanout.workers.naps import NAP_MIN
 
@@ -155,13 +156,20 @@ class Idling:
         return True
 
     def sleep(self, front: int) -> bool:
-        """Ask to be woken by the next commit; False if there has been one meanwhile."""
+        """Ask to be woken by the next commit; False if there has been one meanwhile.
+
+        Only then is it said how much is left: that counts from wherever the log is, and so not what
+        was committed before who commits would have rung.
+        """
+        self._ask_to_be_rung()
+        self.fence()
+        if self._log.head() != front:
+            return False
+        keep_order()
         if self._credit != FREE and not self._holds:
             self._slot.credit = self._credit.left_at(front, self._log.start_of(front))
             self._is_left = True
-        self._ask_to_be_rung()
-        self.fence()
-        return self._log.head() == front
+        return True
 
     def _ask_to_be_rung(self) -> None:
         self._sleeps += 1

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from fanout.shm import fence as fences
 from fanout.shm import layout as at
-from fanout.shm.credit import FREE, UNBOUNDED, Credit, write_credit
+from fanout.shm.credit import FREE, UNBOUNDED, Credit, least, write_credit
 from fanout.shm.layout import H_FLOOR, H_HEAD, H_KNOWN_CREDIT, H_POISON, MESSAGE_PART
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Buffer: TypeAlias = "bytes | memoryview"
 
 NO_SPACE = -1
+CREDIT_LOOKS = 2  # so often it is looked whether what was written is what there is
 REFRESH_PART = MESSAGE_PART  # the limits hold for 1/4 of the log at most: then look at the tails
 
 
@@ -171,9 +172,15 @@ class LogWriter:
             credit: finds it, from where the next message goes.
         """
         head, end = self.head, self.position
-        write_credit(self._words, H_KNOWN_CREDIT, credit(head, end))
-        self._barrier()
         found = credit(head, end)
+        for _ in range(CREDIT_LOOKS):
+            known = found
+            write_credit(self._words, H_KNOWN_CREDIT, known)
+            self._barrier()
+            found = credit(head, end)
+            if known.reaches(found, end):
+                break
+        found = least((known, found))  # of more than is written, nobody would see what to take back
         sequence, position, room = found
         if not found.allows(head, end):
             position = 0

@@ -166,6 +166,25 @@ def test_what_is_taken_back_while_somebody_looks_is_seen(two: Two) -> None:
     assert two.fill() == 2
 
 
+@pytest.mark.parametrize("steps", [(0, 9), (0, 3, 9), (0, 3, 6, 9)])
+def test_what_is_given_while_somebody_looks_is_gone_by_only_as_far_as_he_has_written(
+    two: Two, steps: tuple[int, ...]
+) -> None:
+    """Else who takes it back would not see that it is gone by."""
+    two.look()
+    two.log.append(WIRE, 0)
+    head, more = two.log.head, list(steps)
+
+    def credit(_head: int, _position: int) -> Credit:
+        return Credit(sequence=head + (more.pop(0) if len(more) > 1 else more[0]))
+
+    two.log.go_by(credit, len(WIRE), 1)
+    two.log.refresh(two.tails.read())
+    went = two.fill()
+    assert went > 0
+    assert two.header.known_credit.sequence >= head + went
+
+
 def test_of_who_sleeps_it_is_so_much_from_the_head_on_until_he_is_rung(two: Two) -> None:
     slot, doorbell = two.slots[0], Doorbell()
     bell = Bell(two.segment, 0, doorbell)

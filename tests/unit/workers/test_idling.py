@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import select
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -212,6 +212,26 @@ def test_when_it_sleeps_it_says_how_much_is_left(idle: Idle) -> None:
         assert idle.idling.sleep(front)
         assert slot.credit.is_left
         assert slot.credit.beyond(front, 0) == Credit(sequence=front + 30)
+
+
+def test_of_what_came_before_it_slept_nothing_is_left(idle: Idle, monkeypatch: Any) -> None:
+    """Whoever looks while it finds out that something came, or before it says that it is awake."""
+    idle.flood()
+    front, tails = idle.log.writer.head, Tails(idle.log.segment, 1)
+    for _ in range(2):
+        idle.idling.allow(0, Credit(sequence=front + 30), is_final=True)
+        idle.look()
+    idle.log.publish(b"A", b"came")
+    head, seen = idle.clock.log.head, []
+
+    def look() -> int:
+        seen.append(tails.credit(front + 1, 0).sequence)
+        return head()
+
+    monkeypatch.setattr(idle.clock.log, "head", look)
+    assert not idle.idling.sleep(front)
+    look()
+    assert max(seen) <= front + 30
 
 
 def test_a_nap_ends_when_the_publisher_waits_for_credit(idle: Idle) -> None:
