@@ -27,6 +27,7 @@ from tests.unit.subscriber import test_core as core
 from tests.unit.subscriber import test_giving as giving
 from tests.unit.subscriber import test_losses as losses
 from tests.unit.subscriber import test_past as past
+from tests.unit.workers.connections import test_alike as alike
 from tests.unit.workers.connections import test_reading as reading
 from tests.unit.workers.connections import test_resuming as resuming
 from tests.unit.workers.connections import test_resuming_slow as resuming_slow
@@ -36,6 +37,7 @@ from tests.unit.workers.connections import test_unix_inbox as unix_inbox
 from tests.unit.workers.connections.test_inbox import CHUNKS, LAYOUT, Unknown
 from tests.unit.workers.stream import test_conflating as conflating
 from tests.unit.workers.stream import test_gaps as gaps
+from tests.unit.workers.stream import test_joining as joining
 from tests.unit.workers.stream import test_judging as judging
 from tests.unit.workers.stream import test_pump as pump
 from tests.unit.workers.stream import test_rounds as rounds
@@ -50,6 +52,25 @@ if TYPE_CHECKING:
 def nobody_goes_on_too_early() -> None:
     with closing(TakingOver(resuming.LAYOUT, resuming.TUNING)) as two:
         resuming.test_nobody_goes_on_before_the_heir_has_come_as_far_as_the_dead_one(two)
+
+
+def who_wants_something_else_is_sent_that() -> None:
+    with closing(alike.make()) as taking:
+        for _ in range(2):
+            alike.come(taking, b"")
+        alike.test_who_wants_something_else_is_sent_that(taking, "other prefixes")
+
+
+def what_one_has_cancelled_is_not_shared() -> None:
+    feed, topics = showing.Feed(), showing.TOPICS[:12]
+    with closing(feed.segment):
+        for topic in topics:
+            feed.publish(topic)
+        ones = joining.all_come(feed, *topics, room=0)
+        feed.turn()
+        feed.cancels(ones[4], topics[2])
+        feed.settle()
+        assert [topic for topic, _ in ones[4].got()[0]] == [*topics[:2], *topics[3:]]
 
 
 def old_or_new_is_left() -> None:
@@ -115,6 +136,9 @@ CHECKS: dict[str, list[Callable[[], None]]] = {
         partial(past.test_what_was_asked_for_with_them_is_asked_for_again, shown=0)
     ],
     "begin_again_after_a_jump": [who_jumps_gets_what_comes_as_a_last_value],
+    "begin_again_what_another_one_was_sent": [
+        partial(alike.test_who_takes_a_part_of_it_goes_on_there_whoever_has_it, 9, dies=False)
+    ],
     "begin_again_what_was_sent": [shown.test_the_part_of_the_names_that_is_sent_is_handed_on],
     "begin_the_next_pass_at_once": [
         conflating.TestAnInterval().test_a_pass_that_ends_with_what_it_does_not_want_is_one
@@ -189,9 +213,11 @@ CHECKS: dict[str, list[Callable[[], None]]] = {
         gaps.test_what_is_lost_before_it_was_told_is_in_the_same_marker,
     ],
     "rest_only_as_recorded": [who_has_got_its_pass_rests],
+    "send_everybody_what_the_last_one_got": [who_wants_something_else_is_sent_that],
     "settle_from_where_the_log_was": [
         pump.test_a_cursor_that_is_settled_after_the_index_was_reused_counts_right
     ],
+    "share_what_one_has_cancelled": [what_one_has_cancelled_is_not_shared],
     "take_nothing_back_if_it_takes_nothing": [nothing_taken_is_known],
     "take_what_was_shown_as_what_was_missed": [
         past.test_a_last_value_that_is_missed_by_another_subscription_comes_once

@@ -79,6 +79,7 @@ ABOUT_SEVERAL = {
     "shm/test_records.py": "header, slots, cards, clock and ends",
     "workers/connections/test_releasing_sealed.py": "who is in boxes: releasing.py and resuming.py",
     "workers/connections/test_resuming_slow.py": "who loses messages: resuming.py and records.py",
+    "workers/connections/test_values_at_once.py": "values at once: replays.py and reading.py",
     "workers/stream/test_beside_sealed.py": "what waits for who is sealed: sealed_turns.py",
     "workers/stream/test_changing.py": "changes of wants: members.py and cohorts.py",
     "workers/stream/test_held.py": "who is held: judging.py, losing.py and members.py",

@@ -99,7 +99,7 @@ class Desk:
         if values is not None:
             from fanout.workers.connections.shown import show_values  # where needed
 
-            show_values(values, around, pump, self.peers, self.replays)
+            show_values(values, around, pump, self.peers, self.replays, self.records)
         self._around = around
         self._channel = around.channel
         self._policy = policy

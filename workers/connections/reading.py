@@ -342,7 +342,9 @@ class ReadSide:
                 continue
             added, cancelled = self._changes[peer]
             self._pump.change(peer.member, peer.wants, added, cancelled, now)
-            cost = report_cost((*added, *cancelled)) + self._desk.replays.keep(peer, now)
+            cost = report_cost((*added, *cancelled)) + self._desk.replays.apply(peer, now)
             promised.pop(peer, None)
             self._charge(peer, self._lap() + cost, now)
+            self._desk.replays.begin(peer, now)
+            self._stopwatch.skip()  # nobody is charged for what he is sent
         self._changes.clear()

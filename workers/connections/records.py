@@ -91,6 +91,7 @@ class Records:
         will_want: bool = False,
         seen: Checkpoint | None = None,
         is_leaving: bool = False,
+        like: PointedTo = POINTS_TO_NOTHING,
     ) -> None:
         """Write the record of a peer; of one that is still in its handshake there is none.
 
@@ -99,6 +100,7 @@ class Records:
             will_want: a change is about to be reported, by which it may want something.
             seen: its checkpoint of this instant, if there is one: it is settled then.
             is_leaving: another worker is to be told how its boxes go on, if it is sealed.
+            like: what the record of another one points to, if this one's is to point to just that.
         """
         if not peer.ready:
             return
@@ -113,12 +115,14 @@ class Records:
         record = record_of(member, said, acted, will_want, seen)
         if since is not None:
             record = self._up_to_promise(record, member, since)
-        pointed_to = POINTS_TO_NOTHING
-        if member.sealed is not None and not is_leaving:
+        pointed_to = like
+        if like.stored is not None:
+            record = record._replace(more=like.stored.offset, more_bytes=like.stored.size)
+        elif member.sealed is not None and not is_leaving:
             # Nobody can go on with it if this worker is lost, and all it keeps is figures.
             nothing = record._replace(copy=0, speech=b"")
             record = nothing._replace(kind=Kind.SEALED, needed=NO_TAIL)
-        elif member.spill or len(record.speech) > SPEECH_BYTES or _may_have_more(peer):
+        elif member.spill or len(record.speech) > SPEECH_BYTES or may_have_more(peer):
             record, pointed_to = self._add_more(peer, record)
         if peer.is_going_back:
             record = record._replace(kind=Kind.GOING_BACK, needed=NO_TAIL)
@@ -142,7 +146,7 @@ class Records:
                 return False
             peer.recorded = NO_TAIL
             return True
-        if peer.recorded == NO_TAIL or peer.member.blocked or _may_have_more(peer):
+        if peer.recorded == NO_TAIL or peer.member.blocked or may_have_more(peer):
             return False
         peer.record_due = 0
         return True
@@ -305,7 +309,7 @@ class Records:
         return kept > log.size // KEPT_PART or tail - resume > log.entries // KEPT_PART
 
 
-def _may_have_more(peer: Peer) -> bool:
+def may_have_more(peer: Peer) -> bool:
     """Whether its worker may know something of it that is not in its record; else it does not."""
     member = peer.member
     return bool(

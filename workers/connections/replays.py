@@ -15,6 +15,7 @@ from fanout.workers.stream.replaying import missed_by
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from fanout.workers.connections.alike import Alike
     from fanout.workers.connections.peer import Peer
     from fanout.workers.connections.records import Records
     from fanout.workers.connections.self_service import SelfService
@@ -55,11 +56,14 @@ class _Change(NamedTuple):
 
 
 class Replays:
-    """Finds what is missing; its mutable state: who is promised what.
+    """Finds what is missing; its mutable state: who is promised what, and the time of this turn.
 
     Args:
         size: bytes of the log that may be asked for.
         shows: whether there are last values.
+
+    Attributes:
+        alike: sends what another one was sent; set if there are any.
     """
 
     def __init__(
@@ -81,6 +85,9 @@ class Replays:
         self._tail = tail
         self._size = size
         self._promises: dict[Peer, _Promise] = {}
+        self._like: tuple[Peer, int, _Change] | None = None  # who gets what the last one got
+        self.alike: Alike | None = None
+        self._turned_at = self._began_at = -1  # when somebody was first sent values in this turn
 
     def promise(
         self,
@@ -205,11 +212,16 @@ class Replays:
             there = log.sequence_at(begins - 1, there, until) + 1
         return min(there, until)
 
-    def keep(self, peer: Peer, now: int) -> int:
-        """Its change is applied: it goes back, if it was promised something.
+    def keep(self, peer: Peer, now: int) -> None:
+        """Its change is applied: it goes back, if it was promised something, and that begins."""
+        self.apply(peer, now)
+        self.begin(peer, now)
+
+    def apply(self, peer: Peer, now: int) -> int:
+        """It goes back; nobody else can go on with it before `begin()`.
 
         Returns:
-            CPU time in ns that it will take to look for it.
+            CPU time in ns that it will take to look for what it gets.
         """
         promise, change = self._promises.pop(peer, None), self._changes.pop(peer, None)
         if promise is None and change is None:
@@ -222,10 +234,53 @@ class Replays:
             looked_at = 0 if is_all else promise.until - due
             is_replayed = promise.wants is not None and due < promise.until
         if change is not None:
-            self._show(peer, change, due, now, is_replayed=is_replayed)
-        self.forget(peer)
-        self._records.write(peer)
+            if promise is None and self._fits_alike(peer, change, due):
+                self._like = peer, due, change
+            else:
+                self._show(peer, change, due, now, is_replayed=is_replayed)
+        if not peer.is_going_back:  # of what waits for it some may be wanted no more
+            self._records.write(peer)
         return looked_at * LOOK_NS
+
+    def begin(self, peer: Peer, now: int) -> None:
+        """It is sent its last values at once, if there is time, and there is a record of it again.
+
+        Of who is sent all of them there is one record then, where there would be two; and it is
+        with those that are ready before what is new is sent to these.
+        """
+        if not peer.is_going_back:
+            return
+        self.forget(peer)
+        like, self._like = self._like, None
+        member, written, has_time = peer.member, peer.record.count, self._has_time(now)
+        if like is not None and like[0] is peer:
+            _peer, due, change = like
+            if has_time and self.alike is not None:
+                self.alike.give(peer, change.added, now)
+                return
+            self._show(peer, change, due, now, is_replayed=False)
+        is_shown = member.snapshots is not None and member.sealed is None
+        is_now = is_shown and has_time and self.alike is not None and self.alike.is_plain
+        if is_now and self._pump.runnable.pop(member, self) is None:
+            self._pump.serve(member, now)
+        if peer.record.count == written:
+            self._records.write(peer)
+        elif peer.record.count == written + 1 and not member.blocked and self.alike is not None:
+            self.alike.note(peer)
+
+    def _fits_alike(self, peer: Peer, change: _Change, due: int) -> bool:
+        """Whether it is to be sent what another one was just sent, and nothing else."""
+        if self.alike is None or not change.is_shown or change.is_told:
+            return False
+        return self.alike.fits(peer, due, change.above, change.added)
+
+    def _has_time(self, now: int) -> bool:
+        """Whether others can wait in this turn: for less if there is something new for them."""
+        if now != self._turned_at:
+            self._turned_at, self._began_at = now, self._around.now()
+        tuning = self._pump.tuning
+        most = tuning.part_ns if self._log.head() == self._pump.front else tuning.others_ns
+        return self._around.now() - self._began_at < most
 
     def _show(self, peer: Peer, change: _Change, due: int, now: int, *, is_replayed: bool) -> None:
         """It is sent other last values from now on."""

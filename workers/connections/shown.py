@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.workers.connections.alike import Alike
 from fanout.workers.connections.keyframe_requests import KeyframeRequests
 from fanout.workers.stream.chaining import Chaining
 from fanout.workers.stream.restoring import MismatchError
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from fanout.shm.kept_values import KeptValues
     from fanout.workers.connections.peer import Peer
+    from fanout.workers.connections.records import Records
     from fanout.workers.connections.replays import Replays
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.pump import Pump
@@ -26,6 +28,7 @@ def show_values(
     pump: Pump,
     peers: Mapping[int, Peer],
     replays: Replays,
+    records: Records,
 ) -> None:
     """Have members sent last values, and keyframes with what came since.
 
@@ -47,3 +50,4 @@ def show_values(
     want = KeyframeRequests(around.channel, around.now).ask
     showing.chaining = Chaining(values, showing.names, pump, hold, want, tuning)
     pump.backlog.show = showing.step
+    replays.alike = Alike(values, pump, records, showing)

@@ -37,6 +37,12 @@ class Stopwatch:
         self._asked = cpu()
         self._counted = 0
 
+    def skip(self) -> None:
+        """What was done since then is in no lap; it counts as work for as long as it has taken."""
+        now = self._now()
+        self._counted += now - self._at
+        self._at = now
+
     def lap(self) -> int:
         """Ns of work since this was asked last."""
         now = self._now()

@@ -69,7 +69,7 @@ class Joining:
         at, of_list = snapshot.at, (listing.places, listing.sequences)
         if not (listing.is_shared and _is_like_others(member, snapshot)):
             return self.join(*of_list, at, member, snapshot, limit)
-        like = limit, self._seen()
+        like = limit, self.seen()
         for known in reversed(self._shared.get(listing.number, ())):
             if known.first <= at < known.stop and (known.limit, known.seen) == like:
                 break
@@ -81,7 +81,7 @@ class Joining:
             return known
         return known.part(at, *self._at_once)
 
-    def _seen(self) -> tuple[int, int, int]:
+    def seen(self) -> tuple[int, int, int]:
         """As long as this is so, what was joined is what would be joined, or was a little ago."""
         values = self._values
         return values.expired, values.forgotten, values.keyed
@@ -121,7 +121,7 @@ class Joining:
         """
         values, snapshots = self._values, member.snapshots
         most, most_bytes = at_once or self._at_once
-        last, seen = values.last, self._seen()  # before all else is looked at
+        last, seen = values.last, self.seen()  # before all else is looked at
         assert snapshots is not None
         ids = values.ids if values.has_keyframes else None
         at, sequences, wires = list[int](), list[int](), list[bytes]()

@@ -141,9 +141,9 @@ def _is_like_others(snapshot: Snapshot) -> bool:
 
 def _key(snapshot: Snapshot) -> tuple[object, ...]:
     """Equal for those that share a list, if it was made late enough."""
-    return snapshot.above, snapshot.passed, _same(snapshot.prefixes)
+    return snapshot.above, snapshot.passed, same_prefixes(snapshot.prefixes)
 
 
-def _same(prefixes: Collection[bytes]) -> object:
+def same_prefixes(prefixes: Collection[bytes]) -> object:
     """Equal for the same prefixes; a set of a thousand would be 64 KiB, kept with the list."""
     return frozenset(prefixes) if len(prefixes) <= FEW_PREFIXES else msgpack.packb([*prefixes])

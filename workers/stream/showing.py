@@ -38,6 +38,9 @@ class Showing:
 
     Args:
         losing: counts what a member has matched, and says when its record is to be written.
+
+    Attributes:
+        whole: what was sent last of a snapshot, if that was the end of it, and all went out.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Showing:
         self._totals = totals
         self.names = TopicNames(values)
         self._chaining: Chaining | None = None
+        self.whole: Load | None = None
         self._joining = Joining(values, tuning)
         self._listings = Listings(self.names, values, tuning)
 
@@ -66,6 +70,36 @@ class Showing:
     def chaining(self, chaining: Chaining) -> None:
         self._chaining = chaining
         self._joining.missed = chaining.missed
+
+    def seen(self) -> tuple[int, int, int]:
+        """As long as this is so, what was joined of a list is what would be joined."""
+        return self._joining.seen()
+
+    def count(self, member: Member, load: Load) -> None:
+        """One that is ready was sent all of this."""
+        messages, size, totals = len(load), len(load.data), self._totals
+        self._losing.correct(member, messages, size)
+        member.sent += messages
+        member.sent_bytes += size
+        totals.sent += messages
+        totals.sent_bytes += size
+        totals.from_snapshot += messages
+
+    def go_on_in(self, member: Member, load: Load, count: int) -> None:
+        """It was sent so many bytes of this, which is all of its snapshot; now it is behind.
+
+        It goes on as whoever would go on with it by its record.
+        """
+        assert member.snapshots is not None
+        snapshot = member.snapshots.pending[0]
+        snapshot.is_begun = snapshot.is_found = snapshot.is_last = True
+        snapshot.load, snapshot.passed = load, snapshot.due - 1
+        send, member.send = member.send, lambda _data: count
+        try:
+            self._go_on(member, snapshot, load)
+        finally:
+            member.send = send
+        self._totals.sent_bytes += count
 
     def step(self, member: Member) -> Step:
         """Send one piece of the snapshot that is due.
@@ -175,6 +209,7 @@ class Showing:
         if begun < len(load):
             snapshot.at, snapshot.later, snapshot.evicted = at, later, evicted
             self._pass(snapshot, load, load.at[begun])
+        self.whole = load if snapshot.is_last and step is Step.MORE else None
         self._end_if_noted(member, snapshot, is_whole=step is Step.MORE)
         return step
 

@@ -21,6 +21,7 @@ from fanout.subscriber.past import StreamWithPast
 from fanout.subscriber.runs import Run
 from fanout.subscriber.shown import Shown
 from fanout.subscriber.stream import Stream
+from fanout.workers.connections.alike import Alike
 from fanout.workers.connections.keyframe_requests import KeyframeRequests
 from fanout.workers.connections.replays import Replays
 from fanout.workers.policy.disconnect import Disconnect
@@ -270,6 +271,17 @@ def look_for_keyframes_though_all_is_sent(
 ) -> None:
     del is_replayed
     original(replays, *which, is_replayed=False)
+
+
+@replaces(Alike, "fits")
+def send_everybody_what_the_last_one_got(original: Any, alike: Alike, *which: Any) -> bool:
+    original(alike, *which)
+    return alike._last is not None
+
+
+@replaces(Showing, "go_on_in")
+def begin_again_what_another_one_was_sent(_original: Any, *_which: Any) -> None:
+    """Its socket has taken a part of that."""
 
 
 @replaces(Replaying, "tell_missed")

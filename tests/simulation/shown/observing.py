@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from fanout.reasons import Reason
+from fanout.workers.connections.alike import Alike
 from fanout.workers.connections.replays import Replays
 from fanout.workers.stream.chaining import Chaining
 from fanout.workers.stream.conflating import Conflating
@@ -35,6 +36,7 @@ def observe(world: ShownWorld, stack: ExitStack) -> None:
     for owner, name, observer in (
         (Showing, "step", _step),
         (Showing, "_end", _end),
+        (Alike, "give", _give),
         (Replays, "hold", _hold),
         (Replays, "_go_back", _go_back),
         (Joining, "following", _follow),
@@ -77,6 +79,19 @@ def _step(world: ShownWorld, original: Any, showing: Any, member: Any) -> Any:
         viewer = world.viewers[member.id]
         viewer.show(member.sequence, is_first=is_first, has_rest=has_rest)
     return original(showing, member)
+
+
+def _give(world: ShownWorld, original: Any, alike: Any, peer: Any, added: Any, now: int) -> None:
+    """It is sent all that another one was: there is no step of that, nor an end."""
+    member, viewer = peer.member, world.viewers[peer.id]
+    world.look()
+    has_rest = world.streams[peer.id].is_in_message
+    viewer.show(member.sequence, is_first=True, has_rest=has_rest)
+    viewer.share()
+    original(alike, peer, added, now)
+    world.shared += 1
+    if member.snapshots is None:
+        viewer.end_snapshot()
 
 
 def _end(world: ShownWorld, original: Any, showing: Any, member: Any, snapshot: Any) -> None:
@@ -191,4 +206,4 @@ def _change(world: ShownWorld, original: Any, members: Any, member: Any, *more: 
     world.viewers[member.id].obey(has_rest=world.streams[member.id].is_in_message)
 
 
-NOTED_BEFORE = (_step, _follow, _join)
+NOTED_BEFORE = (_step, _give, _follow, _join)

@@ -137,7 +137,8 @@ class ReadingWorld(DyingWorld):
         """Lines that are due are connected, if there is room for them."""
         for reader in self.readers:
             for number in reader.look(self.seconds):
-                self._break(reader, number)
+                if number in reader.socks:  # what it has said meanwhile may have ended it
+                    self._break(reader, number)
             for number in self._due(reader):
                 self._line, self._newest = (number, reader), NOBODY
                 self.coordinator.accept(self._come)

@@ -145,7 +145,7 @@ class Process:
 
     def _note_who_goes_back(self, replays: Any) -> None:
         """Know who was promised something, and when a record of what it gets is valid."""
-        promise, keep = replays.promise, replays.keep
+        promise, begin = replays.promise, replays.begin
 
         def promised(peer: Any, said: Any, added: Any, cancelled: Any) -> int:
             until: int = promise(peer, said, added, cancelled)
@@ -154,14 +154,13 @@ class Process:
                 self.going_back.add(peer.id)
             return until
 
-        def kept(peer: Any, now: int) -> int:
+        def begun(peer: Any, now: int) -> None:
             self._is_known = peer.id
-            cost: int = keep(peer, now)
+            begin(peer, now)
             self._is_known = None
             self.going_back.discard(peer.id)
-            return cost
 
-        replays.promise, replays.keep = promised, kept
+        replays.promise, replays.begin = promised, begun
 
     def _name_points(self, owner: Any, method: str, context: str) -> None:
         """Have points in the middle of this named so."""

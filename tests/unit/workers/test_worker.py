@@ -64,6 +64,8 @@ class Turns:
 class Held:
     """What is asked of the peer of one that is held."""
 
+    is_going_back = False
+
     def __init__(self, member: Member, wants: list[bytes]) -> None:
         self.member = member
         self.wants = wants

@@ -44,12 +44,12 @@ def count_nothing_that_it_jumps_over(_original: Any, *_arguments: Any) -> None:
     """It has matched less than it has lost."""
 
 
-@replaces(Replays, "keep")
-def write_no_record_of_what_it_is_sent(original: Any, self: Replays, peer: Peer, now: int) -> int:
+@replaces(Replays, "begin")
+def write_no_record_of_what_it_is_sent(original: Any, self: Replays, peer: Peer, now: int) -> None:
     """Whoever is to go on with it believes for longer that nobody knows what it was promised."""
     records: Any = self._records
     records.write = lambda *_, **__: None
     try:
-        return int(original(self, peer, now))
+        original(self, peer, now)
     finally:
         del records.write

@@ -50,6 +50,17 @@ def test_what_was_counted_too_much_in_moments_is_taken_off_the_next_long_piece()
     assert clocks.lap(LONG, LONG // 2) == LONG // 2, "once"
 
 
+def test_what_is_skipped_is_in_no_lap() -> None:
+    clocks = Clocks()
+    clocks.now += LONG
+    clocks.worked += LONG
+    clocks.stopwatch.skip()
+
+    assert clocks.lap(5, 5) == 5
+    assert clocks.asked == 0
+    assert clocks.lap(LONG, LONG // 2) == LONG // 2, "nor is it taken off, for it was work"
+
+
 def test_no_piece_has_taken_less_than_nothing() -> None:
     clocks = Clocks()
     for _ in range(5):
