@@ -181,5 +181,21 @@ class Asking:
         else:
             self._say(prefix, is_wanted)
 
+    def cancel_due(self, prefix: bytes) -> bool:
+        """Cancel what last values are still to come of, as soon as it is known to be taken.
+
+        A publisher that reads both at once counts it in no mark; and one that has taken it does.
+
+        Returns:
+            Whether it was said that it is wanted, or will be.
+        """
+        if prefix in self._later:
+            del self._later[prefix]
+            return False
+        if not self.is_asking:
+            self.is_asking = True
+            self._feed.ping(ASKED)
+        return self._held.hold(prefix, is_wanted=False)
+
     def _say(self, prefix: bytes, is_wanted: bool) -> None:
         (self._feed.subscribe_to if is_wanted else self._feed.cancel)(prefix)

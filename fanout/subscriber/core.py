@@ -279,8 +279,11 @@ class Core:
         if self._asks.leave(prefix):
             return
         for line, stream in zip(self.lines, self.streams, strict=True):
-            if stream.cancel(prefix):
-                line.cancel(prefix)
+            is_due = stream.is_due(prefix)
+            is_counted = is_due and line.cancel_due(prefix)
+            if stream.cancel(prefix, is_counted=is_counted):
+                if not is_due:
+                    line.cancel(prefix)
                 if self._merger is not None:
                     self._merger.forget(prefix, stream.wants)
 

@@ -20,15 +20,23 @@ class Held:
     def __init__(self) -> None:
         self._verbs: dict[bytes, list[bool]] = {}  # True = subscribe; one or two for each prefix
 
-    def hold(self, prefix: bytes, *, is_wanted: bool) -> None:
-        """This is to be said of a prefix, which is always the other than what was said last."""
-        verbs = self._verbs.setdefault(prefix, [])
-        if is_wanted or not verbs:
+    def hold(self, prefix: bytes, *, is_wanted: bool) -> bool:
+        """This is to be said of a prefix, which is always the other than what was said last.
+
+        What is subscribed to is said in this order, in which its last values are waited for.
+
+        Returns:
+            Whether it will be said; else it has only taken back what was not said yet.
+        """
+        verbs = self._verbs.pop(prefix, [])
+        is_said = is_wanted or not verbs
+        if is_said:
             verbs.append(is_wanted)
-            return
-        verbs.pop()
-        if not verbs:
-            del self._verbs[prefix]
+        else:
+            verbs.pop()
+        if verbs:
+            self._verbs[prefix] = verbs
+        return is_said
 
     def take(self) -> ItemsView[bytes, list[bool]]:
         """What is to be said, which is not held any more."""

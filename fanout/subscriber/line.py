@@ -271,6 +271,13 @@ class Line:
         if self.is_up:
             self._asking.say(prefix, is_wanted=False)
 
+    def cancel_due(self, prefix: bytes) -> bool:
+        """As `cancel`, while last values of it come; whether a mark says where these end."""
+        if self.is_up and self._feed.speaks_pings:
+            return self._asking.cancel_due(prefix)
+        self.cancel(prefix)
+        return self.is_up
+
     def data_to_send(self) -> bytes:
         """Return and forget what must go out now; to be sent whole and in order."""
         return self._feed.data_to_send()

@@ -6,9 +6,9 @@ on where it was; until a mark says that all is one stream again.
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
 
+from fanout.subscriber.due import Due
 from fanout.subscriber.early import Came
 from fanout.subscriber.losses import end_of, values_as_of, values_shown
 from fanout.subscriber.message import ReplayedMessage
@@ -36,9 +36,7 @@ class StreamWithPast(Stream):
         super().__init__(wants, start)
         self._first = None if isinstance(start, bytes) else start
         self.is_alone = True
-        # Of which subscriptions last values are still to come, in the order in which they were
-        # said, and what was asked for with each; b"" = nothing: all of them are to come.
-        self._due: dict[bytes, bytes] = {}
+        self._due = Due()
         self._shown = Shown()  # as long as they would come again over another connection
         self._shown_of: int | None = None  # epoch of these
 
@@ -90,15 +88,19 @@ class StreamWithPast(Stream):
             asked: what it was asked for with them.
             anew: of which of them all last values come, behind the others.
         """
-        self._due = dict.fromkeys((one for one in prefixes if one not in anew), asked)
-        self._due |= dict.fromkeys(sorted(anew), b"")
+        due = dict.fromkeys((one for one in prefixes if one not in anew), asked)
+        self._due = Due(due | dict.fromkeys(sorted(anew), b""))
         if self._shown_of != self.epoch:
             self._shown.clear()
             self._shown_of = self.epoch
 
     def expect(self, prefix: bytes) -> None:
         """All last values of this come, too: now, or over the next connection."""
-        self._due[prefix] = b""
+        self._due.expect(prefix)
+
+    def is_due(self, prefix: bytes) -> bool:
+        """Whether last values of it are still to come, or may be."""
+        return prefix in self._due
 
     def come_in_parts(self) -> None:
         """What was missed comes in any order, though everything is wanted: that is said later."""
@@ -117,23 +119,28 @@ class StreamWithPast(Stream):
         known = self.known
         if not asked or known is None or known[0] != epoch or not known[1]:
             return []
-        return [prefix for prefix, before in self._due.items() if before != asked]
+        return [prefix for prefix, before in self._due.asked.items() if before != asked]
 
     def hand_over(self) -> dict[bytes, bytes]:
         """The connection is lost: what another one is to bring instead, see `take_over`."""
-        due, self._due = self._due, {}
-        return due
+        due, self._due = self._due, Due()
+        return due.asked
 
     def take_over(self, due: Mapping[bytes, bytes]) -> None:
         """Have the last values come that another connection has not brought to the end."""
-        self._due = {**due}
+        self._due = Due(due)
 
     def leave(self, prefix: bytes) -> bool:
-        self._due.pop(prefix, None)
+        self._due.cancel(prefix, is_counted=False)
         return super().leave(prefix)
 
-    def cancel(self, prefix: bytes) -> bool:
-        """As `leave`; if it is subscribed to again, all of it comes again."""
+    def cancel(self, prefix: bytes, *, is_counted: bool = False) -> bool:
+        """As `leave`; if it is subscribed to again, all of it comes again.
+
+        Args:
+            is_counted: a mark will count it, where its last values end.
+        """
+        self._due.cancel(prefix, is_counted=is_counted)
         is_left = self.leave(prefix)
         self._shown.forget(prefix, self.wants)
         return is_left
@@ -201,9 +208,7 @@ class StreamWithPast(Stream):
             self._origin = shown
 
     def _take_marker(self, frames: Frames) -> None:
-        shown = values_shown(frames, len(self._due))
-        for prefix in [*islice(self._due, shown)]:
-            del self._due[prefix]
+        self._due.shown(values_shown(frames, len(self._due)))
         self._begin_there(values_as_of(frames))
         end = end_of(frames)
         if end is None or self.back is None or end[0] != self.epoch:

@@ -67,6 +67,8 @@ class Remembering:
         knows_all: it understands `values=all`.
         got: what the subscriber gave to the program.
         owed: epoch and number of all messages that had to come, or to be told of.
+        cancelled: what was subscribed to at some time, and was cancelled.
+        since_when: of what was subscribed to later, how much had come before that the last time.
         gone: of those that were lost once on their way, or are not remembered any more.
     """
 
@@ -90,6 +92,8 @@ class Remembering:
         self._floor = 0
         self._from: set[bytes] = set()  # subscribed to later, with what was published before
         self._served: dict[int, Served] = {}  # by the number of the line
+        self.cancelled: set[bytes] = set()
+        self.since_when: dict[bytes, int] = {}  # later subscriptions: how much had come before
 
     # What may happen.
 
@@ -173,7 +177,16 @@ class Remembering:
             self._from.add(prefix)
         if not self.core._is_there(prefix):
             self._later.add(prefix)
+            self.since_when[prefix] = len(self.got)
         self.core.subscribe(prefix)
+
+    def unsubscribe(self, prefix: bytes) -> None:
+        """Of what only this has wanted nothing has to come, and what has come may come again."""
+        if self.core._is_there(prefix):
+            self.cancelled.add(prefix)
+        self.core.unsubscribe(prefix)
+        for known in (self._first, self._later, self._from, self._asked, *self._heard):
+            known.discard(prefix)
 
     def is_shown(self, topic: bytes) -> bool:
         """Whether its last value is to come: what is asked for from somewhere on covers others."""
@@ -257,7 +270,7 @@ class Remembering:
     def _take(self, number: int, events: list[SessionEvent]) -> None:
         """As a worker does: what is reserved first, then answers, then subscriptions."""
         served = self._served[number]
-        added: list[bytes] = []
+        added: list[bytes] = []  # and not cancelled in the same read
         for event in events:
             if isinstance(event, ReservedSubscription) and SINCE.fullmatch(event.prefix):
                 (served.since.append if event.wanted else served.since.remove)(event.prefix)
@@ -270,6 +283,8 @@ class Remembering:
                     served.is_all = event.wanted
             elif isinstance(event, Cancelled):
                 served.wants.discard(event.prefix)
+                self._heard[number].discard(event.prefix)
+                added = [prefix for prefix in added if prefix != event.prefix]
             elif isinstance(event, Subscribed):
                 added.append(event.prefix)
             elif isinstance(event, SubscribedAll):
@@ -281,7 +296,7 @@ class Remembering:
             return
         before = tuple(served.wants)
         served.wants.update(added)
-        self._heard[number].update(added)
+        self._heard[number].update(one for one in added if one in self.core.wants)
         if self.shows and not served.is_off:
             self._show(served, before, tuple(added))
         if served.since:

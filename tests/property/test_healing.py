@@ -28,6 +28,7 @@ ends = st.one_of(
 )
 connecting = st.tuples(st.just("connect"), places)
 showing = st.tuples(st.just("show"), st.integers(0, 6))
+cancelling = st.tuples(st.just("unsubscribe"), st.sampled_from(TOPICS))
 later = st.tuples(st.just("subscribe_since"), st.sampled_from((b"", *TOPICS)), st.integers(0, 9))
 
 
@@ -56,15 +57,23 @@ def was_told(number: tuple[int, int], gaps: list[Gap]) -> bool:
     )
 
 
-def lived(
-    wants: set[bytes], script: list[tuple[Any, ...]], kind: type[Remembering] = Remembering
-) -> tuple[Remembering, list[tuple[int, int]]]:
-    """A feed to whose subscriber this has happened, and what came, by epoch and number: once."""
+def lived_with_doubles(
+    wants: set[bytes], script: list[tuple[Any, ...]], kind: type[Remembering]
+) -> Remembering:
+    """The same, where something may come twice."""
     feed = kind(wants)
     feed.connect([])
     for name, *arguments in script:
         getattr(feed, name)(*arguments)
     feed.finish()
+    return feed
+
+
+def lived(
+    wants: set[bytes], script: list[tuple[Any, ...]], kind: type[Remembering] = Remembering
+) -> tuple[Remembering, list[tuple[int, int]]]:
+    """A feed to whose subscriber this has happened, and what came, by epoch and number: once."""
+    feed = lived_with_doubles(wants, script, kind)
     came = [(message.epoch or 0, message.sequence or 0) for message in feed.got]
     assert len(set(came)) == len(came)
     return feed, came
@@ -167,3 +176,42 @@ def test_of_a_publisher_that_sends_no_old_ones_again_what_is_missing_is_told(
         last = max((place for place, one in enumerate(feed.topics) if one == topic), default=None)
         if last is not None and feed.is_shown(topic):
             assert {(feed.epoch, last)} & ({*came} | feed.gone), f"{topic!r} stands still"
+
+
+CANCELLED_IN_THE_MIDDLE: list[Any] = [
+    *(("publish", [b"A", b"C", b"B"]), ("send", 9, []), ("subscribe", b"A"), ("hear", [])),
+    *(("unsubscribe", b"A"), ("subscribe", b"C"), ("hear", []), ("show", 3), ("hang_up", 0)),
+    ("connect", []),
+]
+AND_WANTED_AGAIN: list[Any] = [*CANCELLED_IN_THE_MIDDLE]
+AND_WANTED_AGAIN[6:6] = [("subscribe", b"A"), ("hear", [])]
+
+
+@settings(max_examples=200)
+@example({b"B"}, CANCELLED_IN_THE_MIDDLE)
+@example({b"B"}, AND_WANTED_AGAIN)
+@given(
+    st.sampled_from([{b"B"}, {b"AB", b"B"}, {b"C"}]),
+    lives(showing, showing, cancelling, st.tuples(st.just("subscribe"), st.sampled_from(TOPICS))),
+)
+def test_who_cancels_meanwhile_gets_the_newest_of_what_it_still_wants(
+    wants: set[bytes], script: list[tuple[Any, ...]]
+) -> None:
+    """Whatever it cancels while last values come, and wants again; then all of that comes again."""
+    feed = lived_with_doubles(wants, script, Showing)
+    assert not feed.core.streams[0].is_showing
+    again = (*feed.cancelled,)
+    came = [(message.epoch or 0, message.sequence or 0) for message in feed.got]
+    once = [
+        one
+        for one, message in zip(came, feed.got, strict=True)
+        if not message.topic.startswith(again)
+    ]
+    assert len({*once}) == len(once)
+    for topic in TOPICS:
+        last = max((place for place, one in enumerate(feed.topics) if one == topic), default=None)
+        if last is None or not feed.is_shown(topic):
+            continue
+        said = [one for one in feed.core.wants if topic.startswith(one)]
+        since = min(feed.since_when.get(one, 0) for one in said)
+        assert {(feed.epoch, last)} & ({*came[since:]} | feed.gone), f"{topic!r} stands still"

@@ -155,3 +155,27 @@ def test_it_is_confirming_until_each_ping_is_answered(asking: Asking) -> None:
     assert asking.is_confirming
     asking.ponged(CONFIRM)
     assert not asking.is_confirming
+
+
+def test_what_last_values_come_of_is_cancelled_when_it_is_taken(asking: Asking, said: Said) -> None:
+    """Who reads both at once counts it in no mark."""
+    asking.begin(NOTHING, {b"a", b"b"})
+    said.take()
+    assert asking.cancel_due(b"a")
+    assert asking.cancel_due(b"b")
+    asking.say(b"c", is_wanted=True)
+    asking.say(b"a", is_wanted=True)
+    assert not asking.cancel_due(b"c"), "it is not said at all"
+    assert (said.take(), asking.is_asking) == ([f"?{ASKED.decode()}"], True)
+    asking.ponged(ASKED)
+    assert (said.take(), asking.is_asking) == (["-b", "-a", "+a"], False)
+
+
+def test_what_waits_for_its_turn_to_be_said_is_not_said_if_it_is_cancelled(
+    asking: Asking, said: Said
+) -> None:
+    asking.begin(Asked(SINCE, {b"a", b"b"}), {b"a", b"b", b"c"})
+    said.take()
+    assert not asking.cancel_due(b"a")
+    asking.ponged(ASKED)
+    assert said.take() == [*words(VALUES_ALL, b"b"), f"?{ASKED.decode()}"]

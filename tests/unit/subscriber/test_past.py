@@ -112,6 +112,51 @@ def test_who_cancels_meanwhile_waits_for_nothing() -> None:
     assert not feed.core.streams[0].is_showing
 
 
+def beside_one_that_is_cancelled(*, is_read_in_one: bool) -> Showing:
+    """Last values of A are to come, and of C behind them, and A is cancelled before they have."""
+    feed = Showing({b"B"})
+    feed.publish([b"A", b"C", b"B"])
+    feed.connect([])
+    feed.publish([b"B"])
+    feed.send(9, [])
+    feed.subscribe(b"A")
+    if not is_read_in_one:
+        feed.hear([])
+    feed.unsubscribe(b"A")
+    feed.hear([])
+    feed.subscribe(b"C")
+    feed.hear([])
+    return feed
+
+
+@pytest.mark.parametrize("is_read_in_one", [False, True])
+@pytest.mark.parametrize("shown", range(6))
+def test_the_mark_of_one_that_is_cancelled_is_taken_for_no_other(
+    shown: int, is_read_in_one: bool
+) -> None:
+    feed = beside_one_that_is_cancelled(is_read_in_one=is_read_in_one)
+    feed.show(shown)
+    feed.hang_up(0)
+    feed.finish()
+    assert came(feed, b"C") == [1]
+    assert not feed.core.streams[0].is_showing
+    assert reasons(feed) == set()
+
+
+@pytest.mark.parametrize("is_read_in_one", [False, True])
+def test_nobody_waits_for_the_mark_of_what_was_cancelled(is_read_in_one: bool) -> None:
+    feed = beside_one_that_is_cancelled(is_read_in_one=is_read_in_one)
+    for _ in range(3):
+        feed.hear([])
+        feed.send(9, [])
+    assert came(feed, b"C") == [1]
+    assert not feed.core.streams[0].is_showing
+    feed.publish([b"A", b"B"])
+    feed.send(9, [])
+    assert came(feed, b"A") == []
+    assert feed.core.streams[0].unwanted <= 1, "the publisher sends what is cancelled no more"
+
+
 def test_those_of_what_is_not_in_the_log_any_more_come_once_however_often_it_connects() -> None:
     feed = Showing({b"A"})
     feed.publish([b"A0"])
