@@ -193,7 +193,8 @@ class StreamWithPast(Stream):
             if is_early or self._shown.has(frames[0], sequence):
                 self.doubles += 1
                 return None
-            self._shown.add(frames[0], sequence)
+            if frames[0].startswith(self.wants.together):  # else the program does not get it
+                self._shown.add(frames[0], sequence)
         return super()._settled(frames)
 
     def _begin_there(self, shown: tuple[int, int] | None) -> None:

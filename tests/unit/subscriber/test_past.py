@@ -143,6 +143,22 @@ def test_the_mark_of_one_that_is_cancelled_is_taken_for_no_other(
     assert reasons(feed) == set()
 
 
+def test_one_that_came_while_it_was_not_wanted_comes_again_to_who_wants_it_again() -> None:
+    feed = Showing({b"B"})
+    feed.publish([b"A", b"B"])
+    feed.connect([])
+    feed.send(9, [])
+    feed.subscribe(b"A")
+    feed.subscribe(b"C")
+    feed.hear([])
+    feed.unsubscribe(b"A")
+    feed.show(9)
+    feed.subscribe(b"A")
+    assert came(feed, b"A") == []
+    feed.finish()
+    assert came(feed, b"A") == [0]
+
+
 @pytest.mark.parametrize("is_read_in_one", [False, True])
 def test_nobody_waits_for_the_mark_of_what_was_cancelled(is_read_in_one: bool) -> None:
     feed = beside_one_that_is_cancelled(is_read_in_one=is_read_in_one)
