@@ -43,6 +43,16 @@ OPTIONS: dict[str, Any] = {
     "heartbeat_interval": 0.0,
     "self_service_max": SlowPolicy("block"),
 }
+LOG_BYTES = 64 << 20  # at least
+LOG_BYTES_PER_S = 8 << 20  # at full rate 2 to 3 MiB are written in one
+
+
+def log_bytes_for(seconds: float) -> int:
+    """How large the log of a run is: what waits for who stalls stays in the half of it to the end.
+
+    Else it is lost to that, rightly, and what its subscriber got says nothing about its limit.
+    """
+    return max(LOG_BYTES, round(seconds) * LOG_BYTES_PER_S)
 
 
 @dataclass
@@ -95,7 +105,8 @@ class Session:
         """The whole of it."""
         self._began = time.monotonic()
         with contextlib.ExitStack() as stack:
-            publisher = stack.enter_context(Publisher(f"tcp://{HOST}:*", workers=2, **OPTIONS))
+            options = OPTIONS | {"log_bytes": log_bytes_for(self._seconds)}
+            publisher = stack.enter_context(Publisher(f"tcp://{HOST}:*", workers=2, **options))
             port = int(publisher.endpoints[0].rpartition(":")[2])
             children = [stack.enter_context(child) for child in self._start(port)]
             self._await_all(publisher)
