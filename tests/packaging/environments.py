@@ -6,12 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+
+from tests.helpers.programs import ROOT
 
 OURS = f"{sys.version_info.major}.{sys.version_info.minor}"
 BASE = str(Path(sys.base_prefix, "bin", f"python{OURS}"))  # of which our environment was made
@@ -107,7 +110,16 @@ class Environment:
             self._copy_dependencies()
             self.install(wheel)
             return
-        done = self.pip("install", "--no-compile", "--only-binary", ":all:", str(wheel))
+        self._install_from_registry(str(wheel))
+
+    def install_with_oldest_dependencies(self, wheel: Path) -> None:
+        """Install it, and of each that it needs the oldest version that it says is enough."""
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        oldest = [each.replace(">=", "==") for each in project["dependencies"]]
+        self._install_from_registry(str(wheel), *oldest)
+
+    def _install_from_registry(self, *what: str) -> None:
+        done = self.pip("install", "--no-compile", "--only-binary", ":all:", *what)
         if "from versions: none" in done.stderr:
             pytest.skip("there is no package registry to install dependencies from")
         assert done.returncode == 0, done.stderr

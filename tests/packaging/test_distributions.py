@@ -16,15 +16,19 @@ import pytest
 
 from tests.helpers.programs import ROOT
 from tests.packaging.conftest import build
-from tests.packaging.environments import interpreters, make_wheel, untouched_environment
+from tests.packaging.environments import (
+    Environment,
+    interpreters,
+    make_wheel,
+    untouched_environment,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.packaging.environments import Environment
-
 pytestmark = pytest.mark.slow
 
+OLDEST = "3.11"  # for which all that is needed has wheels in the oldest version, too
 # A publisher that delivers to the least of a subscriber; then whose `workers` it is.
 PROGRAM = """
 import socket
@@ -193,6 +197,16 @@ def test_users_have_workers_beside_their_program(
     assert environment.run(str(alone), directory=alone.parent) == "workers\n"
     assert environment.run(str(beside), directory=beside.parent) == "beside\n"
     assert environment.run(str(packed), directory=packed.parent) == "packed\n"
+
+
+@pytest.mark.parametrize("version", [one for one in interpreters() if one == OLDEST])
+def test_the_oldest_dependencies_that_it_names_are_enough(
+    version: str, wheel: Path, tmp_path: Path
+) -> None:
+    environment = Environment(version, tmp_path / "oldest")
+    environment.install_with_oldest_dependencies(wheel)
+    alone, *_ = programs(tmp_path)
+    assert environment.run(str(alone), directory=alone.parent) == "workers\n"
 
 
 @pytest.mark.parametrize("version", sorted(interpreters()))

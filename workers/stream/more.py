@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 # a message on.
 AS_EVER, NOTHING, CHOSEN, WANTED, CHAINED = range(5)
 
-BUFFER_BYTES = 256 * 1024  # as a new packer has it, and keeps it; it grows with what is packed
+PACKED_MAX = 256 * 1024  # bytes; what is larger may have made the packer's buffer grow for good
 # One for all of a process, which writes records on one thread: each new one has a buffer of its
 # own, and to get that from the system and to give it back takes longer than to pack.
-_packers = [msgpack.Packer(buf_size=BUFFER_BYTES)]
+_packers = [msgpack.Packer()]
 
 
 class More(NamedTuple):
@@ -79,8 +79,8 @@ class More(NamedTuple):
         if self == NOTHING_MORE:
             return b""
         packed: bytes = _packers[0].pack(self)
-        if len(packed) > BUFFER_BYTES:  # as one with very many gaps: its buffer is given back
-            _packers[0] = msgpack.Packer(buf_size=BUFFER_BYTES)
+        if len(packed) > PACKED_MAX:  # as one with very many gaps: its buffer is given back
+            _packers[0] = msgpack.Packer()
         return packed
 
     @classmethod
