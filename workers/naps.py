@@ -26,6 +26,7 @@ SEND_BYTES = 256 * 1024  # that a send has after a nap: more makes it no cheaper
 # Of what it takes until the publisher has no credit any more: the most; once it had to wait, half
 # of what it was, and more again in each nap before which it had not.
 CREDIT_PART = 0.5
+CREDIT_PART_MIN = 0.01  # from here on it grows again
 CREDIT_GROWTH = 1.05
 LOG_PART = 8  # at most 1/8 of the log waits for a nap to end: the publisher shall have room
 
@@ -78,7 +79,8 @@ class Naps:
         by_work = NAP_WORK * work_ns / NS
         missing = min(SEND_BYTES / share, self._most_bytes) - waiting_bytes
         until = min(left.sequence / self._rate, left.position / self._byte_rate)
-        part = self._credit_part = min(max(self._credit_part, 0.01) * CREDIT_GROWTH, CREDIT_PART)
+        part = max(self._credit_part, CREDIT_PART_MIN)
+        part = self._credit_part = min(part * CREDIT_GROWTH, CREDIT_PART)
         until = max(max(until, left.room / self._byte_rate) * part, NAP_MIN)
         pause = min(max(by_rate, by_work), NAP_MAX, missing / self._byte_rate, until)
         return pause if pause >= NAP_MIN else 0.0

@@ -141,7 +141,7 @@ class StreamWithPast(Stream):
             is_counted: a mark will count it, where its last values end.
         """
         self._due.cancel(prefix, is_counted=is_counted)
-        is_left = self.leave(prefix)
+        is_left = super().leave(prefix)
         self._shown.forget(prefix, self.wants)
         return is_left
 

@@ -94,12 +94,9 @@ class Showing:
         snapshot = member.snapshots.pending[0]
         snapshot.is_begun = snapshot.is_found = snapshot.is_last = True
         snapshot.load, snapshot.passed = load, snapshot.due - 1
-        send, member.send = member.send, lambda _data: count
-        try:
-            self._go_on(member, snapshot, load)
-        finally:
-            member.send = send
+        member.sent_bytes += count
         self._totals.sent_bytes += count
+        self._went_on(member, snapshot, load, count)
 
     def step(self, member: Member) -> Step:
         """Send one piece of the snapshot that is due.
@@ -241,7 +238,11 @@ class Showing:
 
     def _go_on(self, member: Member, snapshot: Snapshot, load: Load) -> Step:
         """It is sent what another worker was sending."""
-        step, begun = self._hand(member, snapshot, load)
+        return self._went_on(member, snapshot, load, send(member, load.data))
+
+    def _went_on(self, member: Member, snapshot: Snapshot, load: Load, count: int) -> Step:
+        """The same; its socket has taken so many bytes of that."""
+        step, begun = self._taken(member, snapshot, load, count)
         if begun:
             snapshot.load = None
             if begun < len(load):
@@ -251,8 +252,13 @@ class Showing:
 
     def _hand(self, member: Member, snapshot: Snapshot, load: Load) -> tuple[Step, int]:
         """Send what its socket takes of that; returns how many of them were begun, too."""
+        return self._taken(member, snapshot, load, send(member, load.data))
+
+    def _taken(
+        self, member: Member, snapshot: Snapshot, load: Load, count: int
+    ) -> tuple[Step, int]:
+        """The same; it has taken so many bytes."""
         bounds = load.bounds
-        count = send(member, load.data)
         whole = bisect_right(bounds, count) - 1
         offset = count - bounds[whole]
         begun = whole + (offset > 0)

@@ -75,10 +75,9 @@ def passing(taking: TakingOver, nanoseconds: int, when: Callable[[], bool]) -> N
         member.send = send
 
 
-def test_they_are_sent_before_anything_else_is_and_one_record_says_so(taking: TakingOver) -> None:
+def blocked_before_news(taking: TakingOver, everybody: list[Subscriber]) -> list[list[bool]]:
+    """Filled with who is blocked each time that the worker is about to send what is new."""
     (worker,) = taking.workers
-    everybody, written = subscribe(taking, b"topic"), records(taking)
-    taking.publish(b"topic 3", b"3")  # it is new to the worker, too
     advance, before = worker.pump.advance, list[list[bool]]()
 
     def noted(head: int, now: int) -> bool:
@@ -86,6 +85,14 @@ def test_they_are_sent_before_anything_else_is_and_one_record_says_so(taking: Ta
         return advance(head, now)
 
     worker.pump.advance = noted  # type: ignore[method-assign]
+    return before
+
+
+def test_they_are_sent_before_anything_else_is_and_one_record_says_so(taking: TakingOver) -> None:
+    (worker,) = taking.workers
+    everybody, written = subscribe(taking, b"topic"), records(taking)
+    taking.publish(b"topic 3", b"3")  # it is new to the worker, too
+    before = blocked_before_news(taking, everybody)
     taking.turn(worker)
 
     assert before[0] == [False] * len(everybody), "they are ready for what is new"
@@ -174,13 +181,7 @@ def test_where_there_are_keyframes_they_are_found_when_it_is_the_turn_of_that(
     taking.settle(worker)
     everybody = subscribe(taking, b"topic")
     taking.publish(b"topic 3", b"3")
-    advance, before = worker.pump.advance, list[list[bool]]()
-
-    def noted(head: int, now: int) -> bool:
-        before.append([peer_of(taking, one).member.blocked for one in everybody])
-        return advance(head, now)
-
-    worker.pump.advance = noted  # type: ignore[method-assign]
+    before = blocked_before_news(taking, everybody)
     taking.turn(worker)
 
     assert before[0] == [True] * len(everybody)

@@ -436,13 +436,19 @@ def test_where_the_log_begins_with_what_it_wants_by_itself_it_is_told_as_well(
     assert (sequences(one), feed.asked) == ({b"xp0": [delta]}, [b"xp0"])
 
 
+def small_feed(monkeypatch: pytest.MonkeyPatch, tuning: ShowTuning) -> KeyedFeed:
+    """One in which who is far behind loses the oldest; whoever makes it closes its segment."""
+    feed = KeyedFeed(SMALL)
+    feed.show_by(tuning)
+    monkeypatch.setattr(feed.pump, "_serve_steps", 1)
+    feed.policy = SlowPolicy("drop_oldest")
+    return feed
+
+
 def test_who_jumps_while_it_is_looked_for_is_looked_for_from_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    feed = KeyedFeed(SMALL)
-    feed.show_by(ShowTuning(messages_per_look=2))
-    monkeypatch.setattr(feed.pump, "_serve_steps", 1)
-    feed.policy = SlowPolicy("drop_oldest")
+    feed = small_feed(monkeypatch, ShowTuning(messages_per_look=2))
     feed.publish_key(b"xp0")
     feed.publish(b"xp0")
     for _ in range(200):
@@ -471,10 +477,7 @@ def test_of_one_that_was_jumped_over_it_is_told_where_its_last_message_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its keyframe was found, and is gone as more is looked for: it has come after that."""
-    feed = KeyedFeed(SMALL)
-    feed.show_by(ShowTuning(places_per_look=1))
-    monkeypatch.setattr(feed.pump, "_serve_steps", 1)
-    feed.policy = SlowPolicy("drop_oldest")
+    feed = small_feed(monkeypatch, ShowTuning(places_per_look=1))
     for publish in (feed.publish_key, feed.publish):
         for topic in (b"xp0", b"xp1"):
             publish(topic)
