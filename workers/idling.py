@@ -66,9 +66,8 @@ class Idling:
     def allow(self, subscriber: int, credit: Credit, is_final: bool) -> None:
         """Have the publisher go so far, and say that it waits for this one, or nobody (0).
 
-        If it goes by more, who commits next rings, and sees that it is to look. It might be lost
-        once, if another thread looks for room just then, but not in the next turn. If it goes by
-        less and waits, it is rung.
+        If it goes by more, who commits next rings, and sees that it is to look. If it goes by less
+        and waits, it is rung.
 
         Args:
             is_final: whether that is not more than it may be found to be.

@@ -93,7 +93,7 @@ class SendPath:
 
     Attributes:
         is_undecided: `make_room` has found room, but a worker is still to look whether who has a
-            limit wants what was published before.
+            limit wants what was published before, or credit was taken back meanwhile.
     """
 
     make_log: Callable[[Segment], LogWriter] = LogWriter
@@ -290,9 +290,8 @@ class SendPath:
         tails, hold = self._tails.look()
         self.log.refresh((*tails, hold), self._look_again)
         enough = self.log.fits(needed_bytes, count)
-        self.is_undecided = (
-            not enough and self.log.has_room(needed_bytes, count) and not self._tails.are_held()
-        )
+        has_room = not enough and self.log.has_room(needed_bytes, count)
+        self.is_undecided = has_room and (self.log.is_stale or not self._tails.are_held())
         position = self.log.position
         wanted = 0 if enough else self.log.wanted_tail(needed_bytes, count, ROOM_PART)
         self.log.ask_for(wanted)

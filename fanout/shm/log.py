@@ -42,6 +42,7 @@ class LogWriter:
     Attributes:
         following: sequence and position of the next message and the offset of its first byte in the
             segment; None while a message is being written, and after that was interrupted.
+        is_stale: credit was taken back, and has not been looked at since.
     """
 
     def __init__(self, segment: Segment, tails: Sequence[int] = ()) -> None:
@@ -59,6 +60,7 @@ class LogWriter:
         self._position_limit = 0
         self._sequence_limit = 0
         self._credit = FREE
+        self.is_stale = False
         self._room = 0, 0  # up to which position and sequence the tails let it write
         self._refresh_part = REFRESH_PART
         self.following: tuple[int, int, int] | None = None
@@ -140,6 +142,8 @@ class LogWriter:
         position, sequence = self._room
         self._position_limit = min(position, self._credit.position)
         self._sequence_limit = min(sequence, self._credit.sequence)
+        if self.is_stale:  # by another thread, since the look at the credit began
+            self._position_limit = 0
 
     def _limits(self, tail: int) -> tuple[int, int]:
         """Up to which position and sequence may be written, if this tail is to stay."""
@@ -172,6 +176,7 @@ class LogWriter:
             credit: finds it, from where the next message goes.
         """
         head, end = self.head, self.position
+        self.is_stale = False
         found = credit(head, end)
         for _ in range(CREDIT_LOOKS):
             known = found
@@ -197,7 +202,11 @@ class LogWriter:
         return self.position + size <= position and self.head + count <= sequence
 
     def hold(self) -> None:
-        """Take nothing more before the next `refresh()`: credit was taken back."""
+        """Take nothing more before the next look at the credit: some was taken back. Any thread.
+
+        In this order: who looks just now sets his limit and then sees this, or has it set to 0.
+        """
+        self.is_stale = True
         self._position_limit = 0
 
     def fits(self, size: int, count: int) -> bool:

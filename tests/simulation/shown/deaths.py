@@ -216,6 +216,7 @@ class DyingWorld(ShownWorld):
             tails, hold = self._tails.look()
             return [*tails, hold]
 
+        self.writer.is_stale = False  # nobody has limits: `go_by()` would find all there is
         self.writer.refresh(again(), again)
 
     def writer_step(self, worker: Any) -> None:

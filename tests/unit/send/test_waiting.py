@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -108,6 +108,27 @@ def test_a_worker_that_is_still_to_look_is_given_a_moment_to(
     assert Waiter(line.path, lambda: None).send(message(line), 0) == 1
     assert len(waits) == 1
     assert 0 < waits[0] <= DEADLINE_S
+
+
+def test_who_takes_credit_back_while_it_looks_has_it_look_once_more(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is room, for all that is known: so that is no reason to say that there is none."""
+    monkeypatch.setattr(waiting, "LOOK", DEADLINE_S)
+    line.allow(FREE, 7)
+    go_by = line.path.log.go_by
+
+    def go_by_and_hold(*look: Any) -> None:
+        go_by(*look)
+        if not waits:
+            line.path.log.hold()
+
+    waits: list[float] = []
+    line.path.wait_for_room = waits.append  # type: ignore[method-assign, assignment]
+    line.path.log.go_by = go_by_and_hold  # type: ignore[assignment, method-assign]
+    line.path.log.hold()
+    assert Waiter(line.path, lambda: None).send(message(line), 0) == 0
+    assert len(waits) == 1
 
 
 @pytest.mark.parametrize("subscriber", [0, 7])

@@ -220,6 +220,40 @@ def test_who_is_told_to_look_finds_what_was_taken_back(two: Two) -> None:
     bell.doorbell.close()
 
 
+@pytest.mark.parametrize("when", ["first look", "second look", "look at the tails", "in the end"])
+def test_who_takes_credit_back_while_another_thread_looks_is_not_overlooked(
+    two: Two, when: str
+) -> None:
+    """As the coordinator does for those whom nobody serves any more: no look comes after that."""
+    size, slot = len(WIRE), two.slots[0]
+    slot.credit = Credit(two.log.head + 2, two.log.position + 2 * size, room=50 * size)
+    looks: list[str] = []
+
+    def take_back_in(name: str) -> None:
+        looks.append(name)
+        if when == name:
+            two.header.hold_back(NO_TAIL, slot.credit.unserved())
+            slot.release()
+            two.log.hold()
+
+    def credit(head: int, position: int) -> Credit:
+        found = two.tails.credit(head, position)
+        take_back_in("second look" if looks else "first look")
+        return found
+
+    def tails() -> list[int]:
+        take_back_in("look at the tails")
+        return two.tails.read()
+
+    two.log.go_by(credit, size, 1)
+    two.log.refresh(two.tails.read(), tails)
+    take_back_in("in the end")
+    assert two.log.is_stale
+    assert two.fill() == 0, "its sockets have room, but nobody hands them anything"
+    two.look()
+    assert two.fill() == 2
+
+
 def test_the_coordinator_says_it_for_those_whom_nobody_serves(two: Two) -> None:
     two.slots[0].credit = held = Credit(sequence=two.log.head + 2)
     two.header.hold_back(NO_TAIL, held)
