@@ -158,14 +158,15 @@ class Idling:
         """Ask to be woken by the next commit; False if there has been one meanwhile.
 
         Only then is it said how much is left: that counts from wherever the log is, and so not what
-        was committed before who commits would have rung.
+        was committed before who commits would have rung. Nor while the coordinator has not acted on
+        a report: who commits does not ring then for what is wanted by that.
         """
         self._ask_to_be_rung()
         self.fence()
         if self._log.head() != front:
             return False
         keep_order()
-        if self._credit != FREE and not self._holds:
+        if self._credit != FREE and not self._holds and self._around.is_heard:
             self._slot.credit = self._credit.left_at(front, self._log.start_of(front))
             self._is_left = True
         return True

@@ -85,6 +85,10 @@ class Surroundings(Protocol):
     sessions: Mapping[str, SessionMaker]
     queues: SocketQueues
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether the coordinator has acted on all that it was told: who wants what, above all."""
+
     def leave_no_core(self) -> None:
         """This process has keys from now on."""
 
@@ -191,6 +195,10 @@ class Process:
         self.ring_publisher = bells[1].ring
         clock = Clock(segment)
         self.head_at, self.earlier = clock.head_at, clock.earlier
+
+    @property
+    def is_heard(self) -> bool:
+        return self.slot.heard == self.channel.posted
 
     def rss_bytes(self) -> int:
         try:

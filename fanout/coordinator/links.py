@@ -99,6 +99,7 @@ class WorkerLink:
         Raises:
             OSError: the system cannot give a process or a descriptor; nothing is left behind.
         """
+        self.slot.heard = 0
         with ExitStack() as undo:
             descriptors = []
             for fd in (self._segment.fd, self.bell.doorbell.fd, self._room.fd):

@@ -301,6 +301,7 @@ class Pool:
                     actions += self._shifts.heard(link.index, message)
                 else:
                     actions += reports.take(self._state, link.index, message, self._now())
+            link.slot.heard += len(received)  # last: from here on it is rung for what they want
         except ControlError as error:
             actions.append(Complain(f"worker {link.index} sent what it cannot send", error))
             reason = "it sent what it cannot send"

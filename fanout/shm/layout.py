@@ -20,10 +20,9 @@ seen whole by another process (`struct` with "!" or ">" writes byte by byte and 
 The *publisher* is its process: who holds the send lock writes HEAD, POISON, WANTED and the
 messages, the coordinator, which is a thread of it, everything else.
 
-*Positions* count bytes since the publisher started and never wrap; the byte at position p lies at
-`data[p % data_bytes]`. *Sequences* count messages and never wrap; message s ends at position
-`ends[s % entries]` and begins where its predecessor ends. So the bytes of any run of messages are
-one span of positions, which is at most two pieces of memory.
+*Positions* count bytes since the start and never wrap; byte p lies at `data[p % data_bytes]`.
+*Sequences* count messages and never wrap; message s ends at position `ends[s % entries]` and begins
+where its predecessor ends. So any run of messages is one span, at most two pieces of memory.
 
 The only commit point is the store of HEAD. Nothing at or above it may be read by a worker.
 Two parties never write one cache line of 64 bytes, but for the sleepers.
@@ -132,6 +131,7 @@ WC_STATE = 33  # see `worker_slot.WorkerState`
 WC_RESTARTS = 34  # how often it was replaced
 WC_STARTED = 35  # monotonic ns
 WC_AREA = 36  # which one its process writes to, from 1; 0 = none
+WC_HEARD = 37  # messages of its process that were acted on
 W_PAST = 40  # 1 = its process has promised somebody something of the past
 W_HOLDING = 41  # the subscriber for which the publisher is to wait; 0 = for nobody
 W_CREDIT = 42  # how far it may go, see `Credit`: two words more; 0 = any
@@ -333,7 +333,7 @@ assert H_SLEEPERS * WORD % LINE == 0, "a line of the coordinator would be shared
 assert H_SLEEPERS + WORKERS_MAX // SLEEPERS_EACH <= H_EPOCH, "the sleepers have lines of their own"
 assert H_NAME + NAME_BYTES // WORD <= H_LEDGER, "the name would reach into the totals"
 assert H_REASONS + REASONS <= H_ACCOUNTS <= PAGE // WORD - ACCOUNTS, "the header is one page"
-assert W_DISCARDED_BYTES < WC_PID < WC_AREA < W_PAST < WORKER_SLOT_BYTES // WORD, "for each of two"
+assert W_DISCARDED_BYTES < WC_PID < WC_HEARD < W_PAST < WORKER_SLOT_BYTES // WORD, "for each of two"
 assert WC_PID * WORD % LINE == W_PAST * WORD % LINE == 0, "two writers would share a line"
 assert S_DROPS + DROPS <= S_OLDEST < S_TAKING < S_BANKS, "drops and banks have their own words"
 assert S_BANKS + 2 * BANK_WORDS <= SUBSCRIBER_SLOT_BYTES // WORD, "both banks are in the slot"

@@ -100,6 +100,7 @@ class WorkerSlot(Record):
     restarts = Word(at.WC_RESTARTS, "how often it was replaced")
     started = Word(at.WC_STARTED, "monotonic ns")
     area = Word(at.WC_AREA, "which `SpillArea` its process writes to, 0 = none")
+    heard = Word(at.WC_HEARD, "messages of its process that were acted on")
 
     @property
     def credit(self) -> Credit:

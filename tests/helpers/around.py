@@ -112,6 +112,7 @@ class Around:
 
     doorbell = -1
     sessions: Mapping[str, SessionMaker] = SESSIONS
+    is_heard = True  # the coordinator has acted on all that it was told
     leave_no_core, primitives = staticmethod(leave_no_core), staticmethod(of_curve)
     queues = KERNEL
 

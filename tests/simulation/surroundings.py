@@ -149,6 +149,7 @@ class SimulatedSurroundings:
 
     doorbell = -1
     sessions = SESSIONS
+    is_heard = True
     leave_no_core, primitives = staticmethod(leave_no_core), staticmethod(of_curve)
     queues = SocketQueues(_unknown, _unknown)
 

@@ -121,6 +121,7 @@ class Process:
         self.widen = lambda _sock: None  # as in `tests/simulation/surroundings.py`
         with_boxes = partial(world.boxes.session, rng=world.own)
         self.sessions = {**SESSIONS, PROTOCOL: with_boxes}
+        self.is_heard = True
         self.leave_no_core = lambda: None  # it is the process of the test
         self.primitives = lambda: world.boxes
         surroundings: Any = self

@@ -12,7 +12,14 @@ import pytest
 
 from fanout.control import channel as channels
 from fanout.control.channel import RECEIVE_MESSAGES, Channel
-from fanout.control.messages import Finish, SlotsWritten, Slow, Started, WriteSlots
+from fanout.control.messages import (
+    Finish,
+    SlotsWritten,
+    Slow,
+    Started,
+    Subscriptions,
+    WriteSlots,
+)
 from fanout.coordinator import links
 from fanout.coordinator.reports import ask
 from fanout.coordinator.supervision import BACKOFF_FIRST, BACKOFF_MAX, GIVE_UP_AFTER
@@ -65,6 +72,24 @@ def test_all_that_a_worker_reported_before_its_end_counts() -> None:
         left = only(bench.of(EventKind.SUBSCRIBER_DISCONNECTED))
         assert left.cause is Reason.LEFT
         assert bench.of(EventKind.SUBSCRIBER_EVICTED) == []
+
+
+def test_a_worker_sees_when_all_that_it_has_said_was_acted_on() -> None:
+    with Bench() as bench:
+        _sock, subscriber = bench.connect(b"A")
+        one = bench.worker
+        assert one.slot.heard == one.channel.posted
+        one.say(Subscriptions(subscriber, 0, [b"B"], []))
+        assert one.slot.heard == one.channel.posted - 1
+        bench.turn()
+        assert one.slot.heard == one.channel.posted
+        assert list(bench.state.interest.workers_for(b"B")) == [0]
+        one.exit(0)
+        bench.turn()
+        bench.pass_time(BACKOFF_MAX)
+        bench.turn()
+        assert bench.worker is not one
+        assert bench.worker.slot.heard == bench.worker.channel.posted, "it counts anew"
 
 
 def test_a_lost_worker_holds_no_message_back() -> None:

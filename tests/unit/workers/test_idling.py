@@ -214,6 +214,18 @@ def test_when_it_sleeps_it_says_how_much_is_left(idle: Idle) -> None:
         assert slot.credit.beyond(front, 0) == Credit(sequence=front + 30)
 
 
+def test_while_nobody_rings_for_what_it_has_just_reported_it_says_up_to_where(idle: Idle) -> None:
+    """What is wanted by that report counts, wherever the log is by the time it is heard."""
+    slot, front = idle.clock.slot, idle.log.writer.head
+    for is_heard in (False, True):
+        idle.idling.allow(0, Credit(sequence=front + 30), is_final=True)
+        idle.look()
+        idle.idling.allow(0, Credit(sequence=front + 30), is_final=True)
+        idle.clock.is_heard = is_heard
+        assert idle.idling.sleep(front)
+        assert slot.credit.is_left is is_heard
+
+
 def test_of_what_came_before_it_slept_nothing_is_left(idle: Idle, monkeypatch: Any) -> None:
     """Whoever looks while it finds out that something came, or before it says that it is awake."""
     idle.flood()
