@@ -290,8 +290,8 @@ class SendPath:
         tails, hold = self._tails.look()
         self.log.refresh((*tails, hold), self._look_again)
         enough = self.log.fits(needed_bytes, count)
-        has_room = not enough and self.log.has_room(needed_bytes, count)
-        self.is_undecided = has_room and (self.log.is_stale or not self._tails.are_held())
+        lacks_credit = not enough and self.log.has_room(needed_bytes, count)
+        self.is_undecided = lacks_credit and (self.log.is_stale or not self._tails.are_held())
         position = self.log.position
         wanted = 0 if enough else self.log.wanted_tail(needed_bytes, count, ROOM_PART)
         self.log.ask_for(wanted)
