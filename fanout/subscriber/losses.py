@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgpack
 
@@ -11,7 +11,7 @@ from fanout.subscriber.message import CONFLATED, MISSING, Gap
 from fanout.terms.reserved import GAP_TOPIC, SINCE_TOPIC, SNAPSHOT_TOPIC
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
 
     from fanout.subscriber.parsing import Frames
 
@@ -105,19 +105,40 @@ def begins_last(frames: Frames, before: bool) -> bool:
     return bool(_said_in(frames, SNAPSHOT_TOPIC, lambda said: said["end"] is False))
 
 
-def values_shown(frames: Frames, most: int) -> int:
-    """Of how many subscriptions a message says that all their last values were sent.
+class ValuesShown(NamedTuple):
+    """Of which subscriptions all last values were sent.
 
     Args:
-        most: of these, by one that does not say of how many.
+        many: of so many.
+        names: of these, those that are named; others are so only if there are too many.
+        denied: of the names, those of which nothing was sent, since we may have nothing of them.
+    """
+
+    many: int
+    names: Sequence[bytes] = ()
+    denied: Collection[bytes] = ()
+
+
+NONE_SHOWN = ValuesShown(0)
+
+
+def values_shown(frames: Frames, most: int) -> ValuesShown:
+    """Of which subscriptions a message says that all their last values were sent.
+
+    Args:
+        most: of so many, by one that does not say of how many.
     """
     if frames[0] != SNAPSHOT_TOPIC or begins_last(frames, before=False):
-        return 0
+        return NONE_SHOWN
     try:
         said: Any = msgpack.unpackb(frames[1])
-        return max(0, int(said.get("subscriptions", most)))
+        count = max(0, int(said.get("subscriptions", most)))
+        found = said.get("prefixes")
+        if not isinstance(found, list) or not all(isinstance(one, bytes) for one in found):
+            return ValuesShown(count)
+        return ValuesShown(count, found, found[: max(0, int(said.get("denied", 0)))])
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
-        return most
+        return ValuesShown(most)
 
 
 def values_as_of(frames: Frames) -> tuple[int, int] | None:

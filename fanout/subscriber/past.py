@@ -14,7 +14,7 @@ from fanout.subscriber.losses import end_of, values_as_of, values_shown
 from fanout.subscriber.message import ReplayedMessage
 from fanout.subscriber.shown import Shown
 from fanout.subscriber.stream import NUMBER, Stream
-from fanout.terms.reserved import RESERVED
+from fanout.terms.reserved import RESERVED, SNAPSHOT_TOPIC
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fanout.subscriber.message import Message
     from fanout.subscriber.parsing import Frames
     from fanout.subscriber.since import Position
+    from fanout.terms.introduction import Introduction
 
 
 class StreamWithPast(Stream):
@@ -39,11 +40,17 @@ class StreamWithPast(Stream):
         self._due = Due()
         self._shown = Shown()  # as long as they would come again over another connection
         self._shown_of: int | None = None  # epoch of these
+        self._open = 0  # marks that last values begin, of which the end did not come
+        self._is_resumed = False  # others came within the last values that come now
 
     @property
     def is_showing(self) -> bool:
         """Whether last values come, or will."""
         return bool(self._due) or self._is_last
+
+    def begin(self, introduction: Introduction | None, *, asked: bool = False) -> None:
+        super().begin(introduction, asked=asked)
+        self._open, self._is_resumed = 0, False
 
     def take(self, found: Sequence[Frames]) -> list[Message]:
         before = self.position
@@ -161,11 +168,12 @@ class StreamWithPast(Stream):
 
     def _settled(self, frames: Frames) -> Message | None:
         back, topic = self.back, frames[0]
-        if self._is_last and self.is_alone and not topic.startswith(RESERVED):
+        is_last = self._is_last and not (self._is_resumed and self._is_from_back(topic))
+        if is_last and self.is_alone and not topic.startswith(RESERVED):
             return self._take_value(frames)
         if (
             back is None
-            or self._is_last
+            or is_last
             or topic.startswith((RESERVED, *back.covered))
             or len(frames) < 2
             or len(frames[-1]) != NUMBER.size
@@ -177,6 +185,11 @@ class StreamWithPast(Stream):
             return None
         back.following = sequence + 1
         return self._made(frames, ReplayedMessage())
+
+    def _is_from_back(self, topic: bytes) -> bool:
+        """Whether only what is to come from further back matches this."""
+        back = self.back
+        return back is not None and not topic.startswith((RESERVED, *back.covered))
 
     def _is_next(self, sequence: int, topic: bytes) -> bool:
         return super()._is_next(sequence, topic) and not self._shown.has(topic, sequence)
@@ -214,9 +227,21 @@ class StreamWithPast(Stream):
         end = end_of(frames)
         if end is None or self.back is None or end[0] != self.epoch:
             super()._take_marker(frames)
+            if frames[0] == SNAPSHOT_TOPIC:
+                self._open_or_close(begins=self._is_last)
             return
         epoch, at = end
         self.back, self._early = None, None
         if self._epoch != epoch:
             self._epoch, self._next, self._told = epoch, 0, 0
         self._pass(at)
+
+    def _open_or_close(self, *, begins: bool) -> None:
+        """Last values begin, or end.
+
+        Those of what is asked for from further back come at once, in the middle of others; then
+        what was published of that comes, and the rest of the others behind it.
+        """
+        self._open = self._open + 1 if begins else max(0, self._open - 1)
+        self._is_last = self._open > 0
+        self._is_resumed = self._is_last and not begins

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgpack
 
@@ -65,6 +65,7 @@ class Remembering:
     Attributes:
         shows: it keeps the last message of each topic, and sends it to who subscribes.
         knows_all: it understands `values=all`.
+        names_most: how many subscriptions it names in a mark.
         got: what the subscriber gave to the program.
         owed: epoch and number of all messages that had to come, or to be told of.
         cancelled: what was subscribed to at some time, and was cancelled.
@@ -75,6 +76,7 @@ class Remembering:
     shows = False
     too_large: tuple[bytes, ...] = ()  # topics of messages that are, for this subscriber
     knows_all = True
+    names_most = 99  # subscriptions that are named in a mark
 
     def __init__(self, wants: set[bytes], lines: int = 1) -> None:
         most = MOST if self.too_large else MESSAGE_BYTES_MAX
@@ -92,6 +94,7 @@ class Remembering:
         self._floor = 0
         self._from: set[bytes] = set()  # subscribed to later, with what was published before
         self._served: dict[int, Served] = {}  # by the number of the line
+        self.denied: set[bytes] = set()  # subscriptions that bring nothing, until `grant()`
         self.cancelled: set[bytes] = set()
         self.since_when: dict[bytes, int] = {}  # later subscriptions: how much had come before
 
@@ -295,10 +298,12 @@ class Remembering:
         if not added:
             return
         before = tuple(served.wants)
+        denied = tuple(one for one in added if one in self.denied)
+        added = [one for one in added if one not in denied]
         served.wants.update(added)
         self._heard[number].update(one for one in added if one in self.core.wants)
         if self.shows and not served.is_off:
-            self._show(served, before, tuple(added))
+            self._show(served, before, tuple(added), denied)
         if served.since:
             self._go_back(served, before, tuple(added))
 
@@ -316,9 +321,26 @@ class Remembering:
         if served.tells_ends:
             served.mark = len(self.topics)
 
-    def _show(self, served: Served, before: tuple[bytes, ...], added: tuple[bytes, ...]) -> None:
+    def grant(self, prefix: bytes, number: int = 0) -> None:
+        """What was denied up to now is not any more."""
+        self.denied.discard(prefix)
+        served = self._served.get(number)
+        if served is not None:
+            before = tuple(served.wants)
+            served.wants.add(prefix)
+            self._show(served, before, (prefix,), is_asked=False)
+
+    def _show(
+        self,
+        served: Served,
+        before: tuple[bytes, ...],
+        added: tuple[bytes, ...],
+        denied: tuple[bytes, ...] = (),
+        *,
+        is_asked: bool = True,
+    ) -> None:
         """The last message of each topic that is new by that, as of where it goes on."""
-        said = SINCE.fullmatch(served.since[-1]) if served.since else None
+        said = SINCE.fullmatch(served.since[-1]) if served.since and is_asked else None
         above = int(said[2]) if said is not None and int(said[1], 16) == self.epoch else -1
         due = max(above + 1, self._floor) if said is not None else len(self.topics)
         above = -1 if served.is_all else above
@@ -328,9 +350,14 @@ class Remembering:
             for topic, place in last.items()
             if above < place < due and topic.startswith(added) and not topic.startswith(before)
         ]
-        served.shown.append((due, self._shown_mark(len(added), due, is_end=False)))
-        served.shown += [(due, self._wire(place)) for place in sorted(values)]
-        served.shown.append((due, self._shown_mark(len(added), due, is_end=True)))
+        about: dict[str, Any] = {"subscriptions": len(denied + added) * is_asked, "at": due}
+        if self.names_most:
+            about |= {"prefixes": (denied + added)[: self.names_most], "denied": len(denied)}
+        begin, end = (self._shown_mark(about, is_end=is_end) for is_end in (False, True))
+        wires = [begin, *[self._wire(place) for place in sorted(values)], end]
+        # What is asked for from further back comes before others that wait.
+        served.shown += [(due, wire) for wire in wires]
+        served.shown.sort(key=lambda one: one[0])
 
     def _shown_of(self, served: Served, most: int | None = None) -> bytes:
         """What is due of last values, or so many of these, with their marks."""
@@ -339,8 +366,8 @@ class Remembering:
         del served.shown[: len(due)]
         return b"".join(due)
 
-    def _shown_mark(self, subscriptions: int, at: int, *, is_end: bool) -> bytes:
-        said = {"epoch": self.epoch, "at": at, "subscriptions": subscriptions, "end": is_end}
+    def _shown_mark(self, about: dict[str, Any], *, is_end: bool) -> bytes:
+        said = {"epoch": self.epoch, "end": is_end, **about}
         return encode_message([b"\x00fanout.snapshot", msgpack.packb(said)])
 
     def _wire(self, place: int) -> bytes:
@@ -386,3 +413,4 @@ class ShowingOld(Showing):
     """Of a version that does not understand `values=all`."""
 
     knows_all = False
+    names_most = 0

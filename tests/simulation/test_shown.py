@@ -98,7 +98,7 @@ TRIED_FIRST: dict[str, int] = {
     "note_no_batch": 7,
     "remember_what_was_never_committed": 50_000,
     "repeat_what_is_covered": 7,
-    "send_as_fast_as_it_takes": 20_008,
+    "send_as_fast_as_it_takes": 40_003,
     "send_what_came_before_the_keyframe": 7,
     "show_again_what_it_has": 30_000,
     "show_older_ones_after_the_newest": 10_004,

@@ -13,6 +13,7 @@ from fanout.control.rights import Permit, Permitted, Refused
 from fanout.control.splitting import split_asked, split_subscriptions
 from fanout.terms.reserved import DENIED_TOPIC
 from fanout.workers.connections.rights import SubscriberRights
+from fanout.workers.stream.value_marks import about, granted_later
 from fanout.zmtp import encode_message
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from fanout.workers.connections.rights import Granted
     from fanout.workers.connections.self_service import SelfService
     from fanout.workers.stream.pump import Pump
+    from fanout.workers.stream.value_marks import About
     from fanout.workers.tail import Tail
 
 DENIED_MAX = 8  # prefixes of one change of which a subscriber is told, if it wants to know
@@ -91,13 +93,22 @@ class Permits:
 
     def change(
         self, peer: Peer, added: list[bytes], cancelled: list[bytes]
-    ) -> tuple[list[bytes], list[bytes]]:
-        """It asks for more, or less; returns how what it wants changes by that."""
-        assert peer.rights is not None
+    ) -> tuple[list[bytes], list[bytes], About | None]:
+        """It asks for more, or less.
+
+        Returns:
+            How what it wants changes by that; and what it is to be told that it has asked for, if
+            that is something else, or nothing.
+        """
+        if peer.rights is None:
+            return added, cancelled, None
         self._report_asked(peer, added, cancelled)
         granted = peer.rights.change(added, cancelled)
         self._refuse(peer, granted.refused)
-        return granted.added, granted.cancelled
+        wishes = self._self_service.wishes(peer.id)
+        is_told = bool(added) and (wishes.marks or wishes.ends)
+        asked = about(added, granted.refused) if is_told else None
+        return granted.added, granted.cancelled, asked
 
     def _renew(self, peer: Peer, message: Permit | rights.Rights, now: int) -> None:
         assert peer.rights is not None
@@ -116,7 +127,8 @@ class Permits:
         """Report what it wants now, and from which message on."""
         desk = self._desk
         added, cancelled = granted.added, granted.cancelled
-        since = desk.replays.promise(peer, self._self_service, added, cancelled)
+        told = granted_later(added) if added else None
+        since = desk.replays.promise(peer, self._self_service, added, cancelled, told)
         if not desk.records.holds_for_change(peer):
             desk.records.write(peer, will_want=True)
         for report in split_subscriptions(peer.id, since, added, cancelled):

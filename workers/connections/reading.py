@@ -308,11 +308,10 @@ class ReadSide:
 
     def _change(self, peer: Peer, added: list[bytes], cancelled: list[bytes]) -> None:
         """Report the change, and from which message on it is."""
-        if peer.rights is not None:
-            added, cancelled = self.permits.change(peer, added, cancelled)
-            if not added and not cancelled:
-                return
-        since = self._desk.replays.promise(peer, self.self_service, added, cancelled)
+        added, cancelled, about = self.permits.change(peer, added, cancelled)
+        if not (added or cancelled or about):
+            return
+        since = self._desk.replays.promise(peer, self.self_service, added, cancelled, about)
         if not self._desk.records.holds_for_change(peer):
             self._desk.records.write(peer, will_want=True)
         self._changes[peer] = added, cancelled

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fanout.workers.stream.cohort import Cohort
     from fanout.workers.stream.member import Member
     from fanout.workers.stream.pump import Pump
+    from fanout.workers.stream.value_marks import About
     from fanout.workers.surroundings import Surroundings
     from fanout.workers.tail import Tail
 
@@ -53,6 +54,7 @@ class _Change(NamedTuple):
     is_shown: bool  # it is to be sent those of what is new to it
     above: int  # which it has up to this message
     is_told: bool
+    about: About | None
 
 
 class Replays:
@@ -95,24 +97,27 @@ class Replays:
         said: SelfService,
         added: Collection[bytes],
         cancelled: Collection[bytes],
+        about: About | None = None,
     ) -> int:
         """What it wants changes, and it may have missed something: promise it what it gets.
 
         Args:
             said: knows from where on it has missed what is added.
+            about: what it is told that this is, though nothing is added; None = it is that.
 
         Returns:
             From which message on it is sent what is published.
         """
         until = self._tail.promise(peer)
-        since = said.since(peer.id) if added and self._size else None
+        is_asked = bool(added or about)
+        since = said.since(peer.id) if is_asked and self._size else None
         if self._shows:
-            self._promise_values(peer, said, added, cancelled, since)
+            self._promise_values(peer, said, added, cancelled, since, about)
         if since is None:
             return until
         known = peer.wants
         before = known.difference(added).union(cancelled)
-        wants = missed_by(added, before, peer.member.encoding)
+        wants = missed_by(added, before, peer.member.encoding) if added else None
         is_told = said.wishes(peer.id).ends
         if wants is None and not is_told:
             return until
@@ -142,18 +147,19 @@ class Replays:
         added: Collection[bytes],
         cancelled: Collection[bytes],
         since: Since | None,
+        about: About | None,
     ) -> None:
         """It is to be sent last values; of those that wait for it some may not be wanted more."""
         wishes = said.wishes(peer.id)
-        is_shown = bool(added) and wishes.values
+        is_shown = wishes.values and (bool(added) or (wishes.marks and about is not None))
         if not is_shown and peer.member.snapshots is None:
             return
         is_same_run = since is not None and since.epoch == self._log.epoch
         above = -1
         if since is not None and is_same_run and not wishes.older:
             above = since.sequence
-        self._changes[peer] = _Change(added, cancelled, is_shown, above, wishes.marks)
-        if added:  # whoever takes it over sees by itself what was cancelled
+        self._changes[peer] = _Change(added, cancelled, is_shown, above, wishes.marks, about)
+        if is_shown or added:  # whoever takes it over sees by itself what was cancelled
             self._note_promised(peer)
 
     def _note_promised(self, peer: Peer) -> None:
@@ -293,6 +299,7 @@ class Replays:
                 is_told=change.is_told,
                 now=now,
                 is_asked_for=is_replayed,
+                about=change.about,
             )
         elif snapshots is not None and added:
             snapshots.add_none(added)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from fanout.workers.stream.sealed import Sealed
     from fanout.workers.stream.totals import Totals
     from fanout.workers.stream.turn_part import TurnPart
+    from fanout.workers.stream.value_marks import About
 
     Late = dict[Member, None]
 
@@ -103,6 +104,7 @@ class Pump(Restoring):
         is_told: bool,
         now: int,
         is_asked_for: bool = False,
+        about: About | None = None,
     ) -> None:
         """Send it the last values of what is new to it, as of message `due`.
 
@@ -110,7 +112,7 @@ class Pump(Restoring):
             above: only what was published after this message; -1 = all.
             added: what is new.
             wants: all that it wants, as it is at any time later.
-            is_told: whether it is told where they begin and end.
+            is_told, about: whether it is told where they begin and end, and of what they are.
             is_asked_for: whether it is sent all of what is new from `due` on, as it has asked for.
         """
         if member.state is LOST:
@@ -120,7 +122,7 @@ class Pump(Restoring):
         if member.snapshots is None:
             member.snapshots = Snapshots(wants)
         due, snapshots = min(due, self.front), member.snapshots
-        snapshots.add(due, above, added, is_told=is_told, is_asked_for=is_asked_for)
+        snapshots.add(due, above, added, is_told=is_told, is_asked_for=is_asked_for, about=about)
         self.rouse(member, now)
 
     @property

@@ -11,15 +11,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-import msgpack
-
-from fanout.terms.reserved import SNAPSHOT_TOPIC
 from fanout.workers.stream.joining import Joining
 from fanout.workers.stream.listings import Listings
 from fanout.workers.stream.steps import Step, send
 from fanout.workers.stream.topic_names import TopicNames
+from fanout.workers.stream.value_marks import mark_of
 from fanout.workers.tuning import TUNING, ShowTuning
-from fanout.zmtp.frames import encode_message
 
 if TYPE_CHECKING:
     from fanout.shm.kept_values import KeptValues
@@ -183,15 +180,7 @@ class Showing:
 
     def _tell(self, member: Member, snapshot: Snapshot, *, is_end: bool) -> None:
         assert not member.control, "it is sent first"
-        fields = {
-            "epoch": self._log.epoch,
-            "at": _limit_of(member, snapshot),
-            "count": snapshot.sent,
-            "evicted": snapshot.evicted,
-            "subscriptions": len(snapshot.prefixes),
-            "end": is_end,
-        }
-        mark = encode_message((SNAPSHOT_TOPIC, msgpack.packb(fields)))
+        mark = mark_of(snapshot, self._log.epoch, _limit_of(member, snapshot), is_end=is_end)
         encoding = member.encoding
         member.control = mark if encoding is None else encoding.encode(mark, member.sequence)
 

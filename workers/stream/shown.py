@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from fanout.workers.stream.listing import Part
+    from fanout.workers.stream.value_marks import About
 
     Keep = Callable[[Snapshots | Load | Alone], tuple[int, int]]
     Read = Callable[[int, int], bytes]
@@ -112,17 +113,20 @@ def snapshots_of(shown: Shown, subscriptions: Collection[bytes], read: Read) -> 
     about = read(*shown.about) if shown.about[1] else b""
     number = standing[-1].number
     made, prefixes = Snapshots.taken_over(subscriptions, about, number)
-    for stands, wanted in zip(standing, prefixes, strict=True):
-        made.pending.append(_snapshot(stands, wanted, read))
+    for stands, (wanted, told) in zip(standing, prefixes, strict=True):
+        made.pending.append(_snapshot(stands, wanted, told, read))
     made.cancel_what_is_gone()
     return made
 
 
-def _snapshot(stands: Standing, prefixes: Collection[bytes], read: Read) -> Snapshot:
+def _snapshot(
+    stands: Standing, prefixes: Collection[bytes], about: About | None, read: Read
+) -> Snapshot:
     made = Snapshot(
         *(stands.number, stands.due, stands.above, prefixes),
         is_alone=stands.is_alone,
         is_told=stands.is_told,
+        about=about,
     )
     made.is_asked_for = stands.is_asked_for
     made.is_passed, made.is_begun = stands.is_passed, stands.is_begun

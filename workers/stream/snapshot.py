@@ -16,6 +16,7 @@ import msgpack
 
 from fanout.workers.stream.covering import covering
 from fanout.workers.stream.finding import Alone
+from fanout.workers.stream.value_marks import About
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -39,6 +40,7 @@ class Snapshot:
         prefixes: which are new.
         is_alone: whether the member wants nothing else.
         is_told: whether its peer wants to know when it begins and ends.
+        about: of which subscriptions its peer is told then; None = those prefixes.
 
     Attributes:
         is_asked_for: whether all that is new is sent from `due` on, whatever it begins with.
@@ -60,7 +62,7 @@ class Snapshot:
     """
 
     __slots__ = (
-        *("above", "alone", "at", "before", "due", "evicted", "finding"),
+        *("about", "above", "alone", "at", "before", "due", "evicted", "finding"),
         *("is_alone", "is_asked_for", "is_begun", "is_found", "is_last", "is_passed", "is_told"),
         *("later", "limit", "listing", "load", "number", "part", "passed", "prefixes"),
         *("sent", "tries"),
@@ -75,8 +77,10 @@ class Snapshot:
         *,
         is_alone: bool,
         is_told: bool,
+        about: About | None = None,
     ) -> None:
         self.number = number
+        self.about = about
         self.due = due
         self.above = above
         self.prefixes = prefixes
@@ -179,11 +183,13 @@ class Snapshots:
         *,
         is_told: bool,
         is_asked_for: bool = False,
+        about: About | None = None,
     ) -> None:
         """It wants this, too, from message `due` on."""
         self._begin(added)
         is_alone = len(self._subscriptions) == len(added) and not self._has_cancelled
-        snapshot = Snapshot(self._number, due, above, added, is_alone=is_alone, is_told=is_told)
+        how = {"is_alone": is_alone, "is_told": is_told}
+        snapshot = Snapshot(self._number, due, above, added, **how, about=about)
         snapshot.is_asked_for = is_asked_for
         later = [one for one in self.pending if one.due > due]
         for _ in later:  # this one may be of the past, and due before others that wait
@@ -289,12 +295,13 @@ class Snapshots:
     @property
     def follow_from_wants(self) -> bool:
         """Whether what they are about is all that the member wants."""
-        alone = len(self.pending) == 1 and self.pending[0].is_alone
+        first = self.pending[0]
+        alone = len(self.pending) == 1 and first.is_alone and first.about is None
         return alone and self.pending[0].number == self._number and not self._has_cancelled
 
     def packed(self) -> bytes:
         """What they are about; see `taken_over()`."""
-        about = [[*one.prefixes] for one in self.pending]
+        about = [([*one.prefixes], one.about) for one in self.pending]
         known = self._number, self._has_cancelled, self._born, self._ended
         new = {prefix for one in self.pending for prefix in one.prefixes}
         packed: bytes = msgpack.packb(
@@ -305,7 +312,7 @@ class Snapshots:
     @classmethod
     def taken_over(
         cls, subscriptions: Collection[bytes], about: bytes, number: int
-    ) -> tuple[Snapshots, list[Collection[bytes]]]:
+    ) -> tuple[Snapshots, list[tuple[Collection[bytes], About | None]]]:
         """Those of a member that another worker had, and what each is about; they are to be added.
 
         Args:
@@ -315,11 +322,11 @@ class Snapshots:
         made = cls(subscriptions)
         if not about:
             made._number, made._born = number, dict.fromkeys(subscriptions, number)
-            return made, [frozenset(subscriptions)]
+            return made, [(frozenset(subscriptions), None)]
         fields = msgpack.unpackb(about)
-        made._number, made._has_cancelled, made._born, ended, prefixes, made._before = fields
+        made._number, made._has_cancelled, made._born, ended, known, made._before = fields
         made._ended = {prefix: [(*one,) for one in several] for prefix, several in ended.items()}
-        return made, prefixes
+        return made, [(prefixes, told and About(*told)) for prefixes, told in known]
 
     def cancel_what_is_gone(self) -> None:
         """What it wants no more was cancelled when that had been packed."""

@@ -148,8 +148,8 @@ class Process:
         """Know who was promised something, and when a record of what it gets is valid."""
         promise, begin = replays.promise, replays.begin
 
-        def promised(peer: Any, said: Any, added: Any, cancelled: Any) -> int:
-            until: int = promise(peer, said, added, cancelled)
+        def promised(peer: Any, said: Any, added: Any, *others: Any) -> int:
+            until: int = promise(peer, said, added, *others)
             subscriber = self.world.subscribers.get(peer.id)
             if added and subscriber is not None and subscriber.goes_back:
                 self.going_back.add(peer.id)

@@ -141,8 +141,30 @@ def test_last_values_follow_their_beginning_until_their_end(before: bool) -> Non
     ],
 )
 def test_an_end_of_last_values_is_of_so_many_subscriptions(said: Any, shown: int) -> None:
-    assert values_shown(frames(SNAPSHOT_TOPIC, said), 5) == shown
-    assert values_shown(frames(GAP_TOPIC, said), 5) == 0
+    assert values_shown(frames(SNAPSHOT_TOPIC, said), 5).many == shown
+    assert values_shown(frames(GAP_TOPIC, said), 5).many == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [
+        ({"prefixes": [b"A", b""]}, [b"A", b""]),
+        ({"prefixes": [b"A", "B", 7, None, [b"C"]]}, []),
+        ({"prefixes": b"A"}, []),
+        ({"prefixes": {b"A": 1}}, []),
+        ({}, []),
+    ],
+)
+def test_an_end_of_last_values_names_subscriptions(said: Any, names: list[bytes]) -> None:
+    mark = {"end": True, "subscriptions": 2, **said}
+    found = values_shown(frames(SNAPSHOT_TOPIC, mark), 5)
+    assert (found.many, [*found.names], [*found.denied]) == (2, names, [])
+
+
+@pytest.mark.parametrize(("said", "denied"), [(1, [b"A"]), (-1, []), (9, [b"A", b"B"])])
+def test_the_first_ones_of_these_may_be_denied(said: int, denied: list[bytes]) -> None:
+    mark = {"end": True, "subscriptions": 2, "denied": said, "prefixes": [b"A", b"B"]}
+    assert values_shown(frames(SNAPSHOT_TOPIC, mark), 5) == (2, [b"A", b"B"], denied)
 
 
 def test_where_all_is_one_stream_again_is_said_by_epoch_and_number() -> None:

@@ -188,7 +188,7 @@ def test_the_record_of_the_last_that_several_are_sent_says_that_it_ends_with_tha
     feed.comes(b"x")
     feed.settle()
     written: list[bool] = []
-    one = feed.comes(b"x", room=3 * SIZE, is_told=is_told)
+    one = feed.comes(b"x", room=(3 + 4 * is_told) * SIZE, is_told=is_told)  # that is a mark
     snapshots = one.member.snapshots
     assert snapshots is not None
 

@@ -343,7 +343,7 @@ def test_it_is_told_where_they_begin_and_end(feed: Feed) -> None:
 
     begin, end = one.got()[1]
     epoch = feed.reader.epoch
-    both = {"epoch": epoch, "at": 20, "evicted": 0, "subscriptions": 1}
+    both = {"epoch": epoch, "at": 20, "evicted": 0, "subscriptions": 1, "prefixes": [b"y"]}
     assert begin == {**both, "count": 0, "end": False, "after": 0}
     assert end == {**both, "count": 10, "end": True, "after": 10}
 

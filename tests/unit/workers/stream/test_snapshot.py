@@ -104,7 +104,7 @@ def test_who_goes_on_knows_what_covered_it_if_that_is_cancelled_just_then(
     snapshots = Snapshots({before, b"xab", b"y"})
     snapshots.add(FRONT, -1, [b"xab"], is_told=False)
     wants = {b"xab", b"y"}
-    made, prefixes = Snapshots.taken_over(wants, snapshots.packed(), 1)
-    made.pending.append(Snapshot(1, FRONT, -1, prefixes[0], is_alone=False, is_told=False))
+    made, [(prefixes, _about)] = Snapshots.taken_over(wants, snapshots.packed(), 1)
+    made.pending.append(Snapshot(1, FRONT, -1, prefixes, is_alone=False, is_told=False))
     made.cancel_what_is_gone()
     assert made.is_covered(made.pending[0], b"xabc") == is_covered
