@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain, filterfalse
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgpack
 
@@ -12,8 +12,6 @@ from fanout.zmtp.frames import encode_message
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-
-    from fanout.workers.stream.snapshot import Snapshot
 
 # Of the names of subscriptions in one mark, packed: those that come first, of more than fit there.
 # Subscribers of before there were any take no mark that has more than 4 KiB.
@@ -52,7 +50,16 @@ def granted_later(prefixes: Collection[bytes]) -> About:
     return about(prefixes)._replace(many=0)
 
 
-def mark_of(snapshot: Snapshot, epoch: int, at: int, *, is_end: bool) -> bytes:
+class Marked(Protocol):
+    """What of a `Snapshot` its marks say."""
+
+    about: About | None
+    prefixes: Collection[bytes]
+    sent: int
+    evicted: int
+
+
+def mark_of(snapshot: Marked, epoch: int, at: int, *, is_end: bool) -> bytes:
     """A message that says it.
 
     Args:
