@@ -77,6 +77,7 @@ ABOUT_SEVERAL = {
     "send/test_path_enlarging.py": "more workers than at the start: path.py",
     "shm/test_order.py": "the order of stores and loads of all records",
     "shm/test_records.py": "header, slots, cards, clock and ends",
+    "subscriber/test_marks_by_name.py": "which last values are to come: due.py, losses.py, past.py",
     "workers/connections/test_releasing_sealed.py": "who is in boxes: releasing.py and resuming.py",
     "workers/connections/test_resuming_slow.py": "who loses messages: resuming.py and records.py",
     "workers/connections/test_values_at_once.py": "values at once: replays.py and reading.py",

@@ -78,6 +78,7 @@ class ShownSubscriber(Subscriber):
         self.goes_back = True
         if self._is_told:
             self._say(Statement(wanted=True, text=b"snapshot"))
+        self._prefixes = [prefix]
         if not self.legacy:
             self._subscribe(prefix)
 
@@ -148,8 +149,13 @@ class ShownSubscriber(Subscriber):
         # What it does not want does not wait for it.
         is_same = mark["at"] > self.due and not self.wanted_between(self.due, mark["at"])
         at = mark["at"] if is_same else self.due
-        want = {"at": at, "count": self.from_snapshot, "evicted": 0, "subscriptions": 1}
-        want["end"] = is_end
+        want: dict[str, Any] = {
+            "at": at,
+            "count": self.from_snapshot,
+            "evicted": 0,
+            "subscriptions": 1,
+        }
+        want |= {"prefixes": self._prefixes, "end": is_end}
         require({**mark, "epoch": 0} == {"epoch": 0, **want}, f"{mark}, and it is {want}")
 
 
