@@ -73,6 +73,7 @@ class Reader:
         self.left: set[bytes] = set()
         # What each connection brings alone until others are known to bring it, too.
         self._led: dict[DyingSocket, set[bytes]] = {}
+        self._firsts: dict[bytes, int] = {}  # what came first by itself, for each subscription
         self.lost = self._anew = 0
         self._origin: int | None = None  # where the log stood when it began
         self._came: dict[int, bytearray] = {}  # by line
@@ -120,8 +121,19 @@ class Reader:
         for message in done.messages:
             wants = *self.core.wants, *self.past
             require(message.topic.startswith(wants), f"{message.topic!r} comes")
+            self._note_first(message, wants)
         self.got += done.messages
         self._say()
+
+    def _note_first(self, message: Message, wants: Iterable[bytes]) -> None:
+        """What comes by itself says that a subscription is in force, whatever its report says.
+
+        A worker may serve somebody from a little before where the publisher was at his handshake.
+        """
+        if message.kind == "live" and len(self.core.lines) == 1 and not self.left:
+            its = [prefix for prefix in wants if message.topic.startswith(prefix)]
+            if len(its) == 1 and message.sequence is not None:
+                self._firsts.setdefault(its[0], message.sequence)
 
     def lose(self, number: int, now: float) -> None:
         """The connection is gone, and what had come so far is somewhere on its way."""
@@ -250,8 +262,8 @@ class Reader:
         self._has_past = bool(self.former)
         self._since = self._anew = 0
         self._origin = None
-        self._behind.clear()
-        self._led.clear()
+        for former in (self._behind, self._led, self._firsts):
+            former.clear()
         return count
 
     def _numbers(self, feed: Feed) -> list[int]:
@@ -273,10 +285,11 @@ class Reader:
 
     def _all(self, feed: Feed) -> list[int]:
         """The numbers of what it had to get."""
+        owed = {p: min(at, self._firsts.get(p, at)) for p, at in self.owed.items()}
         return [
             number
             for number, message in enumerate(feed.messages)
-            if any(message.topic.startswith(p) and number >= at for p, at in self.owed.items())
+            if any(message.topic.startswith(p) and number >= at for p, at in owed.items())
             or self._is_past(message.topic, number)
         ]
 
