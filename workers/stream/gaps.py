@@ -116,7 +116,8 @@ class Gaps:
     def take(self, cursor: int, encoding: Encoding | None) -> bytes:
         """The markers of all gaps behind the cursor, as its peer reads them; they are told then.
 
-        But for losses they are due wherever they are. What ends first is told first.
+        But for losses they are due wherever they are. What begins first is told first: so who knows
+        the numbers of what it got may take what is missing before a marker for told by none.
         """
         due = [gap for gap in self.pending if gap.last < cursor or gap.kind]
         self.pending = [gap for gap in self.pending if gap not in due]
@@ -126,11 +127,16 @@ class Gaps:
             if same is not gap:
                 same.take_in(gap)
         markers = b""
-        for gap in sorted(told.values(), key=lambda one: (one.kind != OTHER_RUN, one.last)):
+        for gap in sorted(told.values(), key=_place):
             marker = marker_of(gap, self._epoch)
             # No message of the log is sent by the number of one that was lost.
             markers += marker if encoding is None else encoding.encode(marker, gap.last)
         return markers
+
+
+def _place(gap: Gap) -> tuple[bool, int, int]:
+    """Where a marker stands among those that are sent together."""
+    return gap.kind != OTHER_RUN, gap.first, gap.last
 
 
 def marker_of(gap: Gap, epoch: int) -> bytes:

@@ -94,7 +94,7 @@ def test_conflation_is_told_to_who_wants_to_know_and_by_itself() -> None:
         gaps.note(Gap(2, 3, 2, "lag"), 6)
 
     assert told(quiet.take(6, None)) == [marker(2, 3, 2)]
-    assert told(curious.take(6, None)) == [marker(2, 3, 2), marker(1, 5, 3, CONFLATED)]
+    assert told(curious.take(6, None)) == [marker(1, 5, 3, CONFLATED), marker(2, 3, 2)]
 
 
 def test_conflation_is_told_before_the_first_that_is_sent_in_its_place() -> None:
