@@ -53,11 +53,15 @@ class PassingStream(StreamWithPast):
 
         Whoever asks again from before it is told of it twice, and of nothing never.
         """
-        back = self.back
+        back, former = self.back, self._former
         if self._is_last:
             return Stream._settled(self, frames)
         if back is None or b"" in back.covered or len(frames) == 1:
-            return super()._settled(frames)
+            was_open = self._is_open
+            message = super()._settled(frames)
+            if former and not was_open:  # it may be of those: it does not say that all comes now
+                self._former = former
+            return message
         _epoch, sequence = NUMBER.unpack(frames[-1])
         if sequence < min(self._next, back.following):
             self.doubles += 1

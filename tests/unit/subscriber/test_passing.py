@@ -125,6 +125,27 @@ def test_one_of_a_topic_that_is_not_known_says_nothing_of_where_others_stand() -
     assert stream.doubles == 1
 
 
+def test_one_of_a_topic_that_is_not_known_does_not_say_that_everything_comes_by_now() -> None:
+    """It may be of what was wanted before: what is not there behind it was not wanted yet."""
+    stream = begun(b"A")
+    stream.take([small(0)])
+    stream.want(b"")
+    found = [large(2, None), small(5), small(7, b"B"), small(9)]
+    assert [message.gap for message in stream.take(found)] == [
+        Gap("too large", 1, 2, 2, EPOCH),
+        None,
+        Gap("missing", 1, 8, 8, EPOCH),
+    ]
+    assert stream.losses.missing == 2
+
+
+def test_without_another_subscription_before_it_does_say_that() -> None:
+    stream = begun()
+    stream.want(b"")
+    (message,) = stream.take([large(2, None), small(5)])
+    assert message.gap == Gap("missing", 3, 2, 4, EPOCH)  # by what came last
+
+
 def test_two_last_values_of_topics_that_are_not_known_are_two() -> None:
     stream = begun(b"A")
     mark = {"epoch": EPOCH, "at": 9, "end": False}
