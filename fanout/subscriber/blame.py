@@ -27,6 +27,7 @@ SAID_NOTHING_TEXT = (
     f"{CLOSED_TEXT} before it said anything: it serves nobody more, or is no publisher; one that "
     "speaks TLS is connected to by tls://"
 )
+DESERTED = "the connection that was to bring what is missing here is lost, too"
 CUT_SHORT_TEXT = f"{CLOSED_TEXT} before TLS was agreed on"
 _DENIED = {PLAIN: "user and password of this subscriber", CURVE: "the key of this subscriber"}
 
@@ -37,12 +38,16 @@ class LostError(Exception):
     Attributes:
         violation: why the publisher could not be understood; "" if it could.
         refused: it does not go together with this subscriber; somebody has to change something.
+        over_limit: something was too large, and nobody knows where what follows it begins.
     """
 
-    def __init__(self, text: str, *, violation: str = "", refused: bool = False) -> None:
+    def __init__(
+        self, text: str, *, violation: str = "", refused: bool = False, over_limit: bool = False
+    ) -> None:
         super().__init__(text)
         self.violation = violation
         self.refused = refused
+        self.over_limit = over_limit
 
 
 def why_refused(violation: Violation, ours: str) -> LostError:

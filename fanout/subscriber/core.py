@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.subscriber.asking import NOTHING, Asked
 from fanout.subscriber.asks import Asks, overlap
-from fanout.subscriber.blame import LostError
+from fanout.subscriber.blame import DESERTED, LostError
 from fanout.subscriber.changes import check_room
 from fanout.subscriber.line import Line, LineState
 from fanout.subscriber.merger import Merger
-from fanout.subscriber.message import RECONNECTED, Gap
+from fanout.subscriber.message import RECONNECTED, TOO_LARGE, Gap
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
 from fanout.subscriber.passing import PassingStream
 from fanout.subscriber.since import after
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from fanout.subscriber.since import Position
     from fanout.terms.introduction import Introduction
     from fanout.zmtp.mechanisms import Mechanism
-
-DESERTED = "the connection that was to bring what is missing here is lost, too"
 
 
 @dataclass(slots=True)
@@ -124,6 +122,9 @@ class Core:
         if done.begins:
             self._begin(number)
         messages = stream.take(found) if found else []
+        if done.lost is not None and done.lost.over_limit and stream.is_showing:
+            line.skip_values()  # which would bring it again, and end there
+            stream.losses.add_for_good(Gap(TOO_LARGE, epoch=stream.epoch))
         if stream.is_asking and not line.is_asking:
             stream.answered()
         if self._merger is None:

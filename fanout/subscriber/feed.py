@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX, MessageParser
 from fanout.terms.introduction import PROPERTY, Introduction, introduction_of
 from fanout.zmtp import RemoteProtocolError, SessionState, commands
+from fanout.zmtp.errors import OverLimitError
 from fanout.zmtp.greeting import ROLES, SocketType
 from fanout.zmtp.half import Half
 
@@ -77,10 +78,13 @@ class Feed(Half):
         if not self.is_ready:
             events = self.receive_data(data)
             data, self._rest = self._rest, b""  # nothing, unless it is ready now
-        parser = self._parser
+        parser, problem = self._parser, None
         try:
             if self.opener is not None and data:
-                data = self.opener.open(data)
+                try:
+                    data = self.opener.open(data)
+                except OverLimitError as error:
+                    data, problem = error.before, error
             parser.split(data, found)
             if parser.commands:
                 for body in parser.commands:
@@ -89,6 +93,8 @@ class Feed(Half):
             if parser.passed_over:
                 events += parser.passed_over
                 parser.passed_over.clear()
+            if problem is not None:
+                raise problem
         except RemoteProtocolError as error:
             events.append(self._fail(error))
         return events

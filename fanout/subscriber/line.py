@@ -35,6 +35,10 @@ CONNECT_TIMEOUT_S = 10.0
 
 PASSED_OVER = "is passed over here, and told by a gap: {advice} (told once for each connection)"
 RAISE_LIMIT = "raise max_message_bytes of this subscriber if it is to receive such messages"
+SEALED_WHOLE = (
+    "is the end of this connection, since with CURVE only messages that have numbers "
+    "(sequence_frame=True) are passed over: raise max_message_bytes of this subscriber"
+)
 FEWER_FRAMES = "no option takes more, the publisher has to send fewer in each message"
 SILENT = "the publisher has been silent for too long"
 GAP_CHOICES = (GAP_TOPIC, GAP_TOPIC + b"=all")  # to be told of what is missing
@@ -91,6 +95,8 @@ class Line:
         self._feed = Feed(max_message_bytes, passes_over=True)
         self.passed_over = ""
         self._has_passed = False  # that was told of this connection
+        self._skips_values = False
+        self._shows_later = False  # as soon as the publisher has taken what was said before
         self._asking = Asking(self._feed)
         self._heartbeat = Heartbeat(0.0)
         self._until: float | None = None  # when this state is over, in seconds
@@ -125,6 +131,7 @@ class Line:
         self.introduction = None
         self._asking = Asking(self._feed)
         self._heartbeat = Heartbeat(now)
+        self._shows_later = False
 
     def lost(self, now: float) -> None:
         """The connection, or the attempt, has ended."""
@@ -163,6 +170,7 @@ class Line:
             elif isinstance(event, PongReceived):
                 self._heartbeat.answers = True
                 self._asking.ponged(event.context)
+                self._show_later()
             elif isinstance(event, PingReceived):
                 self._heartbeat.ttl_s = event.ttl_s
             elif isinstance(event, PassedOver):
@@ -171,7 +179,9 @@ class Line:
                 raise why_refused(event, self._ours)
             elif isinstance(event, Violation):
                 text = f"not a publisher that can be understood: {event.reason}"
-                raise LostError(text, violation=event.reason)
+                if event.over_limit and self._ours == "CURVE":
+                    text = f"{event.reason} {SEALED_WHOLE}"
+                raise LostError(text, violation=event.reason, over_limit=event.over_limit)
 
     def _pass_over(self, event: PassedOver) -> None:
         """Tell of a message that is too large for us, once for each connection."""
@@ -202,8 +212,25 @@ class Line:
             said = since(self.introduction)
             asked = said if self._feed.speaks_pings else NOTHING
             if self.introduction.last:
+                self._shows_later = self.shows and self._skips_values and self._feed.speaks_pings
+                self.shows = self.shows and not self._skips_values
                 self._feed.subscribe([SNAPSHOT_TOPIC if self.shows else VALUES_OFF])
+        self._skips_values = False
         self._asking.begin(asked, wants)
+        if self._shows_later:
+            self._asking.confirm()
+
+    def skip_values(self) -> None:
+        """Have the next connection bring no last values of what is wanted when it begins.
+
+        For one of them ends each connection that brings it.
+        """
+        self._skips_values = True
+
+    def _show_later(self) -> None:
+        if self._shows_later and not self.is_confirming:
+            self._shows_later = False
+            self.show(is_wanted=True)
 
     # What was published before: see `Asking`.
 

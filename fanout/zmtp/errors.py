@@ -54,7 +54,13 @@ class RemoteProtocolError(ProtocolError):
 
 
 class OverLimitError(RemoteProtocolError):
-    """The peer broke a limit of ours; it will ask for the same again when it is back."""
+    """The peer broke a limit of ours; it will ask for the same again when it is back.
+
+    Attributes:
+        before: plain frames that had come by then, of what was opened at once.
+    """
+
+    before: bytes = b""
 
 
 class CommandOverLimitError(OverLimitError):

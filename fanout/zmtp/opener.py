@@ -84,8 +84,9 @@ class Opener:
         """Take what has come next; return the plain frames of what is whole by that.
 
         Raises:
-            RemoteProtocolError: a frame is no MESSAGE, was changed, repeated or out of order, is
-                too large, or a command without anything; what was before it is lost as well.
+            RemoteProtocolError: a frame is no MESSAGE, was changed, repeated or out of order, or a
+                command without anything; what was before it is lost as well.
+            OverLimitError: a frame is too large; it has what was before that.
         """
         pieces: list[bytes] = []
         if self._box_left:
@@ -97,8 +98,9 @@ class Opener:
                 for _, body in reader.frames():
                     pieces.append(self._open(body))  # not by `+=`: one may be too large behind it
                 return b"".join(pieces)
-            except OverLimitError:
+            except OverLimitError as error:
                 if not self.skims:
+                    error.before = b"".join(pieces)
                     raise
             rest = reader.take_rest()
             reader.let_go()

@@ -19,7 +19,7 @@ from fanout import (
     auth,
 )
 from tests.helpers.curve import new_keys
-from tests.helpers.waiting import DEADLINE_S
+from tests.helpers.waiting import DEADLINE_S, wait_until
 
 ANY = "tcp://127.0.0.1:*"
 OPTIONS: dict[str, Any] = {"workers": 1, "log_bytes": 1 << 20}
@@ -146,3 +146,35 @@ def test_with_curve_too_where_messages_have_numbers() -> None:
     gaps = [message.gap and (message.gap.reason, message.gap.first) for message in got]
     assert gaps == [None, ("too large", 1), ("too large", 3)]
     assert (statistics.connections, statistics.too_large, statistics.missing) == (1, 2, 2)
+
+
+def test_with_curve_and_without_numbers_a_last_value_does_not_come_for_ever() -> None:
+    """It ends each connection that brings it: the next one brings what comes by itself."""
+    events: list[ReceiverEvent] = []
+    options: dict[str, Any] = {"last_values": LastValues(), **OPTIONS}
+    with Publisher(ANY, security=auth.Curve(KEYS.secret), **options) as publisher:
+        for topic, payload in ((b"A1", b"0"), (b"A2", LARGE), (b"A3", b"2"), (b"B", b"3")):
+            publisher.publish(topic, payload)
+        with Subscriber(
+            publisher.endpoints[0],
+            b"A",
+            max_message_bytes="64K",
+            security=auth.CurveClient(KEYS.public, new_keys().secret),
+            on_event=events.append,
+        ) as subscriber:
+            first = subscriber.recv(S)
+            wait_until(publisher.closed_subscribers, "the first connection has ended")
+            wait_until(lambda: subscriber.statistics().connections == 2, "it is there again")
+            publisher.wait_for_subscribers(1, b"A4", timeout=S)
+            publisher.publish(b"A4", b"4")
+            second = subscriber.recv(S)
+            subscriber.subscribe(b"B")
+            third = subscriber.recv(S)
+            statistics = subscriber.statistics()
+    assert [message.payload for message in (first, second, third)] == [b"0", b"4", b"3"]
+    assert second.gap is not None
+    assert (second.gap.reason, second.gap.count) == ("too large", None)
+    assert (third.kind, third.gap) == ("last", None)
+    assert (statistics.connections, statistics.unknown_gaps) == (2, 1)
+    (lost,) = [event for event in events if event.kind is ReceiverEventKind.LOST]
+    assert "raise max_message_bytes" in lost.text

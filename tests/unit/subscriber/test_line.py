@@ -249,3 +249,24 @@ def test_closed_is_for_ever() -> None:
     assert line.state is LineState.CLOSED
     assert not line.is_due(1e9)
     assert line.next_at() is None
+
+
+def test_who_skips_last_values_has_those_of_later_subscriptions_and_of_the_next_time() -> None:
+    line = Line(BackOff(lambda: 0.5), 1 << 20, last=True)
+    shows = Introduction(77, 4, sequence=False, last=True)
+    opening = GREETING + ready(b"PUB", {PROPERTY: shows.to_bytes()})
+
+    def begin() -> bytes:
+        line.connected(100.0)
+        line.receive(opening, 100.0, [], {b"A"})
+        return line.data_to_send().removeprefix(GREETING + READY_SUB + b"".join(GAPS))
+
+    off, snapshot = b"\x00fanout.values=off", b"\x00fanout.snapshot"
+    line.skip_values()
+    assert begin() == said(off, b"A") + ping(b"topics", 0)
+    assert not line.is_shown(b"A")
+    line.receive(pong(b"topics"), 100.0, [], ())
+    assert line.data_to_send() == cancellation(off, as_command=True) + said(snapshot)
+    assert line.is_shown(b"B")
+    line.lost(101.0)
+    assert begin() == said(snapshot, b"A")

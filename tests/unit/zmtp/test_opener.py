@@ -172,5 +172,6 @@ def test_a_frame_that_is_too_large_counts() -> None:
         into.open(first)
     with pytest.raises(RemoteProtocolError, match="no MESSAGE"):
         skimming(1000).open(frame_header(5000) + bytes(5000))
-    with pytest.raises(OverLimitError):
-        opener(1000).open(large)
+    with pytest.raises(OverLimitError) as caught:
+        opener(1000).open(first + large)
+    assert caught.value.before == short_frame(b"A"), "what was before it comes"
