@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal["live", "replayed", "last"]
@@ -38,6 +38,9 @@ class Gap:
     epoch: int | None = None
     """Of the publisher whose sequence numbers these are; None: it has none."""
 
+    _is_unplaced: bool = field(default=False, repr=False, compare=False)
+    # Of a part of it nobody knows where it was; of a restart that says nothing.
+
     def after(self, other: Gap | None) -> Gap:
         """This gap and an older one, between which nothing came, as one.
 
@@ -48,10 +51,12 @@ class Gap:
         reason = RESTARTED if other.reason == RESTARTED else self.reason
         known = self.count is not None and other.count is not None
         count = (self.count or 0) + (other.count or 0) if known else None
-        if self.epoch != other.epoch or (other.first is None and other.reason == RESTARTED):
-            return Gap(reason, count, self.first, self.last, self.epoch)
+        is_bare = other.first is None and other.reason == RESTARTED and not other._is_unplaced
+        if self.epoch != other.epoch or is_bare:
+            is_nowhere = self._is_unplaced or (self.first is None and self.reason != RESTARTED)
+            return Gap(reason, count, self.first, self.last, self.epoch, is_nowhere)
         if self.first is None or other.first is None:  # of one of them nobody knows
-            return Gap(reason, count, epoch=self.epoch)
+            return Gap(reason, count, None, None, self.epoch, _is_unplaced=True)
         return Gap(
             reason,
             count,

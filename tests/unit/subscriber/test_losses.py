@@ -51,6 +51,16 @@ def test_of_another_run_what_is_missing_of_it_is_told_with_its_bounds() -> None:
     assert losses.told() == Gap("epoch", None, 7, 12, 7)
 
 
+@pytest.mark.parametrize("behind", [[Gap("expired", None, 0, 98, 7)], []], ids=["expired", "bare"])
+def test_of_another_run_there_are_no_bounds_where_nobody_knows_of_a_part(behind: list[Gap]) -> None:
+    """Not those of what is missing behind that either: some is missing before it."""
+    losses = Losses()
+    value = Gap("too large", 1, epoch=7)  # a last value has no place
+    for gap in (Gap("epoch", epoch=7), *behind, value, Gap("too large", 1, 99, 99, 7)):
+        losses.add(gap)
+    assert losses.told() == Gap("epoch", epoch=7)
+
+
 def test_what_nobody_was_told_of_is_taken_back_and_nothing_else() -> None:
     losses = Losses()
     losses.add(Gap("lag", 4, 1, 4, 7))
