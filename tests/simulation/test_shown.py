@@ -12,6 +12,7 @@ from tests.helpers.programs import outputs_of
 from tests.simulation.shown.deaths import DyingWorld
 from tests.simulation.shown.due import Due
 from tests.simulation.shown.feed import Feed, Message
+from tests.simulation.shown.limited import LimitedWorld
 from tests.simulation.shown.mistakes import MISTAKES
 from tests.simulation.shown.publishing import (
     ASKS_FROM,
@@ -19,6 +20,7 @@ from tests.simulation.shown.publishing import (
     CROWDS_FROM,
     DEATHS_FROM,
     LEAVES_FROM,
+    LIMITED_FROM,
     PAST_FROM,
     POLICIES_FROM,
     READS_FROM,
@@ -48,7 +50,7 @@ SHARED_PART = 1 / 4  # where one such topic is that of several who came at once
 # Where the seeds of each kind begin, of which those are run that come first; all kinds there are.
 KINDS_FROM = (
     *(0, POLICIES_FROM, CANCELS_FROM, ASKS_FROM, CROWDS_FROM, DEATHS_FROM, READS_FROM),
-    *(LEAVES_FROM, PAST_FROM, SEVERAL_FROM, RESTARTS_FROM, TWINS_FROM),
+    *(LEAVES_FROM, PAST_FROM, SEVERAL_FROM, RESTARTS_FROM, TWINS_FROM, LIMITED_FROM),
 )
 
 # Seeds beyond those that have shown something once: a topic that was listed twice, as a message of
@@ -71,11 +73,13 @@ KINDS_FROM = (
 # again as one of those over another line. 120_007, 120_016: a line that had never been up told of a
 # restart too late, and nobody asked for what was published since. 110_142: the position that a
 # program goes on from was forgotten with the first line, if that was to bring last values as well.
+# 140_090: a gap behind a restart had the bounds of what was too large last, and not of all before.
 FOUND = (
     *(156, 263, 285, 10_022, 10_054, 10_067, 10_094, 10_205, 10_302, 10_306, 10_345, 20_869),
     50_012,
     *(60_011, 60_232, 60_025, 60_273, 60_389, 60_457),
     *(110_037, 110_142, 120_007, 120_016),
+    140_090,
 )
 
 # The seeds that show them soonest; `python -m tests.simulation --shown --mutations --runs 60` finds
@@ -92,6 +96,7 @@ TRIED_FIRST: dict[str, int] = {
     "forget_that_it_has_jumped": 20_003,
     "give_what_is_not_wanted_any_more": 70_011,
     "go_back_without_protection": 40_006,
+    "have_no_other_line_tell_of_a_value_that_is_too_large": 140_000,
     "keep_nothing": 20_007,
     "lack_no_last_values": 60_006,
     "leave_the_keyframe_out": 0,
@@ -114,6 +119,7 @@ TRIED_FIRST: dict[str, int] = {
     "take_all_that_lines_bring": 60_000,
     "take_deltas_for_keyframes": 7,
     "tell_nothing_of_what_is_not_there": 30_004,
+    "tell_nothing_of_what_is_too_large": 140_001,
     "tell_of_no_keyframe_that_is_gone": 7,
     "write_down_nothing_of_what_is_sent": 50_007,
 }
@@ -275,6 +281,16 @@ def test_a_subscriber_merges_publishers_that_send_the_same_for_seeds_from(first:
     assert sum(one.cuts for one in twins) > 20, "nobody loses a connection"
     assert sum(one.resumed for one in twins) > 1, "nobody goes on with anybody"
     assert sum(one.missing for one in twins) > 50, "nothing is missing"
+
+
+@pytest.mark.parametrize("first", range(LIMITED_FROM, LIMITED_FROM + RUNS * TESTS, RUNS))
+def test_a_subscriber_gets_all_but_what_is_too_large_and_is_told_of_that_for_seeds_from(
+    first: int,
+) -> None:
+    limited = runs_of(first, LimitedWorld)
+    assert sum(one.passed for one in limited) > 50, "nothing is too large"
+    assert sum(one.cuts for one in limited) > 20, "nobody loses a connection"
+    assert sum(one.shown for one in limited) > 500, "the simulation shows nothing"
 
 
 @pytest.mark.parametrize("seed", FOUND)

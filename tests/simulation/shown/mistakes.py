@@ -15,8 +15,10 @@ from fanout.shm.value_keeper import ValueKeeper
 from fanout.subscriber import since
 from fanout.subscriber.asks import Asks
 from fanout.subscriber.giving import Giving
+from fanout.subscriber.losses import Losses
 from fanout.subscriber.merger import Merger
 from fanout.subscriber.message import Gap
+from fanout.subscriber.passing import PassingStream
 from fanout.subscriber.past import StreamWithPast
 from fanout.subscriber.runs import Run
 from fanout.subscriber.shown import Shown
@@ -372,6 +374,18 @@ def ask_for_one_message_less(original: Any, epoch: int, following: int) -> bytes
 @replaces(Asks, "add")
 def ask_for_less_of_the_past(original: Any, asks: Asks, prefix: bytes, start: Any) -> None:
     original(asks, prefix, (start[0], start[1] + 3) if isinstance(start, tuple) else start)
+
+
+@replaces(Losses, "add_for_good")
+def tell_nothing_of_what_is_too_large(_original: Any, losses: Losses, gap: Gap) -> None:
+    """All else is added otherwise."""
+
+
+@replaces(PassingStream, "untold_values")
+def have_no_other_line_tell_of_a_value_that_is_too_large(
+    _original: Any, _stream: PassingStream
+) -> None:
+    """It is in no order, and told by whatever comes next."""
 
 
 @replaces(Stream, "_made")

@@ -47,6 +47,7 @@ PAST_FROM = 100_000
 SEVERAL_FROM = 110_000  # from here on it has several lines, and wants more at any time
 RESTARTS_FROM = 120_000  # from here on the publisher is started anew, once
 TWINS_FROM = 130_000  # from here on there are two of it, which send the same
+LIMITED_FROM = 140_000  # from here on some of what is published is too large for who reads
 EPOCH = 4_711  # of the publisher
 RUSH = 6  # times that the publisher fills the log while somebody goes back
 
@@ -101,7 +102,7 @@ class ShownPublishing:
         self.writing = self.settling = self._interruptible = False
         self._eager = rng.choice((0.0, 0.02, 0.1))
         self._keys = rng.choice((0.01, 0.1, 0.4))  # of messages on topics that have some
-        self._sizes = rng.choice(((0, 9), (0, 9, 60), (60, 300), (0, 30, 3_000)))
+        self._sizes: tuple[int, ...] = rng.choice(((0, 9), (0, 9, 60), (60, 300), (0, 30, 3_000)))
         self._lapping = rng.choice((1, 1, 30))  # messages at once
         self._forgets = rng.choice((0.0, 0.0, 0.3))
         self._rude = rng.choice((0.0, 0.03, 0.5))  # of sends that are interrupted, perhaps
@@ -149,7 +150,7 @@ class ShownPublishing:
             payload = b"%d:" % before
         # A message of one frame is a topic of its own.
         number = (NUMBER.pack(self.epoch, before),) if self.is_numbered else ()
-        frames = (topic, payload, *number) if is_value else (topic + b"#%d:" % before, *number)
+        frames = (topic, payload, *number) if is_value else (self._alone(topic, before), *number)
         wire = encode_message(frames)
         self.writing = True
         try:
@@ -172,6 +173,10 @@ class ShownPublishing:
         if result == NO_SPACE:
             self._make_room(len(wire))
         return result != NO_SPACE
+
+    def _alone(self, topic: bytes, number: int) -> bytes:
+        """A message that is a topic of its own."""
+        return topic + b"#%d:" % number
 
     def _is_value(self, _number: int) -> bool:
         """Whether a message has a last value, and is no topic of its own."""

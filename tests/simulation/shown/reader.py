@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.core import Core
 from fanout.subscriber.message import RESTARTED
+from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
 from tests.simulation.shown.publishing import EPOCH
 from tests.simulation.violated import require
 
@@ -34,6 +35,7 @@ class Reader:
         lines: how many endpoints it knows.
         since: the last message that another process has had in its place.
         identity: the place of a message in the order of all publishers'.
+        most: bytes of a message that it takes, 64 added for each frame.
 
     Attributes:
         core: what it decides.
@@ -55,9 +57,16 @@ class Reader:
         last: bool,
         since: Position | None = None,
         identity: Callable[[Message], int] | None = None,
+        most: int = MESSAGE_BYTES_MAX,
     ) -> None:
         back_offs = [BackOff(rng.random) for _ in range(lines)]
-        self.core = Core(back_offs, wants, last=last, since=since or b"", identity=identity)
+        self.core = Core(
+            *(back_offs, wants),
+            last=last,
+            since=since or b"",
+            identity=identity,
+            max_message_bytes=most,
+        )
         self.past: dict[bytes, tuple[int, tuple[bytes, ...]]] = {}
         self._has_past = since is not None
         self._behind: dict[bytes, int] = {}  # what another process has had, up to this message
@@ -308,10 +317,14 @@ class Reader:
                 continue
             first, last = gap.first or 0, gap.last
             if gap.first is None or last is None:
-                require(gap.count is None, f"nobody knows what is missing: {gap}")
+                require(self._is_unplaced(gap), f"nobody knows what is missing: {gap}")
                 last = max(self._anew, message.sequence or 0) - 1
             told[first : last + 1] = [True] * (last + 1 - first)
         return told[:head]
+
+    def _is_unplaced(self, gap: Gap) -> bool:
+        """Whether it is right that nobody knows which messages are missing."""
+        return gap.count is None
 
     def _require_count(self, missing: list[int]) -> None:
         """What is counted for certain is missing, and nothing else is if all is counted."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from fanout.control.messages import Closed, Subscriptions
     from fanout.options import Options
+    from fanout.subscriber.since import Position
     from tests.simulation.sockets import FakeSocket
 
 WANTS = ({b""}, {b""}, {b"x"}, {b"xv", b"yk"}, {b"y", b"xk1"}, {b"xv0"})
@@ -63,12 +64,12 @@ class ReadingWorld(DyingWorld):
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
-        rng = self.rng
+        rng, like = self.rng, self._like(seed)
         self.missing = 0
-        self._leaves = LEAVES_FROM <= seed < PAST_FROM
+        self._leaves = LEAVES_FROM <= like < PAST_FROM
         self._has_past, self._has_several = (
-            PAST_FROM <= seed < SEVERAL_FROM,
-            SEVERAL_FROM <= seed < RESTARTS_FROM,
+            PAST_FROM <= like < SEVERAL_FROM,
+            SEVERAL_FROM <= like < RESTARTS_FROM,
         )
         several = rng.choice(((1, 1), (1, 2), (2,)))
         several = (1, 1) if self._has_past else several
@@ -91,7 +92,16 @@ class ReadingWorld(DyingWorld):
         since = None
         if (self._has_past or self._has_several) and rng.random() < 0.5:
             since = EPOCH ^ (rng.random() < 0.2), rng.randrange(FORMER_MAX)
-        return Reader(wants, lines, rng, last=last, since=since)
+        return self._made_reader(wants, lines, last=last, since=since)
+
+    def _like(self, seed: int) -> int:
+        """What its readers do is what they do in the run of this seed."""
+        return seed
+
+    def _made_reader(
+        self, wants: set[bytes], lines: int, *, last: bool, since: Position | None
+    ) -> Reader:
+        return Reader(wants, lines, self.rng, last=last, since=since)
 
     @property
     def cuts(self) -> int:

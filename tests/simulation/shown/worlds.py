@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.simulation.shown.deaths import DyingWorld
-from tests.simulation.shown.publishing import DEATHS_FROM, READS_FROM, RESTARTS_FROM, TWINS_FROM
+from tests.simulation.shown.limited import LimitedWorld
+from tests.simulation.shown.publishing import (
+    DEATHS_FROM,
+    LIMITED_FROM,
+    READS_FROM,
+    RESTARTS_FROM,
+    TWINS_FROM,
+)
 from tests.simulation.shown.reading import ReadingWorld
 from tests.simulation.shown.restarting import RestartingWorld
 from tests.simulation.shown.twins import TwinWorld
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
 def world_of(seed: int) -> ShownWorld:
     """The world of a seed."""
     kinds: tuple[tuple[int, Callable[[int], ShownWorld]], ...] = (
+        (LIMITED_FROM, LimitedWorld),
         (TWINS_FROM, TwinWorld),
         (RESTARTS_FROM, RestartingWorld),
         (READS_FROM, ReadingWorld),
