@@ -64,7 +64,7 @@ def ended(feed: Feed) -> LostError:
 
 
 def test_a_publisher_that_hangs_up_on_a_password_has_not_said_no() -> None:
-    error = ended(greeted(PlainClient("user", "password").begin(), PlainServer()))
+    error = ended(greeted(PlainClient("user", "geheim42").begin(), PlainServer()))
     assert "publisher's check has failed" in str(error)
     assert not error.refused
 
