@@ -89,7 +89,7 @@ class Dropping:
             elif subscriber not in self._slow:
                 self._slow.add(subscriber)  # the report of it may be on its way: next time
             elif self._is_due(subscriber, now):
-                told.append(self._tell(connection, dropped, now))
+                told.append(self._event(connection, dropped, now))
         return told
 
     def before(self, event: Event, now: float) -> list[Event]:
@@ -100,7 +100,7 @@ class Dropping:
         dropped = max(event.dropped, self._owed.get(subscriber, 0))
         lost = []
         if dropped > self._lost_of(subscriber):
-            lost = [self._event(subscriber, event.peer, event.worker, dropped, now)]
+            lost = [self._event(event, dropped, now)]
         if event.kind is not EventKind.SUBSCRIBER_RECOVERED:
             for known in (self._told, self._owed):
                 known.pop(subscriber, None)
@@ -116,7 +116,7 @@ class Dropping:
         dropped = max(event.dropped, self._owed.get(subscriber, 0))
         if dropped <= self._lost_of(subscriber) or not self._is_due(subscriber, now):
             return []
-        return [self._event(subscriber, event.peer, event.worker, dropped, now)]
+        return [self._event(event, dropped, now)]
 
     def _look_at_slots(self) -> None:
         ids, dropped = self._slots.ids(), self._slots.dropped()  # whose slot it is, first
@@ -133,13 +133,9 @@ class Dropping:
         told = self._told.get(subscriber)
         return told is None or now - told.at >= SUMMARY_EACH
 
-    def _tell(self, connection: Accepted, dropped: int, now: float) -> Event:
-        who = connection.subscriber, connection.peer, connection.worker
-        return self._event(*who, dropped, now)
-
-    def _event(
-        self, subscriber: int, peer: str | None, worker: int | None, dropped: int, now: float
-    ) -> Event:
+    def _event(self, who: Accepted | Event, dropped: int, now: float) -> Event:
+        subscriber = who.subscriber
+        assert subscriber is not None, "it is about one"
         since = dropped - self._lost_of(subscriber)
         self._told[subscriber] = _Told(dropped, now)
         self._owed.pop(subscriber, None)
@@ -147,8 +143,9 @@ class Dropping:
             EventKind.SUBSCRIBER_DROPPED,
             f"has lost {since:,} messages since it was last told of",
             subscriber=subscriber,
-            peer=peer,
-            worker=worker,
+            peer=who.peer,
+            worker=who.worker,
+            user=who.user,
             dropped=dropped,
             dropped_since=since,
             cause=Reason.LAG,

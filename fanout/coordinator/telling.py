@@ -114,5 +114,6 @@ class _Change:
             worker=who.worker,
             added=self.added,
             cancelled=self.cancelled,
+            user=who.user,
         )
         return [subscribed, *others]

@@ -75,6 +75,20 @@ def test_the_first_loss_is_told_at_once_and_those_after_it_each_ten_seconds() ->
     assert figures(scene.over(EventKind.SUBSCRIBER_EVICTED, 7, 60_500)) == [(7, 19_500, 60_500)]
 
 
+def test_who_it_has_proven_to_be_is_told_with_each_loss() -> None:
+    scene = Scene()
+    scene.connections[7].user = "desk7"
+    slow = Event(EventKind.SUBSCRIBER_SLOW, subscriber=7, dropped=3, user="desk7")
+    told = scene.dropping.after(slow, scene.now)
+    scene.slots.lost[1] = 5
+    told += scene.look(SUMMARY_EACH)
+    gone = Event(EventKind.SUBSCRIBER_EVICTED, subscriber=7, dropped=9, user="desk7")
+    told += scene.dropping.before(gone, scene.now)
+
+    assert figures(told) == [(7, 3, 3), (7, 2, 5), (7, 4, 9)]
+    assert [event.user for event in told] == ["desk7"] * 3
+
+
 def test_what_has_made_it_slow_is_told_with_that() -> None:
     scene = Scene()
 
