@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NoReturn, Unpack
 
 from fanout.basics.loop_executor import begin, in_thread, outlast
 from fanout.engine import engine as engines
+from fanout.engine.undelivered import warn_of_undelivered
 from fanout.faces.awaited_answering import AwaitedAnswering
 from fanout.faces.awaited_audience import AwaitedAudience
 from fanout.faces.awaited_binding import AwaitedBinding
@@ -129,7 +130,10 @@ class Publisher(
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.close()
+        if self.closed:  # by a call of the program, which was told
+            await self.close()
+        else:
+            warn_of_undelivered(await self.close(), self.options.drain_timeout)
 
     # Sending: the verbs are in `fanout/send/awaited_publishing.py`.
 

@@ -7,6 +7,7 @@ import weakref
 from typing import TYPE_CHECKING, NoReturn, Unpack
 
 from fanout.engine.engine import start
+from fanout.engine.undelivered import warn_of_undelivered
 from fanout.faces.answering import Answering
 from fanout.faces.audience import Audience
 from fanout.faces.binding import Binding
@@ -233,7 +234,10 @@ class Publisher(Publishing, Binding, Audience, Intake, Answering):
         return self
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        self.close()
+        if self.closed:  # by a call of the program, which was told
+            self.close()
+        else:
+            warn_of_undelivered(self.close(), self.options.drain_timeout)
 
     if not TYPE_CHECKING:  # type checkers refuse it by themselves
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import math
 import threading
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from fanout import EventKind, Publisher
+import fanout.asyncio
+from fanout import EventKind, Options, Publisher
 from tests.helpers.happenings import Happenings
 from tests.helpers.raw import RawPeer
 from tests.helpers.waiting import DEADLINE_S, wait_until
@@ -133,6 +135,47 @@ def test_the_block_closes_also_when_it_fails() -> None:
         raise RuntimeError("meant")
     assert publisher.closed
     assert repr(publisher) == "<fanout.Publisher closed>"
+
+
+def test_a_block_logs_whom_it_leaves_without_everything(caplog: pytest.LogCaptureFixture) -> None:
+    publisher = start(drain_timeout=0.1)
+    with stalled(publisher), publisher:
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        publish(publisher)
+        (slow,) = wait_until(partial(blocked, publisher), "it is stalled")
+        publisher.__exit__(None, None, None)  # what the end of the block does, while it is there
+    (undelivered,) = publisher.close()
+    told = [one.getMessage() for one in caplog.records if "block has ended" in one.getMessage()]
+    assert len(told) == 1
+    assert f"subscriber {slow.id} ({slow.peer}): {undelivered.messages} messages queued" in told[0]
+    assert "within 0.1 s (drain_timeout)" in told[0]
+
+
+def test_who_has_closed_it_in_the_block_is_not_told_once_more(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    publisher = start()
+    with stalled(publisher), publisher:
+        publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+        publish(publisher)
+        wait_until(partial(blocked, publisher), "it is stalled")
+        assert publisher.stop()
+    assert "block has ended" not in caplog.text
+
+
+def test_an_async_block_logs_it_too(caplog: pytest.LogCaptureFixture) -> None:
+    async def run() -> None:
+        options = Options(workers=1, log_bytes=1 << 20, kernel_queue_bytes=4096, drain_timeout=0.1)
+        async with fanout.asyncio.Publisher("tcp://127.0.0.1:*", options=options) as publisher:
+            peers.append(RawPeer.version_3(publisher.endpoints[0], b"", receive_buffer=4096))
+            await publisher.wait_for_subscribers(1, timeout=DEADLINE_S)
+            for number in range(COUNT):
+                await publisher.publish(b"t", b"%d." % number + PAYLOAD)
+
+    peers: list[RawPeer] = []
+    asyncio.run(run())
+    peers[0].close()
+    assert caplog.text.count("block has ended") == 1
 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
