@@ -41,8 +41,8 @@ class Answering:
 
         Args:
             endpoint: what to listen on, as for `bind()`.
-            allowed_topics: prefixes of the topics that may be asked for, one or several; None =
-                any. Others are as if they did not exist.
+            allowed_topics: prefixes of the topics that may be asked for, one or several, each
+                str or bytes; None = any. Others are as if they did not exist.
             max_askers: connections at once, 1 to 4,096; the next one is refused.
             max_connections_per_address: of these from one IPv4 address or IPv6 network of 64 bits;
                 0 = half of them, or four. Loopback and `ipc://` are not limited.

@@ -40,8 +40,9 @@ class Intake:
 
         Args:
             endpoint: what to listen on, as for `bind()`.
-            allowed_topics: prefixes of the topics that may be published on, one or several; None =
-                any. Who publishes on another one is closed (`PRODUCER_EVICTED`).
+            allowed_topics: prefixes of the topics that may be published on, one or several, each
+                str or bytes; None = any. Who publishes on another one is closed
+                (`PRODUCER_EVICTED`).
             max_producers: connections at once, 1 to 65,536; the next one is refused.
             max_connections_per_address: of these from one IPv4 address or IPv6 network of 64 bits;
                 0 = half of them, or four. Loopback and `ipc://` are not limited.

@@ -215,7 +215,9 @@ def test_nobody_there_is_one_line_and_status_1() -> None:
 
 
 def test_the_live_table_is_for_a_terminal() -> None:
-    assert "needs a terminal" in top("--name", "anybody", status=2)[1]
+    told = top("--name", "anybody", status=2)[1]
+    for words in ("needs a terminal, and rich", "fanout-zmq[live]", "--once, --json or --csv"):
+        assert words in told
 
 
 def maps_of_logs() -> set[str]:

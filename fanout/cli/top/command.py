@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
     from fanout.cli.top.figures import Frame
 
+NEEDS_TERMINAL = (
+    "the live table needs a terminal, and rich (pip install 'fanout-zmq[live]'): "
+    "add --once, --json or --csv, which do without both"
+)
 NEEDS_RICH = (
     "the live table needs rich: pip install 'fanout-zmq[live]'; --once, --json and --csv do without"
 )
@@ -65,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         found = the_only_one(find(arguments))
         return print_looks(arguments, _watcher(found, interval_s), interval_s, sys.stdout)
     if sys.stdin is None or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise args.UsageError("the live table needs a terminal: add --once, --json or --csv")
+        raise args.UsageError(NEEDS_TERMINAL)
     try:
         from fanout.cli.top.screen import RichScreen
     except ImportError:
