@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from fanout.subscriber.message import CONFLATED
+
 if TYPE_CHECKING:
     from fanout.subscriber.message import Gap, Message
 
@@ -21,12 +23,13 @@ class Member:
         gap: what may be missing before its next message, whatever it says itself.
         untold: what newer messages have taken the place of, told with a double; None: nothing.
         held: messages that wait for others to pass a gap before the first of them.
-        held_bytes, held_since: of these.
+        held_bytes: of these.
+        held_since: when the first of them came; the others with a gap have each its own time.
         at: key of the last message that it has brought, of those that wait the first.
     """
 
-    __slots__ = ("at", "can_heal", "gap", "held", "held_bytes", "held_since", "is_asking",
-                 "is_showing", "is_told", "joined", "number", "skipped", "untold")  # fmt: skip
+    __slots__ = ("_since", "at", "can_heal", "gap", "held", "held_bytes", "is_asking", "is_showing",
+                 "is_told", "joined", "number", "skipped", "untold")  # fmt: skip
 
     def __init__(self, number: int, *, can_heal: bool) -> None:
         self.number = number
@@ -40,5 +43,39 @@ class Member:
         self.untold: Gap | None = None
         self.held: deque[Message] = deque()
         self.held_bytes = 0
-        self.held_since = 0.0
+        self._since: deque[float] = deque()  # when those came that are behind a gap
         self.at: Any = None
+
+    @property
+    def held_since(self) -> float:
+        return self._since[0]
+
+    def hold(self, message: Message, now: float) -> None:
+        """It waits, with all that comes behind it; the first that does is behind a gap."""
+        self.held.append(message)
+        self.held_bytes += message.size
+        if is_behind_gap(message):
+            self._since.append(now)
+
+    def release(self) -> Message:
+        """The first of those that wait does not any more."""
+        message = self.held.popleft()
+        self.held_bytes -= message.size
+        if is_behind_gap(message):
+            self._since.popleft()
+        return message
+
+    def let_go(self) -> None:
+        """None does."""
+        self.held.clear()
+        self._since.clear()
+        self.held_bytes = 0
+
+    def wait_anew(self, now: float) -> None:
+        """Nobody could bring anything up to now."""
+        self._since = deque([now] * len(self._since))
+
+
+def is_behind_gap(message: Message) -> bool:
+    """Whether something is missing before it that others may bring."""
+    return message.gap is not None and message.gap.reason != CONFLATED

@@ -221,7 +221,7 @@ class Merger:
         """Nothing was read up to now: nobody could pass anybody."""
         for run in self._runs.values():
             for member in run.members.values():
-                member.held_since = now
+                member.wait_anew(now)
 
     def next_at(self) -> float | None:
         """When `released` or `cut` are to be looked at, at the latest; None: not by the clock."""

@@ -20,6 +20,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from fanout.subscriber.giving import Giving
+from fanout.subscriber.member import is_behind_gap
 from fanout.subscriber.message import CONFLATED, RECONNECTED, RESTARTED, Gap
 
 if TYPE_CHECKING:
@@ -138,8 +139,7 @@ class Run(Giving):
         member.skipped = None
         if member.held:  # the others have passed that, or tell of it themselves
             member.skipped = self._key_of(member.held[-1])
-            member.held.clear()
-            member.held_bytes = 0
+            member.let_go()
 
     # What they bring.
 
@@ -193,7 +193,7 @@ class Run(Giving):
                     self._pass(self._early.give_up(self.last, self._epoch))
             return
         if member.held:
-            self._hold(member, message)
+            member.hold(message, now)
             return
         member.at = key
         if not member.joined and not self._joins(member, key):
@@ -207,11 +207,10 @@ class Run(Giving):
             self._keep_untold(member, message.gap)
             return
         message = self._with_untold(member, message)
-        if message.gap is None or message.gap.reason == CONFLATED or self._is_alone(member):
-            self._give_at(message, key, out)
+        if is_behind_gap(message) and not self._is_alone(member):
+            member.hold(message, now)
         else:
-            member.held_since = now
-            self._hold(member, message)
+            self._give_at(message, key, out)
 
     def _keep_untold(self, member: Member, gap: Gap | None) -> None:
         """A line tells with a double what newer messages have taken the place of.
@@ -273,10 +272,6 @@ class Run(Giving):
         """Whether nobody else could bring what this line misses."""
         return not any(one.joined and one is not member for one in self.members.values())
 
-    def _hold(self, member: Member, message: Message) -> None:
-        member.held.append(message)
-        member.held_bytes += message.size
-
     # What is held back.
 
     def next_at(self) -> float | None:
@@ -293,7 +288,7 @@ class Run(Giving):
             member = min(held, key=lambda one: self._key_of(one.held[0]))
             if not self._is_free(member) and not any(self._is_over(one, now) for one in held):
                 return
-            self._release(member, now, out)
+            self._release(member, out)
 
     def _is_over(self, member: Member, now: float) -> bool:
         return member.held_bytes > HELD_BYTES_MAX or now >= member.held_since + HELD_S
@@ -310,20 +305,18 @@ class Run(Giving):
             if one.joined and one is not member and not one.held
         )
 
-    def _release(self, member: Member, now: float, out: list[Message]) -> None:
+    def _release(self, member: Member, out: list[Message]) -> None:
         """Give the first message that a line holds back, and what can follow it."""
         first = True
         while member.held:
             message = member.held[0]
             key, gap = self._key_of(message), message.gap
             is_double = key in self._early or (self.last is not None and key <= self.last)
-            if not first and not is_double and gap is not None and gap.reason != CONFLATED:
-                member.held_since = now
+            if not first and not is_double and is_behind_gap(message):
                 member.at = key
                 return
             first = False
-            member.held.popleft()
-            member.held_bytes -= message.size
+            member.release()
             member.at = key
             if self._is_double(message, key):
                 self._keep_untold(member, gap)

@@ -106,6 +106,19 @@ def test_it_is_held_back_for_so_long() -> None:
     assert two.merger.next_at() is None
 
 
+def test_each_is_held_back_for_so_long_however_many_gaps_are_before_it() -> None:
+    two = Two()
+    gaps = [lag(n - 1, n - 1) for n in range(2, 12, 2)]
+    behind = [message(gap.last + 1, gap) for gap in gaps if gap.last is not None]
+    assert two.of(0, *behind) == []
+    assert two.later(runs.HELD_S / 2) == []
+    assert two.of(0, message(13, lag(11, 12))) == []
+    got = two.later(runs.HELD_S / 2)
+    assert got == [(one.sequence, one.gap) for one in behind]
+    assert two.merger.next_at() == 1.5 * runs.HELD_S
+    assert two.later(runs.HELD_S / 2) == [(13, lag(11, 12))]
+
+
 def test_no_more_than_so_much_is_held_back() -> None:
     two = Two()
     size = runs.HELD_BYTES_MAX // 4
