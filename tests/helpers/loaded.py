@@ -28,11 +28,14 @@ if TYPE_CHECKING:
 
 REQUEST_BYTES_MAX = 1 << 20  # an example is some thousand bytes, an environment as much
 
+# What is loaded is never garbage. A fork would look through it as it ends, and copy its pages.
 _SERVE = """\
 def _next():
-    import importlib, json, os, socket, sys
+    import gc, importlib, json, os, socket, sys
     for name in sys.argv[2:]:
         importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
     asked = socket.socket(fileno=int(sys.argv[1]))
 FORK
     said = json.loads(said)
