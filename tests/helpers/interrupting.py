@@ -111,6 +111,7 @@ class Steps:
             return None
         frame.f_trace = self._on_step
         frame.f_trace_opcodes = self._event == "opcode"
+        frame.f_trace_lines = self._event == "line"
         return self._on_step
 
     def _on_step(self, frame: FrameType, event: str, argument: object) -> Any:
