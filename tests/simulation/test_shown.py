@@ -21,6 +21,7 @@ from tests.simulation.shown.publishing import (
     DEATHS_FROM,
     LEAVES_FROM,
     LIMITED_FROM,
+    LIMITED_TWINS_FROM,
     PAST_FROM,
     POLICIES_FROM,
     READS_FROM,
@@ -51,6 +52,7 @@ SHARED_PART = 1 / 4  # where one such topic is that of several who came at once
 KINDS_FROM = (
     *(0, POLICIES_FROM, CANCELS_FROM, ASKS_FROM, CROWDS_FROM, DEATHS_FROM, READS_FROM),
     *(LEAVES_FROM, PAST_FROM, SEVERAL_FROM, RESTARTS_FROM, TWINS_FROM, LIMITED_FROM),
+    LIMITED_TWINS_FROM,
 )
 
 # Seeds beyond those that have shown something once: a topic that was listed twice, as a message of
@@ -291,6 +293,15 @@ def test_a_subscriber_gets_all_but_what_is_too_large_and_is_told_of_that_for_see
     assert sum(one.passed for one in limited) > 50, "nothing is too large"
     assert sum(one.cuts for one in limited) > 20, "nobody loses a connection"
     assert sum(one.shown for one in limited) > 500, "the simulation shows nothing"
+
+
+def test_a_subscriber_that_merges_publishers_passes_over_what_is_too_large() -> None:
+    """Such a message has no key: it is told with what is behind it."""
+    twins = runs_of(LIMITED_TWINS_FROM, TwinWorld)
+    cores = [reader.core for one in twins for reader in one.readers]
+    assert sum(stream.too_large for core in cores for stream in core.streams) > 200
+    assert sum(core.doubles for core in cores) > 100, "one publisher brings all"
+    assert sum(one.shown for one in twins) > 500, "the simulation shows nothing"
 
 
 @pytest.mark.parametrize("seed", FOUND)

@@ -48,6 +48,7 @@ SEVERAL_FROM = 110_000  # from here on it has several lines, and wants more at a
 RESTARTS_FROM = 120_000  # from here on the publisher is started anew, once
 TWINS_FROM = 130_000  # from here on there are two of it, which send the same
 LIMITED_FROM = 140_000  # from here on some of what is published is too large for who reads
+LIMITED_TWINS_FROM = 150_000  # and from here on there are two again, which send the same
 EPOCH = 4_711  # of the publisher
 RUSH = 6  # times that the publisher fills the log while somebody goes back
 

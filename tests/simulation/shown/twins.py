@@ -2,16 +2,20 @@
 
 Each has its own log, workers, policies and epoch, and is up to where it likes; message by message
 both publish the same. The program has lines to both, each of which asks for what it has missed by
-itself, and gets each message once, in the order of their keys, or is told.
+itself, and gets each message once, in the order of their keys, or is told. In some runs there are
+messages that are too large for it.
 """
 
 from __future__ import annotations
 
+import math
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
 from tests.simulation.shown.deaths import CALM_TURNS
-from tests.simulation.shown.publishing import EPOCH, TOPICS
+from tests.simulation.shown.limited import BYTES_MAX, is_too_large
+from tests.simulation.shown.publishing import EPOCH, LIMITED_TWINS_FROM, TOPICS
 from tests.simulation.shown.reader import Reader
 from tests.simulation.shown.reading import ReadingWorld
 from tests.simulation.shown.world import STEPS
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from tests.simulation.shown.feed import Feed
 
 WANTS = ({b""}, {b"x"}, {b"xv", b"yk"}, {b"y"})
+SIZES = (0, 9, 9, 300)  # of payloads, where some messages are too large
 MORE = 24  # messages at the end, with which all is told that is missing
 AT_ONCE = 8  # of these
 CALM_BEGINNING = 20  # turns, after which all lines are up
@@ -41,11 +46,13 @@ class MergingReader(Reader):
 
     Attributes:
         first: what it wants from the beginning.
+        too_large: numbers of messages that are, for it.
     """
 
-    def __init__(self, wants: set[bytes], lines: int, rng: Random) -> None:
-        super().__init__(wants, lines, rng, last=False, identity=key_of)
+    def __init__(self, wants: set[bytes], lines: int, rng: Random, most: int) -> None:
+        super().__init__(wants, lines, rng, last=False, identity=key_of, most=most)
         self.first = {*wants}
+        self.too_large: frozenset[int] = frozenset()
         self._begun: dict[tuple[int, bytes], int] = {}  # where each line has begun with each
 
     def begin(self, prefixes: Iterable[bytes], sequence: int, sock: DyingSocket) -> None:
@@ -64,6 +71,8 @@ class MergingReader(Reader):
     def _numbers(self, feed: Feed) -> list[int]:
         numbers = [key_of(message) for message in self.got]
         require(len({*numbers}) == len(numbers), "a message came twice")
+        given = self.too_large.intersection(numbers)
+        require(not given, f"{sorted(given)[:5]} are too large, and came")
         for number, message in zip(numbers, self.got, strict=True):
             require(message.topic == feed.messages[number].topic, f"{number} is {message.topic!r}")
         return numbers
@@ -86,20 +95,29 @@ class OneOfTwo(ReadingWorld):
     Args:
         which: of the two.
         readers: of both.
+
+    Attributes:
+        large_until: what is published from this message on is not too large for anybody.
     """
 
     def __init__(self, seed: int, which: int, readers: Sequence[Reader]) -> None:
         self.epoch = EPOCH + which
+        self._is_limited, self.large_until = seed >= LIMITED_TWINS_FROM, math.inf
         super().__init__(seed)
         self._seed, self._which = seed, which
         self.readers = [*readers]
 
     def _reader(self, lines: int) -> Reader:
-        return MergingReader({*self.rng.choice(WANTS)}, 2 * lines, self.rng)
+        most = BYTES_MAX if self._is_limited else MESSAGE_BYTES_MAX
+        return MergingReader({*self.rng.choice(WANTS)}, 2 * lines, self.rng, most)
 
     def _publish_one(self, topic: bytes, *, is_keyframe: bool = False) -> bool:
         """Whatever it is asked for: what is the next for both."""
-        topic = Random(f"{self._seed}, {self.writer.head}").choice(TOPICS)
+        chance = Random(f"{self._seed}, {self.writer.head}")
+        topic = chance.choice(TOPICS)
+        if self._is_limited:
+            sizes = SIZES if self.writer.head < self.large_until else (0,)
+            self._sizes = (chance.choice(sizes),)
         return super()._publish_one(topic)
 
     def _is_value(self, number: int) -> bool:
@@ -176,11 +194,20 @@ class TwinWorld(OneOfTwo):
             raise Violated("nobody goes on with those that are left")
         self._settle_all()
         head = max(one.writer.head for one in both)
+        self.large_until = self.other.large_until = head
         for more in range(0, MORE + 1, AT_ONCE):
             for one in both:
                 self._publish_up_to(one, head + more)
             self._settle_all()
         self._check({})
+
+    def _check(self, newest: dict[bytes, int]) -> None:
+        numbered = enumerate(self.history.messages) if self._is_limited else ()
+        too_large = frozenset(number for number, one in numbered if is_too_large(one))
+        for reader in self.readers:
+            assert isinstance(reader, MergingReader)
+            reader.too_large = too_large
+        super()._check(newest)
 
     def _publish_up_to(self, one: ReadingWorld, head: int) -> None:
         one._rude = 0.0

@@ -9,6 +9,7 @@ from tests.simulation.shown.limited import LimitedWorld
 from tests.simulation.shown.publishing import (
     DEATHS_FROM,
     LIMITED_FROM,
+    LIMITED_TWINS_FROM,
     READS_FROM,
     RESTARTS_FROM,
     TWINS_FROM,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 def world_of(seed: int) -> ShownWorld:
     """The world of a seed."""
     kinds: tuple[tuple[int, Callable[[int], ShownWorld]], ...] = (
+        (LIMITED_TWINS_FROM, TwinWorld),
         (LIMITED_FROM, LimitedWorld),
         (TWINS_FROM, TwinWorld),
         (RESTARTS_FROM, RestartingWorld),
