@@ -66,6 +66,12 @@ def _refusal(violation: Violation, ours: str) -> str:
             f"the endpoint of the publisher has {said}, and this subscriber {ours}: both must have "
             "the same security"
         )
+    if violation.refusal is Refusal.SOCKET_TYPE:
+        return (
+            f"who answers there is no publisher, but a socket of the type {said}: connect to an "
+            "endpoint of a PUB or XPUB socket, or of a fanout.Publisher, and to none of its "
+            "ingest() or answer()"
+        )
     if violation.refusal is Refusal.TLS:
         return "who answers there speaks TLS: connect to tls://, or bind the publisher to tcp://"
     if violation.refusal is Refusal.KEY:

@@ -31,6 +31,9 @@ class Refusal(Enum):
     TLS = "TLS"
     """The peer speaks TLS, and we do not."""
 
+    SOCKET_TYPE = "socket type"
+    """The peer is a socket that has nothing to say to ours, as PUSH to PUSH."""
+
     HTTP = "HTTP"
     """The peer speaks HTTP."""
 
@@ -71,7 +74,7 @@ class NoHandshakeError(RemoteProtocolError):
     """Both sides do not go together, and will not, however often they try.
 
     Attributes:
-        said: the mechanism of the peer, or what its ERROR says.
+        said: the mechanism or the socket type of the peer, or what its ERROR says.
     """
 
     def __init__(self, text: str, refusal: Refusal, said: str = "") -> None:

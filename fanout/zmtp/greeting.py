@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from fanout.zmtp.errors import NoHandshakeError, Refusal, RemoteProtocolError
 from fanout.zmtp.foreign import foreigner, is_undecided
 from fanout.zmtp.frames import MORE
+from fanout.zmtp.metadata import and_not
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,6 +76,7 @@ ROLES = {
         SocketType(b"PUSH", 8, {7: b"PULL"}),
     )
 }
+_NAMES = {role.number: name.decode() for name, role in ROLES.items()}
 
 
 class GreetingStage(Enum):
@@ -211,7 +213,12 @@ class Greeting:
         number = self._received[11]
         self.peer_type = self._role.peers.get(number)
         if self.peer_type is None:
-            raise RemoteProtocolError(f"the peer's ZMTP 2.0 socket type is {number}")
+            text = f"the peer's ZMTP 2.0 socket type is {number}"
+            name = _NAMES.get(number)
+            if name is None:
+                raise RemoteProtocolError(text)
+            wanted = and_not(self._role.peer_types)
+            raise NoHandshakeError(f"{text} ({name}), {wanted}", Refusal.SOCKET_TYPE, name)
         self._done("2.0")
 
     def _rest(self) -> bytes:

@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fanout.zmtp.commands import READY, command, printable
-from fanout.zmtp.errors import RemoteProtocolError
+from fanout.zmtp.errors import NoHandshakeError, Refusal, RemoteProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 SOCKET_TYPE = "socket-type"
 IDENTITY = "identity"
@@ -24,8 +24,17 @@ _LENGTH_BYTES = 4
 _NAME = re.compile(rb"[A-Za-z0-9._+-]{1,255}")
 
 
-class WrongSocketTypeError(RemoteProtocolError):
+class WrongSocketTypeError(NoHandshakeError):
     """The peer is of a socket type that has nothing to say to ours; it is told so by ERROR."""
+
+    def __init__(self, name: str, accepted: Iterable[bytes]) -> None:
+        text = f'the peer has socket type "{name}", {and_not(accepted)}'
+        super().__init__(text, Refusal.SOCKET_TYPE, name)
+
+
+def and_not(accepted: Iterable[bytes]) -> str:
+    """Which socket types would do, for who has come with another one."""
+    return "and not " + " or ".join(sorted(name.decode() for name in accepted))
 
 
 def ready(socket_type: bytes, more: Mapping[bytes, bytes] = MappingProxyType({})) -> bytes:
@@ -47,7 +56,7 @@ def _property(name: bytes, value: bytes) -> bytes:
     return bytes((len(name),)) + name + len(value).to_bytes(_LENGTH_BYTES, "big") + value
 
 
-def parse_metadata(data: bytes, accepted_types: Container[bytes]) -> dict[str, bytes]:
+def parse_metadata(data: bytes, accepted_types: Collection[bytes]) -> dict[str, bytes]:
     """Return the properties, names in lower case; of a name that comes twice the first value.
 
     Args:
@@ -64,7 +73,7 @@ def parse_metadata(data: bytes, accepted_types: Container[bytes]) -> dict[str, b
         raw_name, value, offset = _property_at(data, offset)
         name = raw_name.decode("ascii").lower()
         if name == SOCKET_TYPE and value not in accepted_types:
-            raise WrongSocketTypeError(f'the peer has socket type "{printable(value)}"')
+            raise WrongSocketTypeError(printable(value), accepted_types)
         properties.setdefault(name, value)
         if len(properties) > PROPERTIES_MAX:
             raise RemoteProtocolError(f"more than {PROPERTIES_MAX} metadata properties")

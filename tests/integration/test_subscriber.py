@@ -105,6 +105,14 @@ def test_a_publisher_that_is_started_anew_is_found_and_said_to_be_another(number
         assert subscriber.statistics().unknown_gaps == 1
 
 
+def test_what_is_no_publisher_is_told_as_what_somebody_has_to_change(publisher: Publisher) -> None:
+    events: list[ReceiverEvent] = []
+    with Subscriber(publisher.ingest("tcp://127.0.0.1:*"), on_event=events.append):
+        wait_until(lambda: events, "that it is refused")
+    assert events[0].kind is ReceiverEventKind.REFUSED
+    assert "no publisher, but a socket of the type PULL" in events[0].text
+
+
 def test_a_full_queue_stops_the_reading_and_loses_nothing(publisher: Publisher) -> None:
     events: list[ReceiverEvent] = []
     with Subscriber(

@@ -36,6 +36,7 @@ KEYS = new_keys()
     [
         (Refusal.MECHANISM, "CURVE", "NULL", "has CURVE, and this subscriber NULL"),
         (Refusal.TLS, "", "NULL", "speaks TLS: connect to tls://"),
+        (Refusal.SOCKET_TYPE, "PULL", "NULL", "no publisher, but a socket of the type PULL: con"),
         (Refusal.KEY, "", "CURVE", "that one is wrong, or it is not the publisher"),
         (Refusal.DENIED, "400", "PLAIN", "denies user and password of this subscriber (ERROR 400)"),
         (Refusal.DENIED, "400", "CURVE", "denies the key of this subscriber (ERROR 400)"),

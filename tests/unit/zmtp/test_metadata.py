@@ -60,7 +60,7 @@ def test_malformed(data: bytes) -> None:
 
 @pytest.mark.parametrize("types", [[b"PUB"], [b"sub"], [b""], [b"SUB", b"PULL"]])
 def test_wrong_socket_type(types: list[bytes]) -> None:
-    with pytest.raises(WrongSocketTypeError):
+    with pytest.raises(WrongSocketTypeError, match=r'type ".*", and not SUB or XSUB'):
         parse_metadata(metadata(*((b"Socket-Type", name) for name in types)), TYPES)
 
 
