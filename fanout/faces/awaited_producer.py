@@ -12,15 +12,17 @@ from fanout.faces.producer import (
     QUEUE_BYTES,
     limits_of,
     many_frames,
+    not_drained,
     not_taken,
     one_frame,
     refuse_keyframe,
     two_frames,
     warn_of_dropped,
 )
+from fanout.faces.troubles import Troubles
 from fanout.send.verbs import Verbs
 from fanout.sockets.asyncio import Push
-from fanout.sockets.face import last_problem_of, tell_given_up
+from fanout.sockets.face import last_problem_of, tell_given_up, tell_problems
 from fanout.subscriber.settings import endpoint_of
 from fanout.terms.not_a_push_socket import NotAPushSocket
 from fanout.terms.refusals import refuse_arguments
@@ -112,7 +114,14 @@ class Producer(NotAPushSocket, Verbs[Coroutine[Any, Any, None]]):
 
     async def drain(self, timeout: float | None = None) -> None:
         """Wait until all that was sent is in the hands of the system; see `fanout.Producer`."""
-        await self._started().drain(timeout)
+        push = self._started()
+        try:
+            await push.drain(timeout)
+        except TimeoutError:
+            problem = last_problem_of(push)
+            raise not_drained(
+                self._endpoint, timeout, problem, is_connected=self.connected
+            ) from None
         self._given_up.check()
 
     async def close(self, timeout: float | None = LINGER_S) -> int:
@@ -131,6 +140,7 @@ class Producer(NotAPushSocket, Verbs[Coroutine[Any, Any, None]]):
             raise ClosedError("a producer is started once: make a new one")
         self._push = Push(limits=self._limits)
         tell_given_up(self._push, self._given_up.add)
+        tell_problems(self._push, Troubles(self._endpoint).tell)
         self._push.connect(self._endpoint)
         return self
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from typing import TYPE_CHECKING, NoReturn
 
 from fanout.errors import Again, ConfigError
 from fanout.faces.given_up import GivenUp
+from fanout.faces.troubles import Troubles
 from fanout.send.keyframes import OF_PRODUCER
 from fanout.send.verbs import Verbs
 from fanout.send.wire import bodies_of
 from fanout.sockets import Limits, Push
-from fanout.sockets.face import last_problem_of, refuse_too_many, tell_given_up
+from fanout.sockets.face import (
+    abandon,
+    is_over,
+    last_problem_of,
+    refuse_too_many,
+    tell_given_up,
+    tell_problems,
+)
 from fanout.terms.arguments import as_bytes, as_topic, read_size, shown
 from fanout.terms.not_a_push_socket import NotAPushSocket
 from fanout.terms.refusals import refuse_arguments
@@ -29,6 +38,8 @@ QUEUE_BYTES_MIN = 64 * 1024
 QUEUE_BYTES_MAX = 1 << 40  # catches a wrong unit
 LINGER_S = 5.0  # seconds that `close()` allows for sending, as that of a publisher
 _MESSAGES_MAX = 1 << 30  # of the queue, which is bounded in bytes: each has 176 more
+
+UNCLOSED = "the producer was not closed: use it in a `with` block, or close() it"
 
 _logger = logging.getLogger("fanout")
 _BLOCKING = (
@@ -103,6 +114,16 @@ def not_taken(endpoint: str, timeout: float | None, problem: str, *, is_connecte
     return error
 
 
+def not_drained(
+    endpoint: str, timeout: float | None, problem: str, *, is_connected: bool
+) -> TimeoutError:
+    """What to raise when not all was sent in time; `problem`: "" = none."""
+    why = "does not take it as fast" if is_connected else "is not connected"
+    if problem and not is_connected:
+        why += f" ({problem})"
+    return TimeoutError(f"not all was sent within {timeout} s: {endpoint} {why}; nothing is lost")
+
+
 def warn_of_dropped(endpoint: str, count: int, problem: str) -> None:
     """Log what was not sent when a `with` has ended: nobody sees what `close()` returns there."""
     if count:
@@ -136,11 +157,22 @@ class Producer(NotAPushSocket, Verbs[None]):
         self._given_up = GivenUp(endpoint)
         self._push = push = Push(limits=limits)
         tell_given_up(push, self._given_up.add)
+        tell_problems(push, Troubles(endpoint).tell)
         try:
             push.connect(endpoint)
         except BaseException:
             push.stop()
             raise
+
+    def __del__(self) -> None:
+        push = getattr(self, "_push", None)  # none: its `__init__` has refused something
+        if push is None or is_over(push):
+            return
+        warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+        # Python shows that to nobody who has not asked for it, and messages may be lost with it.
+        count = push.statistics().outbox
+        abandon(push)
+        warn_of_dropped(self._endpoint, count, UNCLOSED)
 
     def __repr__(self) -> str:
         return f"<fanout.Producer {'closed' if self.closed else self._endpoint}>"
@@ -223,7 +255,13 @@ class Producer(NotAPushSocket, Verbs[None]):
                 publisher does not take it; told once, all others are in the hands of the system.
             TypeError, ValueError: `timeout` is no time to wait.
         """
-        self._push.drain(timeout)
+        try:
+            self._push.drain(timeout)
+        except TimeoutError:
+            problem = last_problem_of(self._push)
+            raise not_drained(
+                self._endpoint, timeout, problem, is_connected=self.connected
+            ) from None
         self._given_up.check()
 
     def close(self, timeout: float | None = LINGER_S) -> int:

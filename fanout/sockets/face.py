@@ -102,6 +102,21 @@ def tell_given_up(face: Face, tell: Callable[[int, int], None]) -> None:
     role.on_given_up = tell
 
 
+def tell_problems(face: Face, tell: Callable[[Problem], None]) -> None:
+    """Have this called with each of its `errors()` as it comes, on its thread or loop."""
+    face._actor.problems.tell = tell
+
+
+def is_over(face: Face) -> bool:
+    """Whether somebody has had it end, or a fork or a failure has."""
+    return face._actor.is_over
+
+
+def abandon(face: Face) -> None:
+    """Have it end, and do not wait; that it was not closed is told by who has held it."""
+    face._actor.close(0)
+
+
 def last_problem_of(face: Face) -> str:
     """The text of the newest of its `errors()`, asked for before or not; "" = there was none."""
     problem = face._actor.problems.last

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PROBLEMS_MAX = 256  # that wait for somebody who looks; more are counted
 
@@ -47,11 +51,13 @@ class Problems:
     Attributes:
         lost: how many were not kept, because too many waited.
         last: the newest of all, taken or not.
+        tell: called with each, if somebody wants that.
     """
 
     def __init__(self) -> None:
         self.lost = 0
         self.last: Problem | None = None
+        self.tell: Callable[[Problem], None] | None = None
         self._waiting: deque[Problem] = deque()
 
     def put(self, kind: ProblemKind, peer: str, text: str) -> None:
@@ -61,6 +67,8 @@ class Problems:
             self.lost += 1
         else:
             self._waiting.append(problem)
+        if self.tell is not None:
+            self.tell(problem)
 
     def take(self) -> list[Problem]:
         """Those that wait, the oldest first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -113,6 +114,57 @@ def test_the_end_of_a_with_logs_what_was_dropped_and_why(
         monkeypatch.setattr(Producer, "close", lambda _self: whole(0.05))
     assert f"1 messages for {intake} were not sent" in caplog.text
     assert "last problem: Connection refused" in caplog.text
+
+
+def test_who_is_connected_to_what_is_no_intake_is_told_why_nothing_goes(
+    publisher: Publisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    (wrong,) = publisher.endpoints  # that of subscribers
+    told = rf"not all was sent within 0\.05 s: {wrong} is not connected \(.*PUB.*not PULL\)"
+
+    async def run() -> str:
+        async with fanout.asyncio.Producer(wrong) as producer:
+            await producer.publish(b"a", b"1")
+            while True:  # until its first attempt to connect is over
+                try:
+                    await producer.drain(0.05)
+                except TimeoutError as error:
+                    if "not PULL" in str(error):
+                        await producer.stop()
+                        return str(error)
+
+    with Producer(wrong) as producer:
+        producer.publish(b"a", b"1")
+        wait_until(lambda: "not PULL" in caplog.text, "it is refused")
+        with pytest.raises(TimeoutError, match=told):
+            producer.drain(0.05)
+        assert producer.stop() == 1
+    assert f"{wrong} is no endpoint of ingest()" in caplog.text
+    caplog.clear()
+    assert re.match(told, asyncio.run(run()))
+    assert f"{wrong} is no endpoint of ingest()" in caplog.text
+
+
+def test_a_connection_that_is_lost_is_logged(
+    publisher: Publisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    intake = publisher.ingest("tcp://127.0.0.1:*", allowed_topics="good")
+    with Producer(intake) as producer:
+        producer.publish("bad", b"1")
+        wait_until(lambda: f"{intake}: the connection is lost" in caplog.text, "that it is told")
+
+
+def test_one_that_nobody_has_closed_says_what_is_lost(caplog: pytest.LogCaptureFixture) -> None:
+    with Publisher(workers=1) as publisher:
+        intake = publisher.ingest("tcp://127.0.0.1:*")
+    held = [Producer(intake)]
+    for _ in range(3):
+        held[0].publish(b"a", b"1")
+    with pytest.warns(ResourceWarning) as caught:
+        held.clear()
+    assert [str(one.message) for one in caught] == [f"unclosed <fanout.Producer {intake}>"]
+    assert f"3 messages for {intake} were not sent and are dropped" in caplog.text
+    assert "use it in a `with` block, or close() it" in caplog.text
 
 
 def test_the_end_of_an_async_with_logs_it_too(caplog: pytest.LogCaptureFixture) -> None:

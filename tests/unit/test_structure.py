@@ -63,6 +63,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "fanout.faces.producer",
         "fanout.faces.awaited_producer",
         "fanout.faces.given_up",
+        "fanout.faces.troubles",
     ),
     "publisher": ("fanout", "fanout.faces", "fanout.publisher"),
     "asyncio": (
