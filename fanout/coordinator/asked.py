@@ -33,7 +33,8 @@ class EndpointTerms(NamedTuple):
             if isinstance(endpoint, str) and endpoint.startswith(SCHEME):
                 raise ConfigError(
                     f"{endpoint!r} needs a certificate: give tls=fanout.auth.Tls(certificate, "
-                    "private_key), which ingest() and answer() cannot have"
+                    "private_key), of Publisher() or bind(); ingest() and answer() take tcp:// and "
+                    "ipc:// alone"
                 )
             return cls(found, None)
         from fanout.security.tls import as_tls  # some ms: where nobody has it, it is not loaded

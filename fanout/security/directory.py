@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from fanout.security.certificates import read_directory
 from fanout.security.verdicts import Allow, Deny, as_prefixes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from fanout.security.verdicts import Request, Verdict
 
@@ -31,7 +32,7 @@ class Directory:
 
     Raises:
         ConfigError: it cannot be read, or a file is no certificate.
-        TypeError, ValueError: a rule is none.
+        TypeError, ValueError: rules are no mapping, or one of them is no rule.
     """
 
     def __init__(
@@ -42,6 +43,10 @@ class Directory:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
+        if rules is not None and not isinstance(rules, Mapping):
+            raise TypeError(
+                f"rules of auth.Directory are a dict, user -> prefixes, not {type(rules).__name__}"
+            )
         self._rules = {user: as_prefixes(rule) for user, rule in (rules or {}).items()}
         self._clock = clock
         self._lock = threading.Lock()

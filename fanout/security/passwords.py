@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from fanout.errors import ConfigError
 from fanout.security.verdicts import Allow, Deny, Request, Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 # A guess costs 16 MiB and some 50 ms of a core: what RFC 7914 and OWASP give for logins.
 COST, BLOCK_BYTES, PARALLEL = 2**14, 8, 1
@@ -51,12 +48,17 @@ class Passwords:
 
     Raises:
         ConfigError: something that is stored was made by nothing of the kind. The text names the
-            user, and has nothing of what is stored.
+            user, and has nothing of what is stored. TypeError: it is no mapping.
     """
 
     __slots__ = ("_nobody", "_stored")
 
     def __init__(self, stored: Mapping[str, str]) -> None:
+        if not isinstance(stored, Mapping):
+            raise TypeError(
+                "auth.Passwords takes a dict, user -> what hash_password() has made of the "
+                f"password, not {type(stored).__name__}; auth.load_passwords(path) reads a file"
+            )
         self._stored = {user: _parsed(user, text) for user, text in stored.items()}
         # Compared with for who is not known: as costly as the others.
         costs = [(cost, block, parallel) for cost, block, parallel, _, _ in self._stored.values()]

@@ -209,9 +209,8 @@ def load_own(
             # Without a password to give OpenSSL would ask for one at the terminal.
             context.load_cert_chain(path, password=lambda: password)
     except ssl.SSLError as error:
-        is_encrypted = b"ENCRYPTED" in chain + key  # in both forms that there are, in clear text
         raise ConfigError(
-            _refusal(error.reason or "", whose, is_encrypted=is_encrypted, has_word=bool(password))
+            _refusal(error.reason or "", whose, chain + key, has_word=bool(password))
         ) from None
     except FileNotFoundError:
         raise ConfigError("OpenSSL reads certificates from files alone: mount /proc") from None
@@ -328,10 +327,14 @@ def _file_of(data: bytes) -> Iterator[str]:
         yield f"{_DESCRIPTORS}/{descriptor}"
 
 
-def _refusal(reason: str, whose: str, *, is_encrypted: bool, has_word: bool) -> str:
+def _refusal(reason: str, whose: str, pem: bytes, *, has_word: bool) -> str:
+    if b"CERTIFICATE-----" not in pem:
+        return "certificate has none in PEM: it is the path of such a file, or its content as bytes"
+    if _KEY not in pem:
+        return "there is no private key: give private_key, or a certificate file that has both"
     if reason == "KEY_VALUES_MISMATCH":
         return "the private key does not belong to the certificate"
-    if is_encrypted:
+    if b"ENCRYPTED" in pem:  # in both forms that there are, in clear text
         wanted = "another password" if has_word else "password=…"
         return f"the private key is encrypted, and cannot be read: it needs {wanted}"
     words = reason.lower().replace("_", " ")

@@ -71,5 +71,7 @@ def test_what_cannot_be_read_puts_off_and_is_forgiven(tmp_path: Path) -> None:
 
 
 def test_rules_are_checked_when_it_is_made(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="are a dict, user -> prefixes, not list"):
+        Directory(tmp_path, [("desk7", ["md.eu."])])  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="a list of prefixes"):
         Directory(tmp_path, {"desk7": "md.eu."})

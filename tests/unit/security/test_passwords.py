@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fanout.errors import ConfigError
@@ -40,6 +42,14 @@ def test_what_is_no_password_is_refused() -> None:
         hash_password(b"geheim")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="an empty password"):
         hash_password("")
+
+
+@pytest.mark.parametrize("stored", [[("desk7", "scrypt$")], "passwords", None])
+def test_what_is_no_mapping_is_refused(stored: Any) -> None:
+    with pytest.raises(
+        TypeError, match=r"user -> what hash_password\(\) .*auth\.load_passwords\(path\) reads"
+    ):
+        Passwords(stored)
 
 
 def test_who_is_not_known_costs_as_much(

@@ -124,7 +124,12 @@ def test_a_key_with_a_password() -> None:
         ({"ca": AUTHORITY + b"#" * AUTHORITIES_BYTES_MAX}, ConfigError, "ca has more than"),
         ({"private_key": CLIENT_KEY}, ConfigError, "go with certificate"),
         ({"password": "x"}, ConfigError, "go with certificate"),
-        ({"certificate": CLIENT}, ConfigError, "the subscriber's own certificate first"),
+        ({"certificate": CLIENT}, ConfigError, "there is no private key: give private_key"),
+        (
+            {"certificate": CLIENT[:99] + b"!" + CLIENT[100:], "private_key": CLIENT_KEY},
+            ConfigError,
+            "the subscriber's own certificate first",
+        ),
         (
             {"certificate": CLIENT, "private_key": SERVER_KEY},
             ConfigError,
