@@ -21,7 +21,7 @@ from fanout.subscriber.backoff import BackOff
 from fanout.subscriber.connections import Connections, addresses_of
 from fanout.subscriber.core import Core
 from fanout.subscriber.inbox import Inbox
-from fanout.subscriber.reading import LATE_TEXT, hold_back, statistics_of
+from fanout.subscriber.reading import hold_back, statistics_of
 from fanout.subscriber.refusals import NotASubSocket
 from fanout.subscriber.settings import settings_of
 from fanout.subscriber.since import later_since
@@ -237,7 +237,7 @@ class Subscriber(NotASubSocket):
                 await self._until_told()
         except TimeoutError:
             if timer.expired():
-                raise TimeoutError(LATE_TEXT) from None
+                raise self._tell.late() from None
             raise
         self._check()
 

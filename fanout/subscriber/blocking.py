@@ -126,6 +126,8 @@ class Subscriber(NotASubSocket):
             try:
                 message = self._pop()
             except IndexError:
+                message = None  # and nothing that is raised below is told as what came of this
+            if message is None:
                 message = self._reading.wait(timeout)
             if self._inbox.is_stalled:
                 self._inbox.taken()

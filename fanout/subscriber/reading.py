@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from fanout.subscriber.since import Position
 
 SLOW_TEXT = "messages come faster than they are taken: {} bytes wait, with the policy {!r}"
-LATE_TEXT = "no message has come in time"
 
 
 class Reading:
@@ -168,7 +167,7 @@ class Reading:
                     self.inbox.taken()
                 left = -1 if deadline is None else max(deadline - time.monotonic(), 0)
                 if not bell.acquire(timeout=left):
-                    raise TimeoutError(LATE_TEXT)
+                    raise self._tell.late()
             finally:
                 with suppress(ValueError):  # it has rung
                     self._wakers.remove(waker)

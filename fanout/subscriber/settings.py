@@ -1,8 +1,7 @@
-"""What a subscriber is made of, as its user says it, checked. It does nothing but log."""
+"""What a subscriber is made of, as its user says it, checked."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
@@ -11,12 +10,12 @@ from fanout.errors import ConfigError
 from fanout.security.clients import as_client
 from fanout.subscriber.arguments import SubscriberArguments
 from fanout.subscriber.changes import TOPICS_MAX
-from fanout.subscriber.events import ReceiverEvent, ReceiverEventKind
 from fanout.subscriber.inbox import QUEUE_BYTES, QueuePolicy
 from fanout.subscriber.parsing import MESSAGE_BYTES_MAX
 from fanout.subscriber.refusals import unknown_keyword
 from fanout.subscriber.since import since_of
-from fanout.terms.arguments import as_topic, check_callback, did_you_mean, read_size, shown
+from fanout.subscriber.telling import Telling
+from fanout.terms.arguments import as_topic, did_you_mean, read_size, shown
 from fanout.transport.endpoints import (
     ANY,
     Endpoint,
@@ -35,22 +34,11 @@ if TYPE_CHECKING:
     from fanout.terms.arguments import TopicLike
     from fanout.zmtp.mechanisms import Mechanism
 
-_logger = logging.getLogger("fanout")
-
 ENDPOINTS_MAX = 64  # each has a socket, and is asked in each turn
 QUEUE_BYTES_MIN = 64 * 1024  # below that one read would fill it
 MESSAGE_BYTES_MIN = 1024
 SIZE_MAX = 1 << 40  # catches a wrong unit
 _POLICIES = get_args(QueuePolicy)
-_LEVELS = {
-    ReceiverEventKind.CONNECTED: logging.INFO,
-    ReceiverEventKind.FAILED: logging.INFO,
-    ReceiverEventKind.REFUSED: logging.WARNING,
-    ReceiverEventKind.LOST: logging.WARNING,
-    ReceiverEventKind.QUEUE_FULL: logging.WARNING,
-    ReceiverEventKind.TOO_LARGE: logging.WARNING,
-    ReceiverEventKind.UNNUMBERED: logging.WARNING,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +53,7 @@ class Settings:
     since: bytes | Position
     last: bool
     identity: Callable[[Message], Any] | None
-    tell: Callable[[ReceiverEvent], None]
+    tell: Telling
     """Told of each event, on the thread that reads."""
 
     mechanisms: tuple[Callable[[], Mechanism] | None, ...]
@@ -115,7 +103,7 @@ def settings_of(
         since_of(keywords.get("since")),
         _flag("last", keywords.get("last", True)),
         _identity(keywords.get("identity")),
-        telling(keywords.get("on_event")),
+        Telling(keywords.get("on_event")),
         mechanisms_of(keywords.get("security"), texts, endpoints),
         wrappings_of(keywords.get("tls"), texts, endpoints),
     )
@@ -241,31 +229,6 @@ def prefixes_of(topics: TopicLike | Iterable[TopicLike]) -> frozenset[bytes]:
     if len(prefixes) > TOPICS_MAX:
         raise ConfigError(f"a subscriber has up to {TOPICS_MAX:,} topics, not {len(prefixes):,}")
     return prefixes
-
-
-def telling(
-    on_event: Callable[[ReceiverEvent], object] | None,
-) -> Callable[[ReceiverEvent], None]:
-    """What is told of events: logs them, each once until another comes, and calls the program.
-
-    Raises:
-        TypeError: it cannot be called.
-    """
-    check_callback(on_event)
-    last: dict[str, ReceiverEvent] = {}
-
-    def tell(event: ReceiverEvent) -> None:
-        if last.get(event.endpoint) != event:  # a publisher that is away is tried again and again
-            last[event.endpoint] = event
-            _logger.log(_LEVELS[event.kind], "%s", event)
-        if on_event is None:
-            return
-        try:
-            on_event(event)
-        except Exception:
-            _logger.exception("on_event of a subscriber has failed")
-
-    return tell
 
 
 def _identity(identity: object) -> Callable[[Message], Any] | None:

@@ -113,6 +113,15 @@ def test_what_is_no_publisher_is_told_as_what_somebody_has_to_change(publisher: 
     assert "no publisher, but a socket of the type PULL" in events[0].text
 
 
+def test_a_timeout_says_who_is_not_there_and_nothing_else_before_it() -> None:
+    with (
+        Subscriber("ipc://@fanout-test-nobody-is-here") as subscriber,
+        pytest.raises(TimeoutError, match="no message has come in time: ") as told,
+    ):
+        subscriber.recv(0)
+    assert told.value.__context__ is None
+
+
 def test_a_full_queue_stops_the_reading_and_loses_nothing(publisher: Publisher) -> None:
     events: list[ReceiverEvent] = []
     with Subscriber(
