@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import select
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fanout.shm.reader import LogReader
     from fanout.workers.connections.peer import Peer
@@ -47,6 +47,7 @@ class Deliveries:
         self._figures = figures
         self._part = part
         self._batches_per_turn = tuning.batches_per_turn
+        self._catch_ups = tuning.catch_ups
         self._writable_per_turn = tuning.writable_per_turn
 
     @property
@@ -77,6 +78,22 @@ class Deliveries:
                 break
         self._figures.progress += 1
         return True
+
+    def catch_up(self, now: Callable[[], int], done: Callable[[], object]) -> None:
+        """Send what is published by now to those who are ready, if it is no more than a few turns'.
+
+        Args:
+            now: monotonic ns.
+            done: called if there was anything.
+        """
+        pump, head = self._pump, self._log.head()
+        if pump.front >= head:
+            return
+        for _ in range(self._catch_ups):
+            self.advance(now())
+            if pump.front >= head:
+                break
+        done()
 
     def serve(self, now: int) -> None:
         """Continue with those who are behind and have room again."""

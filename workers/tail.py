@@ -40,7 +40,10 @@ class Tail(Generic[K]):
         replays: who was promised the messages from which one on, before the front; as above. If
             that lasts, the oldest are let go of.
         wanted: the tail that the publisher waited for when that was looked at last; 0 = none.
+        catch_up: has those who are ready sent what was published; set by who can.
     """
+
+    catch_up: Callable[[], None]
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class Tail(Generic[K]):
         self.promised: dict[K, int] = {}
         self.replays: dict[object, int] = {}
         self.wanted = 0
+        self._has_promised = False  # in this turn
         self._around = around
         self._slot = around.slot
         self._header = around.header
@@ -70,10 +74,18 @@ class Tail(Generic[K]):
             pump.follow()
 
     def promise(self, who: K) -> int:
-        """Promise the messages from the front on; returns that front."""
+        """Promise the messages from the front on; returns that front.
+
+        If there are limits, the front is brought to where the log is, and the publisher goes no
+        further meanwhile. Else what nobody wanted while this worker slept would wait for who comes.
+        But only once in a turn: to whom this one has promised something, he is not held yet.
+        """
         pump = self._pump
-        if pump.holding.has_any and not pump.needs_log and not self.promised:
+        if pump.holding.has_any and not self._has_promised:
             self._allow(0, USED_UP, True)  # it shall go no further until it is known how far
+            if pump.needs_log:
+                self.catch_up()
+        self._has_promised = True
         self.protect_front()
         front = self.promised[who] = pump.front
         self.announce()
@@ -106,6 +118,7 @@ class Tail(Generic[K]):
     def publish(self) -> None:
         """Say what the members need now, and wake the publisher if that is what it waits for."""
         pump, slot = self._pump, self._slot
+        self._has_promised = False
         tail = flushed = NO_TAIL
         if pump.needs_log:
             tail = pump.move_tail()

@@ -59,6 +59,7 @@ class Tuning:
     batch_messages_max: int = 65_536  # some ten milliseconds; other work waits for so long
     batch_send_bytes: int = 48 * KIB  # of one send: from here on the system call is not what costs
     batches_per_turn: int = 16
+    catch_ups: int = 8  # as much as so many turns send, before who comes is promised what follows
     topics_remembered: int = 131_072  # ids with their cohorts; 65,536 are interned by default
     appends_remembered: int = 2_097_152  # places of all these together where messages go: 16 MiB
     shared_prefixes: int = 4  # of a cohort, up to which it shares the picks of its prefixes,

@@ -1,9 +1,9 @@
 """`block` at its limits: the publisher waits for as long as it must, and never for longer.
 
-Whoever publishes, reads, is moved, loses its worker, and gets another policy, in whatever order: as
-seen after each turn of a worker, nobody has more waiting than its limit but for one call, and than
-there was if it got the limit with more; if all are a sixteenth below, the publisher can go on; and
-when all have read, it goes on. Small mistakes in that are noticed.
+Whoever publishes, reads, comes, is moved, loses its worker, and gets another policy, in whatever
+order: as seen after each turn of a worker, nobody has more waiting than its limit but for one call,
+and than there was if it got the limit with more; if all are a sixteenth below, the publisher can go
+on; and when all have read, it goes on. Small mistakes in that are noticed.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from fanout.shm.layout import PAGE, Layout
 from fanout.shm.log import NO_SPACE, LogWriter
 from fanout.shm.worker_slot import HOLDS, NO_TAIL, Tails, WorkerSlot
 from fanout.terms.slow_policy import SlowPolicy
+from fanout.workers.deliveries import Deliveries
 from fanout.workers.idling import Idling
 from fanout.workers.policy.block import Block
 from fanout.workers.stream import holding
@@ -43,7 +44,7 @@ SEEDS = range(16)
 STEPS = 200
 SIZE = 1_000  # of a message, about
 PAYLOAD = bytes(SIZE - 100)
-TOPICS = (b"A", b"A", b"B")  # the last one is wanted by nobody
+TOPICS = (b"A", b"A", b"B")  # the last one is wanted by nobody but who comes and goes
 POLICIES = (
     SlowPolicy("block", limit_messages=3),
     SlowPolicy("block", limit_messages=20),
@@ -60,6 +61,7 @@ class Sender:
 
     Attributes:
         published: numbers of the messages that are wanted.
+        wanted: topics for which workers that sleep are rung.
     """
 
     def __init__(self, taking: TakingOver, call: int) -> None:
@@ -69,6 +71,7 @@ class Sender:
         self._doorbell = Doorbell()
         self._bells: list[Bell] = []
         self.published = 0
+        self.wanted = {TOPICS[0]}
 
     @property
     def tails(self) -> Tails:
@@ -96,6 +99,7 @@ class Sender:
                 return False
         if topic == TOPICS[0]:
             self.published += self._call
+        if topic in self.wanted:
             self._wake()
         return True
 
@@ -117,7 +121,10 @@ class Sender:
 
 
 class Run:
-    """One publisher, two workers, and subscribers, each of which has its own policy."""
+    """One publisher, two workers, and subscribers, each of which has its own policy.
+
+    One of them wants what nobody else does, and that only now and then.
+    """
 
     def __init__(self, taking: TakingOver, sender: Sender, seed: int, call: int) -> None:
         self._taking = taking
@@ -133,13 +140,15 @@ class Run:
             one = taking.connect([TOPICS[0]], self._rng.choice(taking.workers))
             self._everybody.append(one)
             self._set_policy(one, self._rng.choice(POLICIES))
+        self._guest = taking.connect([], self._rng.choice(taking.workers))
+        self._set_policy(self._guest, self._rng.choice(POLICIES))
         for worker in taking.workers:
             self._turns(worker)
 
     def go(self) -> int:
         """All of it; returns how often the publisher had to wait."""
         verbs = (self._publish, self._publish, self._turn, self._turn, self._read)
-        seldom = (self._move, self._die, self._choose)
+        seldom = (self._move, self._die, self._choose, self._come_or_go)
         for _ in range(STEPS):
             self._rng.choice(seldom if self._rng.random() < 0.08 else verbs)()
         self._end()
@@ -207,7 +216,21 @@ class Run:
         self._waited[who] = waits
 
     def _read(self) -> None:
-        self._rng.choice(self._everybody).read(self._rng.choice((500, 5_000, 50_000)))
+        one = self._rng.choice([*self._everybody, self._guest])
+        one.read(self._rng.choice((500, 5_000, 50_000)))
+
+    def _come_or_go(self) -> None:
+        """Of what was published before, to a worker that slept, nothing waits for who comes."""
+        topic, session = TOPICS[-1], self._guest.session
+        worker = self._taking.served[self._guest.number]
+        for _ in range(self._rng.choice((0, 30))):
+            if not self._sender.publish(topic):
+                break
+        (session.cancel if topic in self._sender.wanted else session.subscribe)(topic)
+        self._sender.wanted ^= {topic}
+        self._guest.say()
+        self._turns(worker)
+        self._check(worker)
 
     def _move(self) -> None:
         one = self._rng.choice(self._everybody)
@@ -362,6 +385,11 @@ def let_the_dead_hold_it_up(original: Any, self: WorkerSlot, *moved: Any) -> Non
 def forget_to_look_at_who_has_come(original: Any, self: Judging, member: Any, **how: Any) -> None:
     if len(self._anew) % 2:
         original(self, member, **how)
+
+
+@replaces(Deliveries, "catch_up")
+def begin_where_it_fell_asleep(_original: Any, _self: Deliveries, *_how: Any) -> None:
+    return
 
 
 @pytest.mark.parametrize("seed", SEEDS)

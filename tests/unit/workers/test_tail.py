@@ -80,6 +80,41 @@ def test_of_whom_is_promised_anything_the_publisher_knows_how_far_it_may_go(kept
     assert not credit.allows(8 + 10, 1 << 30)
 
 
+def test_who_comes_with_a_limit_begins_where_the_publisher_stops(kept: Kept) -> None:
+    """Its worker has slept since the others got their last message, and nobody wanted these."""
+    kept.subscribe()
+    member = Member(2, Sink(0), Block(limits=Limits(messages=10)))
+    kept.pump.begin(member, 0)
+    kept.tail.announce()
+    for _ in range(7):
+        kept.publish()
+    looks: list[tuple[int, Credit, bool]] = []
+
+    def catch_up() -> None:
+        looks.append(kept.allowed[-1])
+        kept.pump.advance(kept.around.log.head(), 0)
+
+    kept.tail.catch_up = catch_up
+    kept.allowed.clear()
+    assert kept.tail.promise("it") == kept.pump.front == 8
+    assert looks == [(0, USED_UP, True)], "nothing comes meanwhile"
+    assert kept.allowed[-1][1].allows(8 + 9, 1 << 30)
+
+    kept.publish()
+    assert kept.tail.promise("another one") == 8, "what the first was promised stays where it is"
+    kept.tail.publish()
+    assert kept.tail.promise("who comes in the next turn") == 9
+
+
+def test_where_nobody_has_limits_who_comes_is_promised_what_follows_at_once(kept: Kept) -> None:
+    kept.tail.catch_up = lambda: kept.pump.follow()
+    kept.subscribe()
+    front = kept.pump.front
+    kept.publish()
+
+    assert kept.tail.promise("it") == front
+
+
 def test_who_goes_back_gets_what_is_not_overwritten_yet(kept: Kept) -> None:
     for _ in range(9):
         kept.publish()
