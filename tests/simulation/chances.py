@@ -33,6 +33,7 @@ def random_tuning(rng: Random) -> Tuning:
         batch_messages_max=4 * batch,
         batch_send_bytes=rng.choice((100, 3_000)),
         batches_per_turn=rng.choice((1, 3, 16)),
+        catch_ups=1 << 20,  # who waits at a limit of `block` is held exactly
         topics_remembered=rng.choice((12, 110, 10_000)),
         appends_remembered=rng.choice((3, 10_000)),
         shared_prefixes=rng.choice((0, 1, 4)),

@@ -193,6 +193,7 @@ class Checker(SilenceChecker):
                 out by its last words, and those they are about have their turn in the next one.
         """
         pump, slot = worker.pump, worker.slot
+        self.held()
         for subscriber, sock in self._world.sockets.items():
             require(not sock.closed, f"subscriber {subscriber} was closed, and nobody was told")
         tail = slot.tail

@@ -12,6 +12,7 @@ from fanout.workers.stream.values import Values
 from tests.simulation.counting_checker import CountingChecker
 from tests.simulation.peers import Kind
 from tests.simulation.policies import NONE, STEP_NS, Behind, is_over
+from tests.simulation.publishing import HELD_CALL
 from tests.simulation.violated import Violated, require
 from tests.simulation.waiting import COUNTED_REASONS, LAG_LOG, NOT_BEHIND
 
@@ -81,6 +82,18 @@ class LimitsChecker(CountingChecker):
                 raise Violated(f"parted, and only {lag} behind: {model.rules.policy}")
             if member.state is not LOST:
                 self._within(worker, member, model)
+
+    def held(self) -> None:
+        """Where all have one limit all the time, nobody has more waiting, but for one call."""
+        world = self._world
+        if not world.is_strict:
+            return
+        limit = world.options.policy.limit_messages
+        members = [peer.member for worker in world.workers for peer in worker.peers.values()]
+        for one in members:
+            if one.blocked and one.state is not LOST:
+                waits = world.models[one.id].all_waiting(world.writer.head)
+                require(waits < limit + HELD_CALL, f"{waits} wait for {one.id}, of {limit}")
 
     def _behind(
         self, model: SubscriberModel, front: int, now: int, position: int, sequence: int

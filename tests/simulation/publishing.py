@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanout.send.poison import PoisonGuard
 from fanout.send.topics import NOT_INTERNED, TopicTable
-from fanout.shm.bells import Bell, wake_all
+from fanout.shm.bells import Bell
 from fanout.shm.header import Header
 from fanout.shm.layout import MESSAGE_PART, Layout
 from fanout.shm.log import NO_SPACE
@@ -26,6 +26,7 @@ from tests.simulation.chances import (
     random_tuning,
 )
 from tests.simulation.choosing import PlayedCoordinator
+from tests.simulation.hearing import Hearing
 from tests.simulation.late import Kept
 from tests.simulation.memory import SteppedWriter, attach, read_tails
 from tests.simulation.policies import random_policy
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from tests.simulation.sockets import FakeSocket
     from tests.simulation.workers import SimulatedWorker
 
+# Where that is looked at: messages that are committed at once, and calls one after another, as in a
+# loop that does nothing else.
+HELD_CALL, HELD_CALLS = 2, 40
 TOPICS = (b"", b"A", b"AB", b"ABC", b"B", b"BA", b"BAB", b"C", b"x" * 300, b"ABxx", b"ACxx")
 
 
@@ -90,6 +94,9 @@ class Publishing:
 
     Attributes:
         checker: is set by who makes it.
+        hearing: what the coordinator has heard; late, where the publisher waits.
+        is_strict: whether nobody has another policy than at first, and calls are small: then it is
+            known how many messages may wait for each.
     """
 
     checker: Checker
@@ -99,6 +106,7 @@ class Publishing:
         self.now = 10_000 * MILLISECOND
         log_bytes = rng.choice((64, 64, 68, 100, 256)) * 1024
         self.is_held = seed >= HELD_FROM
+        self.is_strict = self.is_held and seed % 2 > 0
         self.options = _options_of(seed, rng, log_bytes)
         entries = 1 << rng.randint(4, 10)
         layout = Layout(log_bytes, entries, SUBSCRIBERS_MAX)
@@ -124,6 +132,8 @@ class Publishing:
         self._bells = [Bell(self.segment, slot, silent) for slot in range(len(self.slots))]
         for bell in self._bells:
             bell.hold = self.writer.hold
+        seen = self.segment, self.slots, self._bells
+        self.hearing = Hearing(*seen, self._reader_step)
         self.guard = PoisonGuard(self.writer)
         self.writing = False
         self.settling = False
@@ -140,6 +150,8 @@ class Publishing:
         self._past = Random(f"past {seed}")  # as the next
         is_late = LATE_FROM <= seed < HELD_FROM
         self._late = self._past.choice((0.5, 1.0)) if is_late else 0.0
+        if self.is_strict:
+            self._chosen, self._reserved = [], 0.0
         self._kept = Kept(self.history, Header(self.segment))
         self._deaf = Random(~seed)  # of its own: what happens before the end stays as it is
 
@@ -147,7 +159,7 @@ class Publishing:
         return self.rng.choice(self.workers)
 
     def _publish(self) -> None:
-        for _ in range(self.rng.choice((1, 1, 3, 10))):
+        for _ in range(self.rng.choice((1, 1, 3, HELD_CALLS if self.is_strict else 10))):
             if self.writing:
                 return
             attempt = self.refused or self._make_attempt()
@@ -156,7 +168,8 @@ class Publishing:
     def _make_attempt(self) -> Attempt:
         attempt = Attempt([], [])
         entries = self.segment.layout.entries
-        count = self.rng.choice((1, 1, 1, 1, 2, entries // MESSAGE_PART))
+        largest = HELD_CALL if self.is_strict else entries // MESSAGE_PART
+        count = self.rng.choice((1, 1, 1, 1, 2, largest))
         room = self._largest
         for _ in range(count):
             frames = self._make_message(room)
@@ -207,7 +220,8 @@ class Publishing:
             self._make_room(attempt)
             self.waits += writer.has_room(len(attempt.wire), len(attempt.wires))
         elif self.is_held:
-            wake_all(self._bells)
+            self.hearing.wake([message.topic for message in attempt.messages])
+            self.checker.held()
         return result != NO_SPACE
 
     def _append(self, attempt: Attempt) -> int:
@@ -235,7 +249,15 @@ class Publishing:
             self._interruptible = False
             raise Interrupted
         if not self.settling and self.rng.random() < self._eager:
-            self._worker().run_turn()
+            if self.is_held and self.rng.random() < 0.3:  # the coordinator is another thread
+                self._hear()
+            else:
+                self._worker().run_turn()
+
+    def _hear(self) -> None:
+        """The coordinator acts on some of what a worker has reported."""
+        most = self.rng.choice((1, 3, 100))
+        self.hearing.hear(self._worker().index, most, lambda: self.writer.head)
 
     def writer_step(self, worker: SimulatedWorker) -> None:
         """A worker is between two steps: the publisher may have its turn."""

@@ -32,6 +32,8 @@ class Settling(Connecting):
         for worker in self.workers:
             worker.channel.stuck = False
             worker.end_nap()
+            if self.is_held:
+                self.hearing.hear(worker.index, 1 << 60, lambda: self.writer.head)
         for sock in self.sockets.values():
             sock.capacity, sock.partial, sock.faulty = 1 << 60, 0.0, 0.0
             sock.stalled = False
@@ -122,11 +124,17 @@ class Settling(Connecting):
             worker.run_turn()
             turns = 0
             reads = worker.real.reads
-            while worker.has_more or worker.readable.any_ready() or self._is_anybody_spared(worker):
+            while worker.has_more or self._is_any_heard(worker) or self._is_anybody_spared(worker):
                 reads.read_spared(END_OF_TIME)
                 worker.run_turn()
                 turns += 1
                 require(turns < SETTLING_TURNS, "a worker that does not come to rest")
+
+    @staticmethod
+    def _is_any_heard(worker: SimulatedWorker) -> bool:
+        """Of one that is spared an end is told once, and nothing else."""
+        spared = {peer.socket.fileno() for peer in worker.real.reads._readable.spared}
+        return any(one not in spared for one in worker.readable.ready())
 
     @staticmethod
     def _is_anybody_spared(worker: SimulatedWorker) -> bool:

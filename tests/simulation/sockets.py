@@ -201,6 +201,10 @@ class FakeEpoll:
         """Whether `poll` would report anything."""
         return any(self._ready(sock) for sock in self._sockets.values())
 
+    def ready(self) -> list[int]:
+        """All that `poll` would report."""
+        return [number for number, sock in self._sockets.items() if self._ready(sock)]
+
 
 def is_writable(sock: FakeSocket) -> bool:
     """Edge-triggered: reported once."""

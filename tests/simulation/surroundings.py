@@ -149,7 +149,7 @@ class SimulatedSurroundings:
 
     doorbell = -1
     sessions = SESSIONS
-    is_heard = True
+    is_late = False  # the coordinator acts on what is reported at once
     leave_no_core, primitives = staticmethod(leave_no_core), staticmethod(of_curve)
     queues = SocketQueues(_unknown, _unknown)
 
@@ -166,6 +166,10 @@ class SimulatedSurroundings:
         self.writable = FakeEpoll(world.rng, is_writable)
         self.readable = FakeEpoll(world.rng, is_readable)
         self._sets = [self.readable, self.writable]
+
+    @property
+    def is_heard(self) -> bool:
+        return not self.is_late or self.slot.heard == self.channel.posted
 
     def now(self) -> int:
         return self._world.now

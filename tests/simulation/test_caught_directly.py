@@ -22,6 +22,7 @@ from tests.simulation.shown.mistakes import MISTAKES as OF_SHOWN
 from tests.simulation.takeovers.mistakes import MISTAKES as OF_TAKEOVERS
 from tests.unit.coordinator import test_handing_on as handing_on
 from tests.unit.coordinator import test_lost as lost
+from tests.unit.shm import test_credit as credit
 from tests.unit.shm import test_stream_record as records
 from tests.unit.subscriber import test_core as core
 from tests.unit.subscriber import test_giving as giving
@@ -52,6 +53,12 @@ if TYPE_CHECKING:
 def nobody_goes_on_too_early() -> None:
     with closing(TakingOver(resuming.LAYOUT, resuming.TUNING)) as two:
         resuming.test_nobody_goes_on_before_the_heir_has_come_as_far_as_the_dead_one(two)
+
+
+def credit_is_taken_back_in_the_middle_of_a_look(when: str) -> None:
+    two = credit.Two()
+    with closing(two.segment):
+        credit.test_who_takes_credit_back_while_another_thread_looks_is_not_overlooked(two, when)
 
 
 def who_wants_something_else_is_sent_that() -> None:
@@ -185,6 +192,10 @@ CHECKS: dict[str, list[Callable[[], None]]] = {
     ],
     "hand_on_what_it_wants_now_only": [
         handing_on.test_how_its_wants_have_changed_since_its_record_is_handed_on
+    ],
+    "have_a_look_undo_that_credit_was_taken_back": [
+        partial(credit_is_taken_back_in_the_middle_of_a_look, when)
+        for when in ("first look", "second look", "look at the tails")
     ],
     "hold_all_if_the_report_of_one_waits": [only_who_waits_is_held],
     "jump_without_a_record": [who_has_jumped_goes_on],

@@ -246,6 +246,12 @@ class Waiting:
                     queue.append(sequence)
         self._scanned = front
 
+    def all_waiting(self, head: int) -> int:
+        """How many messages wait for it, with those that its worker has not come to yet."""
+        coming = range(self._scanned, head)
+        topics = (self._history.messages[one].topic for one in coming)
+        return len(self.queue) + sum(one.startswith(self._beginnings) for one in topics)
+
     def change(self, since: int, front: int, prefixes: set[bytes], now: int) -> None:
         """Its subscriptions are these, for messages from `since` on."""
         while self.queue and self.queue[-1] >= since:

@@ -83,6 +83,7 @@ class SimulatedWorker(Turning):
         self.looks = Looks()
         self.channel = FakeChannel(self._on_report, self._on_departure)
         self.around = SimulatedSurroundings(self, world, self.channel)
+        self.around.is_late = world.is_held
         surroundings: Any = self.around
         self.real = Worker(
             world.options, surroundings, world.tuning, lambda *a: ObservedPump(self, *a)
@@ -168,6 +169,7 @@ class SimulatedWorker(Turning):
             self.world.checker.answered(self, message.token)
 
     def _on_departure(self, message: Message) -> None:
+        self.world.hearing.came(self.index, message)
         if isinstance(message, Chose):
             self.world.order(self.world.coordinator.chose(message))
         if not isinstance(message, Subscriptions):

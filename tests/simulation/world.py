@@ -71,6 +71,7 @@ class World(Settling):
             (lambda: self._worker().ask(), 3),
             (self._pass_time, 8),
             (lambda: self._worker().run_tick(), 1),
+            (self._hear, 3 if self.is_held else 0),
         ]
 
     def _drain(self) -> None:

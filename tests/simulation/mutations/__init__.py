@@ -5,6 +5,7 @@ Each is a small, plausible mistake. `MUTATIONS` maps its name to what replaces w
 
 from tests.simulation.mutations import (
     counting,
+    holding,
     limits,
     numbering,
     past,
@@ -21,6 +22,7 @@ from tests.simulation.mutations.known import MUTATIONS
 __all__ = [
     "MUTATIONS",
     "counting",
+    "holding",
     "limits",
     "numbering",
     "past",
