@@ -137,7 +137,7 @@ class Asking:
             since, prefix = self._next
             self._next = None
             self._feed.subscribe([SINCE_TOPIC, since, prefix])
-            self._feed.ping(ASKED)
+            self._feed.ping_here(ASKED)
             self.asked, self._is_said = since, True
         elif context == CONFIRM and self._confirming:
             self._confirming -= 1

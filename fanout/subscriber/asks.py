@@ -31,6 +31,8 @@ class Ask:
         start: a position, or what is asked for without one; b"" = nothing is any more.
         covered: what was subscribed to when it was said: that does not come again.
         following: number of the next message that may come of it alone; 0 = none has come.
+        is_taken: the publisher has answered, so that what comes is of it: before, what only it
+            matches was on its way for something that is wanted no more.
         is_again: it was asked for before, over another connection.
         is_plain: it wants what is published from then on, and waits for an earlier one, of which
             it would have cut off what was published before.
@@ -40,6 +42,7 @@ class Ask:
     start: bytes | Position
     covered: tuple[bytes, ...] = ()
     following: int = 0
+    is_taken: bool = False
     is_again: bool = False
     is_plain: bool = False
 
@@ -55,7 +58,7 @@ class Ask:
         self.is_again = True
         if self.following and epoch is not None:
             self.start = epoch, self.following - 1
-        self.following = 0
+        self.following, self.is_taken = 0, False
 
 
 def overlap(prefix: bytes, other: bytes) -> bool:

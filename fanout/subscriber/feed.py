@@ -12,6 +12,7 @@ from fanout.subscriber.parsing import MESSAGE_BYTES_MAX, MessageParser
 from fanout.terms.introduction import PROPERTY, Introduction, introduction_of
 from fanout.zmtp import RemoteProtocolError, SessionState, commands
 from fanout.zmtp.errors import OverLimitError
+from fanout.zmtp.frames import SHORT_HEADER_BYTES
 from fanout.zmtp.greeting import ROLES, SocketType
 from fanout.zmtp.half import Half
 
@@ -112,6 +113,11 @@ class Feed(Half):
     def cancel(self, prefix: bytes) -> None:
         """Queue a cancellation; in traffic only."""
         self._output += commands.cancellation(prefix, as_command=self.version == "3.1")
+
+    def ping_here(self, context: bytes) -> None:
+        """As `ping`; among the messages `HERE` is found where that is answered."""
+        self.ping(context)
+        self._parser.awaited = commands.pong(context)[SHORT_HEADER_BYTES:]
 
     def _on_ready(self, events: list[SessionEvent]) -> None:
         del events

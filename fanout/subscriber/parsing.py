@@ -8,11 +8,15 @@ of more frames, commands, and what began in an earlier read. Pure.
 from __future__ import annotations
 
 from fanout.subscriber.skimming import Skim
+from fanout.terms.reserved import RESERVED
 from fanout.zmtp.cutting import FRAMES_MAX, StreamCutter
 from fanout.zmtp.events import PassedOver
 from fanout.zmtp.frames import SHORT_BODY_MAX
 
 Frames = tuple[bytes, ...]
+
+HERE: Frames = (RESERVED + b"here",)
+"""Is no message: it stands where a command has come that somebody waits for."""
 
 MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 """Of one message in memory: a quarter of a log of 256 MiB; who sends more is taken for faulty."""
@@ -36,9 +40,10 @@ class MessageParser(StreamCutter[list[Frames]]):
 
     Attributes:
         passed_over: messages that are too large and have begun; whoever looks at it clears it.
+        awaited: a command; when it comes, `HERE` is found in its place, once.
     """
 
-    __slots__ = ("_frames", "_is_quick", "_passes_over", "_skim", "passed_over")
+    __slots__ = ("_frames", "_is_quick", "_passes_over", "_skim", "awaited", "passed_over")
 
     def __init__(
         self,
@@ -59,6 +64,7 @@ class MessageParser(StreamCutter[list[Frames]]):
         self._passes_over = passes_over
         self._skim: Skim | None = None  # of a message that is too large, and not over yet
         self.passed_over: list[PassedOver] = []
+        self.awaited: bytes | None = None
 
     @property
     def has_part(self) -> bool:
@@ -73,6 +79,12 @@ class MessageParser(StreamCutter[list[Frames]]):
             found.append(self._skim.found)
             self._skim, data = None, behind
         super().split(data, found)
+
+    def _take_command(self, body: bytes, found: list[Frames]) -> None:
+        super()._take_command(body, found)
+        if body == self.awaited:
+            self.awaited = None
+            found.append(HERE)
 
     def _on_too_large(
         self, counted: int, data: bytes, offset: int, found: list[Frames]

@@ -12,6 +12,7 @@ from fanout.subscriber.due import Due
 from fanout.subscriber.early import Came
 from fanout.subscriber.losses import end_of, values_as_of, values_shown
 from fanout.subscriber.message import ReplayedMessage
+from fanout.subscriber.parsing import HERE
 from fanout.subscriber.shown import Shown
 from fanout.subscriber.stream import NUMBER, Stream
 from fanout.terms.reserved import RESERVED, SNAPSHOT_TOPIC
@@ -168,6 +169,10 @@ class StreamWithPast(Stream):
 
     def _settled(self, frames: Frames) -> Message | None:
         back, topic = self.back, frames[0]
+        if frames is HERE:
+            if back is not None:
+                back.is_taken = True
+            return None
         is_last = self._is_last and not (self._is_resumed and self._is_from_back(topic))
         if is_last and self.is_alone and not topic.startswith(RESERVED):
             return self._take_value(frames)
@@ -179,6 +184,9 @@ class StreamWithPast(Stream):
             or len(frames[-1]) != NUMBER.size
         ):
             return super()._settled(frames)
+        if not back.is_taken:
+            self.unwanted += 1
+            return None
         _epoch, sequence = NUMBER.unpack(frames[-1])
         if sequence < back.following:
             self.doubles += 1

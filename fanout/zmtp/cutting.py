@@ -158,7 +158,7 @@ class StreamCutter(Generic[FoundT]):
             body = data[start:end]
             offset = end
             if is_command:
-                self.commands.append(body)
+                self._take_command(body, found)
             elif flags & MORE:
                 self._count += 1
                 self._size = counted
@@ -169,6 +169,11 @@ class StreamCutter(Generic[FoundT]):
                 return offset
         self._rest = data[offset:]
         return None
+
+    def _take_command(self, body: bytes, found: FoundT) -> None:
+        """Keep a command; what was found stands before it."""
+        del found
+        self.commands.append(body)
 
     def _on_too_large(self, counted: int, data: bytes, offset: int, found: FoundT) -> int | None:
         """A message is too large by the frame that begins at `offset`.

@@ -29,6 +29,9 @@ class Said:
     def ping(self, context: bytes) -> None:
         self.words.append(f"?{context.decode()}")
 
+    def ping_here(self, context: bytes) -> None:
+        self.words.append(f"!{context.decode()}")
+
     def take(self) -> list[str]:
         words, self.words = self.words, []
         return words
@@ -139,7 +142,7 @@ def test_a_later_one_is_asked_for_when_what_was_said_before_is_taken(
     assert said.take() == ["+a", f"?{BEFORE.decode()}"]
     assert asking.is_asking
     asking.ponged(BEFORE)
-    assert said.take() == [*words(SINCE_TOPIC, SINCE, b"b"), f"?{ASKED.decode()}"]
+    assert said.take() == [*words(SINCE_TOPIC, SINCE, b"b"), f"!{ASKED.decode()}"]
     assert asking.asked == SINCE
     asking.ponged(BEFORE)
     asking.ponged(ASKED)

@@ -166,6 +166,25 @@ def test_what_a_later_subscription_has_got_is_not_asked_for_again() -> None:
         assert feed.core.doubles == 0
 
 
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_what_is_on_its_way_for_what_was_cancelled_is_not_of_a_later_subscription(
+    is_cut: bool,
+) -> None:
+    """Else all that comes of that from further back would be taken to have come."""
+    feed = Remembering({b"AB", b"C"})
+    feed.connect([])
+    feed.publish([b"AB", b"A", b"AB", b"C"])
+    feed.unsubscribe(b"AB")
+    feed.subscribe_since(b"A", 0)
+    feed.send(3, [])
+    assert came(feed) == [3]
+    if is_cut:
+        feed.hang_up(0)
+    feed.finish()
+    assert came(feed) == [3, 0, 1, 2, 4]
+    assert (feed.core.doubles, feed.core.streams[0].unwanted) == (0, 2)
+
+
 @pytest.mark.parametrize("prefix", [b"A", b"AB"])
 @pytest.mark.parametrize("is_up", [False, True])
 def test_what_is_subscribed_to_behind_it_cuts_off_nothing_of_a_later_subscription(

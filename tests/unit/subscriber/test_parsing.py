@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fanout.subscriber.parsing import COMMAND_BYTES_MAX, Frames, MessageParser
+from fanout.subscriber.parsing import COMMAND_BYTES_MAX, HERE, Frames, MessageParser
 from fanout.zmtp import RemoteProtocolError, encode_message
-from fanout.zmtp.commands import ping
+from fanout.zmtp.commands import ping, pong
 from fanout.zmtp.cutting import GATHERED_MIN
 from tests.unit.zmtp.wire import each_byte, long_frame, short_frame
 
@@ -59,6 +59,18 @@ def test_commands_between_messages_and_frames_are_kept_apart() -> None:
     )
     assert found == [(b"A", b"x")]
     assert parser.commands == [command[2:]] * 4
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_a_command_that_is_awaited_is_found_where_it_stands_and_once(is_cut: bool) -> None:
+    parser = MessageParser()
+    message, command, other = encode_message([b"A"]), pong(b"since"), pong(b"")
+    wire = message + other + command + message + command + message
+    parser.awaited = command[2:]
+    found = parsed(parser, *(each_byte(wire) if is_cut else [wire]))
+    assert found == [(b"A",), HERE, (b"A",), (b"A",)]
+    assert found[1] is HERE
+    assert parser.commands == [other[2:], command[2:], command[2:]]
 
 
 def test_a_peer_of_zmtp_2_has_no_commands() -> None:

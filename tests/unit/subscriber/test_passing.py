@@ -8,6 +8,7 @@ import msgpack
 
 from fanout.subscriber.asks import Asks
 from fanout.subscriber.message import Gap
+from fanout.subscriber.parsing import HERE
 from fanout.subscriber.passing import PassingStream
 from fanout.subscriber.skimming import Skim
 from fanout.subscriber.stream import NUMBER
@@ -111,7 +112,7 @@ def test_one_of_a_topic_that_is_not_known_says_nothing_of_where_others_stand() -
     ask = asks.take()
     assert ask is not None
     stream.go_further_back(ask)
-    found = [small(5, b"B"), large(101, None), small(6, b"B"), small(7, b"B"), small(102)]
+    found = [HERE, small(5, b"B"), large(101, None), small(6, b"B"), small(7, b"B"), small(102)]
     got = stream.take(found)
     assert [(message.topic, message.sequence) for message in got] == [
         *((b"B", number) for number in (5, 6, 7)),
