@@ -40,7 +40,13 @@ from fanout.shm.doorbell import Doorbell
 from fanout.shm.header import Header, PublisherState
 from fanout.shm.layout import MESSAGE_PART, WORKERS_MAX, Layout
 from fanout.shm.segment import Segment
-from fanout.terms.arguments import as_endpoints, as_timeout, check_callback, check_spread
+from fanout.terms.arguments import (
+    as_endpoints,
+    as_timeout,
+    check_callback,
+    check_spread,
+    check_subscriber,
+)
 from fanout.terms.refusals import refuse_others
 from fanout.terms.slow_options import as_policy, check_limits
 from fanout.transport.advice import own_endpoints_named
@@ -231,6 +237,7 @@ class Engine:
 
     def set_slow_policy(self, subscriber: int, policy: object) -> None:
         """See `fanout.Publisher.set_slow_policy()`."""
+        check_subscriber(subscriber)
         self.gate.check_use()
         chosen = None if policy is None else as_policy("policy", policy)
         if chosen is not None:

@@ -62,6 +62,7 @@ class Audience(Verbs[int]):
         Raises:
             ConfigError: nobody with this id is connected, or it is no policy for this log; nothing
                 has changed.
+            TypeError: `subscriber` is no id, or `policy` no policy.
             ClosedError: there is nobody to tell any more.
         """
         self._engine.set_slow_policy(subscriber, policy)

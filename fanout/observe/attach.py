@@ -17,6 +17,11 @@ from fanout.shm.segment import MEMORY_NAME, OtherLayout, Segment
 # A memory file has no place: what lies in some folder under such a name, a pipe say, is none.
 _LINK = f"/memfd:{MEMORY_NAME}"
 
+# The last is so of who runs in a container without CAP_SYS_PTRACE, and looks at one that has it.
+ANOTHER = (
+    "process {} may not be looked into: it belongs to another user, or has more rights than we"
+)
+
 
 class AttachError(FanoutError):
     """The figures of this process cannot be read."""
@@ -67,7 +72,7 @@ def files(pid: int) -> dict[tuple[int, int], Path]:
     except (FileNotFoundError, ProcessLookupError):
         raise NotFound(f"there is no process {pid}") from None
     except PermissionError:
-        raise NotPermitted(f"process {pid} belongs to another user") from None
+        raise NotPermitted(ANOTHER.format(pid)) from None
     return found
 
 
@@ -111,7 +116,7 @@ def open_file(path: Path, pid: int) -> Reader | None:
             flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
             segment = Segment.attach(os.open(path, flags), log=False)
     except PermissionError:
-        raise NotPermitted(f"process {pid} belongs to another user") from None
+        raise NotPermitted(ANOTHER.format(pid)) from None
     except OSError:  # the process has ended or closed it; a socket may have its number
         return None
     except OtherLayout as error:

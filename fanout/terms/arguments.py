@@ -231,9 +231,20 @@ def check_move(subscriber: object, worker: object) -> None:
     Raises:
         TypeError: one is of a wrong type.
     """
-    for name, value in (("subscriber", subscriber), ("worker", worker)):
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise TypeError(f"{name} must be an int, not {type(value).__name__}")
+    check_subscriber(subscriber)
+    if isinstance(worker, bool) or not isinstance(worker, int):
+        raise TypeError(f"worker must be an int, not {type(worker).__name__}")
+
+
+def check_subscriber(subscriber: object) -> None:
+    """Refuse what cannot name a subscriber.
+
+    Raises:
+        TypeError: it is of a wrong type.
+    """
+    if isinstance(subscriber, bool) or not isinstance(subscriber, int):
+        kind = type(subscriber).__name__
+        raise TypeError(f"subscriber must be the id that subscribers() shows, an int, not {kind}")
 
 
 SPREAD_MAX = 86_400  # seconds: a day
@@ -261,9 +272,7 @@ def check_dismissal(subscriber: object, reason: object) -> None:
     Raises:
         TypeError: one is of a wrong type. ValueError: `reason` is too long, or cannot be shown.
     """
-    if isinstance(subscriber, bool) or not isinstance(subscriber, int):
-        kind = type(subscriber).__name__
-        raise TypeError(f"subscriber must be the id that subscribers() shows, an int, not {kind}")
+    check_subscriber(subscriber)
     check_reason(reason)
 
 

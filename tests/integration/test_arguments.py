@@ -103,6 +103,12 @@ def batch_of(messages: int, payload: bytes) -> Callable[[Publisher], object]:
         (lambda p: p.close("1"), TypeError, "timeout must be"),
         (lambda p: p.bind(5), TypeError, "endpoint must be a str"),
         (lambda p: p.unbind("tcp://127.0.0.1:1"), ConfigError, "is not bound; bound are: none"),
+        (lambda p: p.set_slow_policy("1", None), TypeError, "the id that .* an int, not str"),
+        (lambda p: p.set_slow_policy(True, None), TypeError, "the id that .* an int, not bool"),
+        (lambda p: p.set_slow_policy([1], None), TypeError, "the id that .* an int, not list"),
+        (lambda p: p.move("1", 0), TypeError, "the id that .* an int, not str"),
+        (lambda p: p.move(1, "0"), TypeError, "worker must be an int, not str"),
+        (lambda p: p.disconnect("1"), TypeError, "the id that .* an int, not str"),
         (
             lambda p: p.publish("t", bytes(1 << 18)),
             MessageTooLarge,
