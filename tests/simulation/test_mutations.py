@@ -61,7 +61,7 @@ TRIED_FIRST: dict[str, int] = {
     "forget_what_it_wanted_before": 10_003,
     "forget_what_there_was_no_time_for": 10_005,
     "forget_what_was_counted_while_parked": 10_003,
-    "forget_what_was_lost_with_the_policy_before": 6,
+    "forget_what_was_lost_with_the_policy_before": 2,
     "forget_who_does_not_wait": 20,
     "forget_who_had_no_time": 2,
     "forget_who_is_not_alone": 4,
@@ -151,7 +151,7 @@ TRIED_FIRST: dict[str, int] = {
     "try_nobody_again_who_may_go_on": 1,
     "wait_for_the_blocked": 19,
     "wait_where_the_oldest_are_to_be_dropped": 1,
-    "wake_nobody": 78,
+    "wake_nobody": 124,
     "write_a_workers_word": 0,
     "write_the_publishers_word": 0,
 }
