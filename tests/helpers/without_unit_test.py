@@ -67,7 +67,6 @@ WITHOUT_UNIT_TEST = (
     "fanout/shm/compiled_log.py",
     "fanout/shm/compiled_valued_log.py",
     "fanout/shm/header.py",
-    "fanout/shm/kept_values.py",
     "fanout/shm/last_known.py",
     "fanout/shm/log.py",
     "fanout/shm/numbered_log.py",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fanout.workers.tuning import ShowTuning
 
 PIECES_BYTES = 8 * 1024 * 1024  # of messages that others may want as well
+FETCHED_MIN = 8  # messages, from which on it takes less to read them together
 SHARED_BYTES = 8 * 1024 * 1024  # of what is joined and kept for others, of all lists
 LOG_PART = 16  # of the log: as much at once at most, for records point to copies of it
 
@@ -127,12 +128,11 @@ class Joining:
         at, sequences, wires = list[int](), list[int](), list[bytes]()
         later, evicted = list[tuple[int, int]](), list[int]()
         size, stop = 0, min(len(places), first + self._looked_at)
+        self._fetch(places[first : min(stop, first + most)], limit, most_bytes)
         for index in range(first, stop):
             place = places[index]
-            topic_id, sequence = 0 if ids is None else ids[place], last[place]  # in this order
-            if topic_id >= KEYFRAME and not self._is_alone(
-                place, sequence, member, snapshot, limit
-            ):
+            owner, sequence = 0 if ids is None else ids[place], last[place]  # in this order
+            if owner >= KEYFRAME and not self._is_alone(place, sequence, member, snapshot, limit):
                 continue
             if sequence >= limit:
                 if sequence != NO_VALUE and sequence >= self._log.head():
@@ -180,6 +180,18 @@ class Joining:
             return False
         return not self._values.is_keyframe(place, sequence)
 
+    def _fetch(self, places: Sequence[int], limit: int, most_bytes: int) -> None:
+        """Read those of the last messages there that are in the log together, before each is."""
+        last, known = self._values.last, self._pieces
+        sequences = {
+            sequence
+            for place in places
+            if (sequence := last[place]) < limit and sequence not in known
+        }
+        if len(sequences) >= FETCHED_MIN:
+            for sequence, wire in self._values.in_log(sorted(sequences), most_bytes).items():
+                self._keep_piece(sequence, wire)
+
     def _wire(self, place: int, sequence: int) -> bytes | None:
         wire = self._pieces.get(sequence)
         if wire is not None:
@@ -188,12 +200,15 @@ class Joining:
         if wire is None and self._values.last[place] == sequence:
             wire = self._values.wire(place, sequence)  # it was just copied
         if wire is not None:
-            if self._pieces_bytes > PIECES_BYTES:
-                self._pieces.clear()
-                self._pieces_bytes = 0
-            self._pieces[sequence] = wire
-            self._pieces_bytes += len(wire) + 100
+            self._keep_piece(sequence, wire)
         return wire
+
+    def _keep_piece(self, sequence: int, wire: bytes) -> None:
+        if self._pieces_bytes > PIECES_BYTES:
+            self._pieces.clear()
+            self._pieces_bytes = 0
+        self._pieces[sequence] = wire
+        self._pieces_bytes += len(wire) + 100
 
 
 def _is_like_others(member: Member, snapshot: Snapshot) -> bool:

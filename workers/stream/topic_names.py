@@ -16,10 +16,11 @@ from fanout.shm.value_layout import KEYFRAME
 from fanout.zmtp.frames import first_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from fanout.shm.kept_values import KeptValues
 
+LEARNED_BYTES = 1024 * 1024  # of messages that are read together for that
 LEARNED = 1_024  # places that are looked at at once: some 2 ms if all are new
 
 
@@ -71,17 +72,23 @@ class TopicNames:
         values, places = self._values, self.places
         new: list[bytes] = []
         gone: set[bytes] = set()
-        for place in range(first, stop):
+        changed = [place for place in range(first, stop) if values.ids[place] != self._ids[place]]
+        pieces, expired = self._pieces(changed), values.expired
+        for place in changed:
             topic_id = values.ids[place]
-            if topic_id == self._ids[place]:
+            sequence = values.last[place]
+            wire = pieces.get(sequence) if sequence >= expired else None
+            if wire is None:
+                found = values.find(place)
+                if found is None or values.ids[place] != topic_id:
+                    continue
+                if found.sequence >= values.log.head():
+                    self.unsure = True
+                    continue
+                wire = found.wire
+            elif values.ids[place] != topic_id:
                 continue
-            found = values.find(place)
-            if found is None or values.ids[place] != topic_id:
-                continue
-            if found.sequence >= values.log.head():
-                self.unsure = True
-                continue
-            name, before = first_frame(found.wire), self._names.get(place)
+            name, before = first_frame(wire), self._names.get(place)
             self._ids[place] = topic_id
             if name == before and places.get(name) == place:
                 continue  # it was forgotten, and published again
@@ -103,6 +110,13 @@ class TopicNames:
         if new:
             self._sorted += sorted(new)
             self._sorted.sort()  # two runs, which are merged
+
+    def _pieces(self, places: Sequence[int]) -> dict[int, bytes]:
+        """The last messages there that are committed and in the log, or some of them."""
+        values = self._values
+        head = values.log.head()
+        sequences = {sequence for place in places if (sequence := values.last[place]) < head}
+        return values.in_log(sorted(sequences), LEARNED_BYTES)
 
     def alone(self) -> Iterator[frozenset[bytes] | None]:
         """Those with which no other name begins: to find one of them costs less than `some()`.
