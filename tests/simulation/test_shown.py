@@ -88,42 +88,42 @@ FOUND = (
 # others.
 TRIED_FIRST: dict[str, int] = {
     "ask_for_none": 29,
-    "ask_for_one_message_less": 60_002,
+    "ask_for_one_message_less": 60_012,
     "begin_with_the_last_but_one": 7,
     "believe_no_marker": 60_001,
-    "believe_what_may_be_overwritten": 60_008,
+    "believe_what_may_be_overwritten": 60_022,
     "count_the_lost_twice": 29,
-    "disconnect_who_is_only_slow": 20_005,
+    "disconnect_who_is_only_slow": 20_006,
     "forget_nothing": 7,
-    "forget_that_it_has_jumped": 20_004,
+    "forget_that_it_has_jumped": 20_007,
     "give_what_is_not_wanted_any_more": 70_011,
-    "go_back_without_protection": 40_035,
-    "have_no_other_line_tell_of_a_value_that_is_too_large": 140_000,
-    "keep_nothing": 20_004,
-    "lack_no_last_values": 60_006,
+    "go_back_without_protection": 40_006,
+    "have_no_other_line_tell_of_a_value_that_is_too_large": 140_027,
+    "keep_nothing": 20_016,
+    "lack_no_last_values": 60_042,
     "leave_the_keyframe_out": 0,
     "look_for_keyframes_though_all_is_sent": 30_002,
-    "look_no_further_back_than_before": 50_016,
+    "look_no_further_back_than_before": 50_000,
     "mark_no_end": 7,
     "note_no_batch": 7,
     "remember_what_was_never_committed": 50_000,
     "repeat_what_is_covered": 7,
-    "send_as_fast_as_it_takes": 40_003,
+    "send_as_fast_as_it_takes": 40_021,
     "send_what_came_before_the_keyframe": 7,
     "show_again_what_it_has": 30_000,
-    "show_older_ones_after_the_newest": 10_000,
-    "show_past_its_rate": 40_004,
-    "show_twice_what_was_cancelled_and_wanted_again": 20_004,
+    "show_older_ones_after_the_newest": 10_004,
+    "show_past_its_rate": 40_026,
+    "show_twice_what_was_cancelled_and_wanted_again": 20_006,
     "show_what_comes_by_itself": 7,
     "show_what_there_is_where_it_goes_on": 30_001,
-    "show_what_there_was_before_a_jump": 20_004,
+    "show_what_there_was_before_a_jump": 20_005,
     "show_what_was_cancelled": 20_001,
     "take_all_that_lines_bring": 60_000,
     "take_deltas_for_keyframes": 7,
     "tell_nothing_of_what_is_not_there": 30_004,
-    "tell_nothing_of_what_is_too_large": 140_001,
+    "tell_nothing_of_what_is_too_large": 140_002,
     "tell_of_no_keyframe_that_is_gone": 7,
-    "write_down_nothing_of_what_is_sent": 50_007,
+    "write_down_nothing_of_what_is_sent": 50_000,
 }
 
 
@@ -251,17 +251,16 @@ def test_a_subscriber_gets_what_was_published_before_it_or_is_told_for_seeds_fro
     assert sum(one.cuts for one in reading) > 10, "nobody loses a connection"
 
 
-@pytest.mark.parametrize("first", range(SEVERAL_FROM, SEVERAL_FROM + RUNS * TESTS, RUNS))
-def test_a_subscriber_with_several_lines_that_wants_more_gets_each_message_once_for_seeds_from(
-    first: int,
-) -> None:
-    reading = runs_of(first, ReadingWorld)
+def test_a_subscriber_with_several_lines_that_wants_more_gets_each_message_once() -> None:
+    """All at once: in half of them too few last values come for that to mean anything."""
+    seeds = range(SEVERAL_FROM, SEVERAL_FROM + RUNS * TESTS, RUNS)
+    reading = [one for first in seeds for one in runs_of(first, ReadingWorld)]
     readers = [reader for one in reading for reader in one.readers]
     assert all(len(reader.core.lines) > 1 for reader in readers)
-    assert sum(reader.core.doubles for reader in readers) > 100, "one line brings all"
+    assert sum(reader.core.doubles for reader in readers) > 200, "one line brings all"
     values = [one for reader in readers for one in reader.got if one.kind == "last"]
-    assert len(values) > 4, "no last value comes"  # most by few seeds
-    assert sum(one.cuts for one in reading) > 10, "nobody loses a connection"
+    assert len(values) > 8, "no last value comes"  # most by few seeds
+    assert sum(one.cuts for one in reading) > 20, "nobody loses a connection"
 
 
 def test_a_subscriber_goes_on_with_a_publisher_that_is_started_anew() -> None:

@@ -47,6 +47,7 @@ class Alike:
         self._pump = pump
         self._records = records
         self._showing = showing
+        self._learned = 1  # the first place that was not looked at in this round of all
         self._last: _Sent | None = None
         self._asked: tuple[Peer, _Wish] | None = None
 
@@ -54,6 +55,10 @@ class Alike:
     def is_plain(self) -> bool:
         """Whether what is sent of a topic is its last value, and nothing has to be found."""
         return not self._values.has_keyframes
+
+    def look_ahead(self) -> None:
+        """Somebody connects, and will want something: learn some of the names of topics."""
+        self._learned = self._showing.names.learn(self._learned) or 1
 
     def fits(self, peer: Peer, due: int, above: int, added: Collection[bytes]) -> bool:
         """Whether what was sent last is what it is to be sent, and all that.
@@ -75,13 +80,23 @@ class Alike:
         self._asked = peer, wish
         return self._last is not None and self._last.wish == wish
 
-    def note(self, peer: Peer) -> None:
-        """It was sent what it is to be sent with one record, and is ready again."""
+    def expect(self, above: int, added: Collection[bytes] | None) -> None:
+        """Others will come to want this beside the one that is next; None = nobody is known to."""
+        self._showing.expect(None if added is None else (above, same_prefixes(added)))
+
+    def note(self, peer: Peer) -> bool:
+        """It was sent what it is to be sent with one record, and is ready again.
+
+        Returns:
+            Whether those who want the same are sent that as it is.
+        """
         asked, load = self._asked, self._showing.whole
         if asked is None or asked[0] is not peer or load is None or not load.is_shared:
-            return
-        if peer.pointed_to.stored is not None:
-            self._last = _Sent(asked[1], load, peer.pointed_to)
+            return False
+        if peer.pointed_to.stored is None:
+            return False
+        self._last = _Sent(asked[1], load, peer.pointed_to)
+        return True
 
     def give(self, peer: Peer, added: Collection[bytes], now: int) -> None:
         """Send it that, after its record.

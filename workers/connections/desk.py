@@ -94,8 +94,7 @@ class Desk:
         self.slow_reports = SlowReports(around.channel)
         self.records = Records(around, pump, tail, self.peers)
         values = around.kept_values
-        shows, size = values is not None, options.replay_limit
-        self.replays = Replays(around, pump, tail, self.records, size, shows=shows)
+        self.replays = Replays(around, pump, tail, self.records, options.replay_limit)
         if values is not None:
             from fanout.workers.connections.shown import show_values  # where needed
 
@@ -168,6 +167,8 @@ class Desk:
         """
         if self._newcomers:
             newcomers, self._newcomers = self._newcomers, []
+            if self.replays.values is not None:
+                self.replays.values.alike.look_ahead()
             for peer in newcomers:
                 if peer.id in self.peers and peer.inbox.is_open:
                     self.say(peer, now)

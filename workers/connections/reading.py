@@ -321,22 +321,20 @@ class ReadSide:
     def _apply_changes(self, now: int) -> None:
         """Send the reports of this turn, and act as they say; who cannot be reported is held.
 
-        Nobody else is: who is held may have to jump, and others count what was lost by what they
-        have read.
+        Nobody else is: who is held may jump, and others count what was lost by what they have read.
         """
-        promised = self._tail.promised
         self._channel.flush()
         if not self._reported:
             return
-        departed = self._channel.departed
+        promised, departed = self._tail.promised, self._channel.departed
         self._lap()  # to send the reports is nobody's
+        applied: list[Peer] = []
         for peer, reported in list(self._reported.items()):
             if reported.number > departed:
                 if peer in promised:
                     self._pump.hold(peer.member)
                 continue
-            self._reported.pop(peer)
-            self._finish(peer, reported.answers, now)
+            self._finish(peer, self._reported.pop(peer).answers, now)
             if peer not in self._changes:
                 continue
             added, cancelled = self._changes[peer]
@@ -344,6 +342,9 @@ class ReadSide:
             cost = report_cost((*added, *cancelled)) + self._desk.replays.apply(peer, now)
             promised.pop(peer, None)
             self._charge(peer, self._lap() + cost, now)
+            applied.append(peer)
+        self._lap()
+        for peer in applied:
             self._desk.replays.begin(peer, now)
-            self._stopwatch.skip()  # nobody is charged for what he is sent
+        self._stopwatch.skip()  # nobody is charged for what he is sent
         self._changes.clear()

@@ -15,7 +15,7 @@ from fanout.workers.stream.replaying import missed_by
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from fanout.workers.connections.alike import Alike
+    from fanout.workers.connections.due_values import DueValues
     from fanout.workers.connections.peer import Peer
     from fanout.workers.connections.records import Records
     from fanout.workers.connections.self_service import SelfService
@@ -46,26 +46,14 @@ class _Promise(NamedTuple):
     is_told: bool  # when it has been sent all
 
 
-class _Change(NamedTuple):
-    """What somebody wants changes, and with it which last values it is to be sent."""
-
-    added: Collection[bytes]
-    cancelled: Collection[bytes]
-    is_shown: bool  # it is to be sent those of what is new to it
-    above: int  # which it has up to this message
-    is_told: bool
-    about: About | None
-
-
 class Replays:
-    """Finds what is missing; its mutable state: who is promised what, and the time of this turn.
+    """Finds what is missing; its mutable state: who is promised what.
 
     Args:
         size: bytes of the log that may be asked for.
-        shows: whether there are last values.
 
     Attributes:
-        alike: sends what another one was sent; set if there are any.
+        values: the last values that are due with what somebody wants; set if there are any.
     """
 
     def __init__(
@@ -75,11 +63,7 @@ class Replays:
         tail: Tail[Peer],
         records: Records,
         size: int,
-        *,
-        shows: bool = False,
     ) -> None:
-        self._shows = shows
-        self._changes: dict[Peer, _Change] = {}
         self._records = records
         self._around = around
         self._log = around.log
@@ -87,9 +71,7 @@ class Replays:
         self._tail = tail
         self._size = size
         self._promises: dict[Peer, _Promise] = {}
-        self._like: tuple[Peer, int, _Change] | None = None  # who gets what the last one got
-        self.alike: Alike | None = None
-        self._turned_at = self._began_at = -1  # when somebody was first sent values in this turn
+        self.values: DueValues | None = None
 
     def promise(
         self,
@@ -111,8 +93,10 @@ class Replays:
         until = self._tail.promise(peer)
         is_asked = bool(added or about)
         since = said.since(peer.id) if is_asked and self._size else None
-        if self._shows:
-            self._promise_values(peer, said, added, cancelled, since, about)
+        if self.values is not None:
+            wishes = said.wishes(peer.id)
+            if self.values.promise(peer, wishes, added, cancelled, since, about):
+                self._note_promised(peer)
         if since is None:
             return until
         known = peer.wants
@@ -139,28 +123,6 @@ class Replays:
         missed = min(first, there)
         self._promises[peer] = _Promise(wants, there, missed, until, is_other_run, is_told)
         return until
-
-    def _promise_values(
-        self,
-        peer: Peer,
-        said: SelfService,
-        added: Collection[bytes],
-        cancelled: Collection[bytes],
-        since: Since | None,
-        about: About | None,
-    ) -> None:
-        """It is to be sent last values; of those that wait for it some may not be wanted more."""
-        wishes = said.wishes(peer.id)
-        is_shown = wishes.values and (bool(added) or (wishes.marks and about is not None))
-        if not is_shown and peer.member.snapshots is None:
-            return
-        is_same_run = since is not None and since.epoch == self._log.epoch
-        above = -1
-        if since is not None and is_same_run and not wishes.older:
-            above = since.sequence
-        self._changes[peer] = _Change(added, cancelled, is_shown, above, wishes.marks, about)
-        if is_shown or added:  # whoever takes it over sees by itself what was cancelled
-            self._note_promised(peer)
 
     def _note_promised(self, peer: Peer) -> None:
         """It is promised something that is in no figure; nobody is to believe the last checkpoint.
@@ -229,8 +191,9 @@ class Replays:
         Returns:
             CPU time in ns that it will take to look for what it gets.
         """
-        promise, change = self._promises.pop(peer, None), self._changes.pop(peer, None)
-        if promise is None and change is None:
+        promise, values = self._promises.pop(peer, None), self.values
+        is_shown = values is not None and values.has_promised(peer)
+        if promise is None and not is_shown:
             return 0
         # Its report may have waited: what has come since it was promised that, comes by itself.
         looked_at, is_replayed, due = 0, False, self._tail.promised.get(peer, self._pump.front)
@@ -239,11 +202,8 @@ class Replays:
             is_all = promise.wants is None or promise.wants.everything
             looked_at = 0 if is_all else promise.until - due
             is_replayed = promise.wants is not None and due < promise.until
-        if change is not None:
-            if promise is None and self._fits_alike(peer, change, due):
-                self._like = peer, due, change
-            else:
-                self._show(peer, change, due, now, is_replayed=is_replayed)
+        if values is not None and is_shown:
+            values.apply(peer, due, now, is_alone=promise is None, is_replayed=is_replayed)
         if not peer.is_going_back:  # of what waits for it some may be wanted no more
             self._records.write(peer)
         return looked_at * LOOK_NS
@@ -256,53 +216,12 @@ class Replays:
         """
         if not peer.is_going_back:
             return
-        self.forget(peer)
-        like, self._like = self._like, None
-        member, written, has_time = peer.member, peer.record.count, self._has_time(now)
-        if like is not None and like[0] is peer:
-            _peer, due, change = like
-            if has_time and self.alike is not None:
-                self.alike.give(peer, change.added, now)
-                return
-            self._show(peer, change, due, now, is_replayed=False)
-        is_shown = member.snapshots is not None and member.sealed is None
-        is_now = is_shown and has_time and self.alike is not None and self.alike.is_plain
-        if is_now and self._pump.runnable.pop(member, self) is None:
-            self._pump.serve(member, now)
+        written = peer.record.count
+        self._end_promises(peer)
+        if self.values is not None:
+            self.values.begin(peer, now)
         if peer.record.count == written:
             self._records.write(peer)
-        elif peer.record.count == written + 1 and not member.blocked and self.alike is not None:
-            self.alike.note(peer)
-
-    def _fits_alike(self, peer: Peer, change: _Change, due: int) -> bool:
-        """Whether it is to be sent what another one was just sent, and nothing else."""
-        if self.alike is None or not change.is_shown or change.is_told:
-            return False
-        return self.alike.fits(peer, due, change.above, change.added)
-
-    def _has_time(self, now: int) -> bool:
-        """Whether others can wait in this turn: for less if there is something new for them."""
-        if now != self._turned_at:
-            self._turned_at, self._began_at = now, self._around.now()
-        tuning = self._pump.tuning
-        most = tuning.part_ns if self._log.head() == self._pump.front else tuning.others_ns
-        return self._around.now() - self._began_at < most
-
-    def _show(self, peer: Peer, change: _Change, due: int, now: int, *, is_replayed: bool) -> None:
-        """It is sent other last values from now on."""
-        snapshots, added = peer.member.snapshots, change.added
-        if snapshots is not None and change.cancelled:
-            snapshots.cancel(change.cancelled)
-        if change.is_shown:
-            self._pump.show(
-                *(peer.member, due, change.above, added, peer.wants),
-                is_told=change.is_told,
-                now=now,
-                is_asked_for=is_replayed,
-                about=change.about,
-            )
-        elif snapshots is not None and added:
-            snapshots.add_none(added)
 
     def _go_back(self, peer: Peer, promise: _Promise, now: int) -> int:
         """Returns from which message on it is sent what it has missed."""
@@ -340,9 +259,14 @@ class Replays:
         _until, wants = member.older[0]
         return wants is None or not wants.everything
 
-    def forget(self, peer: Peer) -> None:
-        """It is gone; or it goes back, and its member needs the log from there on by itself."""
+    def _end_promises(self, peer: Peer) -> None:
+        """It goes back, and its member needs the log from there on by itself."""
         peer.is_going_back = False
-        self._promises.pop(peer, None)
-        self._changes.pop(peer, None)
         self._tail.replays.pop(peer, None)
+
+    def forget(self, peer: Peer) -> None:
+        """It is gone."""
+        self._promises.pop(peer, None)
+        if self.values is not None:
+            self.values.forget(peer)
+        self._end_promises(peer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanout.workers.connections.alike import Alike
+from fanout.workers.connections.due_values import DueValues
 from fanout.workers.connections.keyframe_requests import KeyframeRequests
 from fanout.workers.stream.chaining import Chaining
 from fanout.workers.stream.restoring import MismatchError
@@ -50,4 +51,5 @@ def show_values(
     want = KeyframeRequests(around.channel, around.now).ask
     showing.chaining = Chaining(values, showing.names, pump, hold, want, tuning)
     pump.backlog.show = showing.step
-    replays.alike = Alike(values, pump, records, showing)
+    alike = Alike(values, pump, records, showing)
+    replays.values = DueValues(around, pump, alike)

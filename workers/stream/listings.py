@@ -26,7 +26,12 @@ RECENT_VALUES = 128 * 1024  # of all lists that are kept though nobody has them:
 
 
 class Listings:
-    """Makes them; its mutable state: those that somebody has, and some that somebody had."""
+    """Makes them; its mutable state: those that somebody has, and some that somebody had.
+
+    Attributes:
+        expected: what more than one is known to want, after which message: a list of that is shared
+            from the beginning.
+    """
 
     def __init__(
         self, names: TopicNames, values: KeptValues, tuning: ShowTuning = TUNING.show
@@ -36,6 +41,7 @@ class Listings:
         self._values = values
         self._lists: WeakSet[Listing] = WeakSet()
         self._recent: list[Listing] = []
+        self.expected: tuple[int, object] | None = None
         self._shared: WeakValueDictionary[tuple[object, ...], Listing] = WeakValueDictionary()
 
     @property
@@ -122,7 +128,9 @@ class Listings:
         )
         self._lists.add(listing)
         if _is_like_others(snapshot):
-            self._shared[_key(snapshot)] = listing
+            key = _key(snapshot)
+            self._shared[key] = listing
+            listing.is_shared = (key[0], key[2]) == self.expected
         return listing
 
     def _remember(self, listing: Listing) -> None:

@@ -72,6 +72,10 @@ class Showing:
         """As long as this is so, what was joined of a list is what would be joined."""
         return self._joining.seen()
 
+    def expect(self, wish: tuple[int, object] | None) -> None:
+        """More than one will want this; see `Listings.expected`."""
+        self._listings.expected = wish
+
     def count(self, member: Member, load: Load) -> None:
         """One that is ready was sent all of this."""
         messages, size, totals = len(load), len(load.data), self._totals

@@ -24,8 +24,8 @@ from fanout.subscriber.runs import Run
 from fanout.subscriber.shown import Shown
 from fanout.subscriber.stream import Stream
 from fanout.workers.connections.alike import Alike
+from fanout.workers.connections.due_values import DueValues
 from fanout.workers.connections.keyframe_requests import KeyframeRequests
-from fanout.workers.connections.replays import Replays
 from fanout.workers.policy.disconnect import Disconnect
 from fanout.workers.policy.rate import Rate
 from fanout.workers.stream import joining, showing
@@ -260,19 +260,18 @@ def show_again_what_it_has(
     original(snapshots, due, -1, *added, **more)
 
 
-@replaces(Replays, "_show")
+@replaces(DueValues, "_show")
 def show_what_there_is_where_it_goes_on(
-    original: Any, replays: Replays, peer: Any, change: Any, _due: int, *more: Any, **also: Any
+    original: Any, values: DueValues, peer: Any, due: Any, now: int
 ) -> None:
-    original(replays, peer, change, replays._pump.front, *more, **also)
+    original(values, peer, due._replace(at=values._pump.front), now)
 
 
-@replaces(Replays, "_show")
+@replaces(DueValues, "_show")
 def look_for_keyframes_though_all_is_sent(
-    original: Any, replays: Replays, *which: Any, is_replayed: bool
+    original: Any, values: DueValues, peer: Any, due: Any, now: int
 ) -> None:
-    del is_replayed
-    original(replays, *which, is_replayed=False)
+    original(values, peer, due._replace(is_replayed=False), now)
 
 
 @replaces(Alike, "fits")

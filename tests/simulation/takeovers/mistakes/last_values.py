@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fanout.workers.connections.due_values import DueValues
 from fanout.workers.connections.records import Records
-from fanout.workers.connections.replays import Replays
 from fanout.workers.stream import shown
 from fanout.workers.stream.showing import Showing
 from tests.simulation.takeovers.mistakes.known import replaces
@@ -64,11 +64,9 @@ def forget_the_part_of_the_names(original: Any, *stands: Any) -> Snapshot:
     return made
 
 
-@replaces(Replays, "_show")
-def show_as_of_the_front(
-    original: Any, self: Replays, peer: Peer, change: Any, _due: int, now: int, **known: bool
-) -> None:
-    original(self, peer, change, self._pump.front, now, **known)
+@replaces(DueValues, "_show")
+def show_as_of_the_front(original: Any, self: DueValues, peer: Peer, due: Any, now: int) -> None:
+    original(self, peer, due._replace(at=self._pump.front), now)
 
 
 @replaces(Records, "_add_more")
