@@ -81,6 +81,20 @@ def test_who_is_made_to_wait_is_a_verdict_too() -> None:
     assert replace(p99, disorder=1).verdict == "harm"
 
 
+def test_what_is_published_rarely_is_compared_with_what_is() -> None:
+    """A call that finds nothing in the caches, and wakes workers, costs more without attack too."""
+    rare = replace(CALM, published_per_second=500.0, publish_p50_us=38.0)
+    often = replace(CALM, attack="none-busy", published_per_second=5_500.0, publish_p50_us=1.4)
+    seldom = replace(rare, attack="sippers", published_per_second=505.0, publish_p50_us=34.0)
+    halved = replace(seldom, attack="readers", published_per_second=2_900.0)
+    for before in ([rare, often], [often, rare]):
+        assert compared(seldom, before).calm_publish_us == 38.0
+        assert compared(seldom, before).held
+        assert compared(halved, before).calm_publish_us == 1.4, "5,500 is nearer"
+    stopped = replace(halved, published_per_second=0.0)
+    assert compared(stopped, [often]).calm_publish_us == 1.4
+
+
 def test_a_note_is_no_failure_and_is_shown() -> None:
     noted = replace(CALM, notes=["from the loopback"])
     assert noted.held
