@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fanout.subscriber.since import SINCE
+from fanout.terms.reserved import RESERVED
 
 if TYPE_CHECKING:
     from fanout.subscriber.since import Position
@@ -52,6 +53,10 @@ class Ask:
         if isinstance(self.start, bytes):
             return self.start
         return SINCE + b"%016x:%d" % self.start
+
+    def brings_alone(self, topic: bytes) -> bool:
+        """Whether only this matches it, and nothing that was wanted when it was said."""
+        return not topic.startswith((RESERVED, *self.covered))
 
     def interrupt(self, epoch: int | None) -> None:
         """The connection is lost: what did not come is to be asked for over the next one."""

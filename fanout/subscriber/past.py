@@ -173,13 +173,14 @@ class StreamWithPast(Stream):
             if back is not None:
                 back.is_taken = True
             return None
-        is_last = self._is_last and not (self._is_resumed and self._is_from_back(topic))
+        is_from_back = back is not None and back.brings_alone(topic)
+        is_last = self._is_last and not (self._is_resumed and is_from_back)
         if is_last and self.is_alone and not topic.startswith(RESERVED):
             return self._take_value(frames)
         if (
             back is None
             or is_last
-            or topic.startswith((RESERVED, *back.covered))
+            or not is_from_back
             or len(frames) < 2
             or len(frames[-1]) != NUMBER.size
         ):
@@ -193,11 +194,6 @@ class StreamWithPast(Stream):
             return None
         back.following = sequence + 1
         return self._made(frames, ReplayedMessage())
-
-    def _is_from_back(self, topic: bytes) -> bool:
-        """Whether only what is to come from further back matches this."""
-        back = self.back
-        return back is not None and not topic.startswith((RESERVED, *back.covered))
 
     def _is_next(self, sequence: int, topic: bytes) -> bool:
         return super()._is_next(sequence, topic) and not self._shown.has(topic, sequence)
