@@ -106,9 +106,7 @@ def many_frames(frames: Iterable[Bytes]) -> list[bytes]:
 
 def not_taken(endpoint: str, timeout: float | None, problem: str, *, is_connected: bool) -> Again:
     """What to raise when a message could not be handed over in time; `problem`: "" = none."""
-    why = "takes nothing more" if is_connected else "is not connected"
-    if problem and not is_connected:
-        why += f" ({problem})"
+    why = "takes nothing more" if is_connected else _not_connected(problem)
     error = Again(f"the queue is full for {timeout} s, and {endpoint} {why}; nothing was sent")
     error.subscriber = None
     return error
@@ -118,10 +116,12 @@ def not_drained(
     endpoint: str, timeout: float | None, problem: str, *, is_connected: bool
 ) -> TimeoutError:
     """What to raise when not all was sent in time; `problem`: "" = none."""
-    why = "does not take it as fast" if is_connected else "is not connected"
-    if problem and not is_connected:
-        why += f" ({problem})"
+    why = "does not take it as fast" if is_connected else _not_connected(problem)
     return TimeoutError(f"not all was sent within {timeout} s: {endpoint} {why}; nothing is lost")
+
+
+def _not_connected(problem: str) -> str:
+    return f"is not connected ({problem})" if problem else "is not connected"
 
 
 def warn_of_dropped(endpoint: str, count: int, problem: str) -> None:
