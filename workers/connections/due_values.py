@@ -113,8 +113,8 @@ class DueValues:
             alike.give(peer, change.added, now)
             return
         if change.is_shown and has_time:
-            others = [one.change.added for one in self._due.values()]
-            alike.expect(change.above, change.added if change.added in others else None)
+            is_shared = any(one.change.added == change.added for one in self._due.values())
+            alike.expect(change.above, change.added if is_shared else None)
         self._show(peer, due, now)
         is_shown = member.snapshots is not None and member.sealed is None
         is_now, sent = is_shown and has_time and alike.is_plain, member.sent_bytes

@@ -188,8 +188,8 @@ class Snapshots:
         """It wants this, too, from message `due` on."""
         self._begin(added)
         is_alone = len(self._subscriptions) == len(added) and not self._has_cancelled
-        how = {"is_alone": is_alone, "is_told": is_told}
-        snapshot = Snapshot(self._number, due, above, added, **how, about=about)
+        what = self._number, due, above, added
+        snapshot = Snapshot(*what, is_alone=is_alone, is_told=is_told, about=about)
         snapshot.is_asked_for = is_asked_for
         later = [one for one in self.pending if one.due > due]
         for _ in later:  # this one may be of the past, and due before others that wait
