@@ -89,6 +89,15 @@ def _options_of(seed: int, rng: Random, log_bytes: int) -> Options:
     return replace(options, slow_policy=policy, slow_limit_bytes=0)
 
 
+def _bells_of(segment: Segment, workers: int, writer: SteppedWriter) -> list[Bell]:
+    """They ring nobody; each can have the publisher go no further."""
+    silent: Any = Silent()
+    bells = [Bell(segment, slot, silent) for slot in range(workers)]
+    for bell in bells:
+        bell.hold = writer.hold
+    return bells
+
+
 class Publishing:
     """A publisher, its workers, and the memory between them.
 
@@ -128,12 +137,8 @@ class Publishing:
             slot.release()
         self.writer = SteppedWriter(self.segment, self._reader_step, rng)
         self._tails = Tails(self.segment, len(self.slots))
-        silent: Any = Silent()
-        self._bells = [Bell(self.segment, slot, silent) for slot in range(len(self.slots))]
-        for bell in self._bells:
-            bell.hold = self.writer.hold
-        seen = self.segment, self.slots, self._bells
-        self.hearing = Hearing(*seen, self._reader_step)
+        self._bells = _bells_of(self.segment, len(self.slots), self.writer)
+        self.hearing = Hearing(self.segment, self.slots, self._bells, self._reader_step)
         self.guard = PoisonGuard(self.writer)
         self.writing = False
         self.settling = False
