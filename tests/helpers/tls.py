@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import selectors
+import socket
 import ssl
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from fanout import auth
@@ -19,7 +23,6 @@ if TYPE_CHECKING:
 
 NAME = "localhost"  # in the certificate of the server, with 127.0.0.1 and ::1
 _PIECE = 64 * 1024
-_ROUNDS = 10  # of a loop, in some of which transports close
 _ANSWERED = 1  # SSL_KEY_UPDATE_REQUESTED
 
 
@@ -106,7 +109,10 @@ class Relay:
         self._target = host.strip("[]"), int(port)
         self._context = None if front is not None else context or client_context()
         self._front = front
-        self._loop = asyncio.new_event_loop()
+        # Its own, because this alone knows of whom nothing is begun but a handshake.
+        self._selector = selectors.DefaultSelector()
+        self._loop = asyncio.SelectorEventLoop(self._selector)
+        self._own = {*self._selector.get_map()}
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         self._ready = threading.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -135,19 +141,26 @@ class Relay:
         self.endpoint = f"{'tcp' if self._front is None else 'tls'}://{host}:{port}"
         self._ready.set()
         loop.run_forever()
-        server.close()
+        for listening in server.sockets:
+            loop.remove_reader(listening)  # a closed server leaves those open whom it has accepted
         loop.run_until_complete(self._end())
+        server.close()
         loop.close()
 
     async def _end(self) -> None:
-        """Also of those who came in the last moment, and of whom nothing was begun."""
-        for _ in range(_ROUNDS):
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            for end in self._ends:
-                end.transport.abort()
-            await asyncio.sleep(0)
+        """Also of those who came in the last moment, and of whom nothing was begun.
+
+        No task is cancelled: a stream that is cancelled while it opens leaves its transport open.
+        """
+        async with asyncio.timeout(DEADLINE_S):
+            while len(asyncio.all_tasks()) > 1 or {*self._selector.get_map()} - self._own:
+                for fd in {*self._selector.get_map()} - self._own:
+                    with socket.socket(fileno=os.dup(fd)) as end, suppress(OSError):
+                        end.shutdown(socket.SHUT_RDWR)
+                for writer in self._ends:
+                    writer.transport.abort()
+                await asyncio.sleep(0)
+            await asyncio.sleep(0)  # what was ended last closes its socket in the next round
 
     def _come(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._ends.add(writer)

@@ -57,6 +57,7 @@ ABOUT_SEVERAL = {
     "test_limits.py": "docs/reference/options.md: limits that are not options",
     "test_holdings.py": "what tests leave behind: tests/helpers/programs.py",
     "test_patient.py": "when sockets of tests are named: tests/helpers/patient.py",
+    "test_relays.py": "what relays of tests leave open: tests/helpers/tls.py",
     "test_public_names.py": "fanout/__init__.py",
     "test_replaced_names.py": "tests/simulation/",
     "test_repository.py": "the repository",
