@@ -277,6 +277,16 @@ class Rising:
         return all(last >= number for last in self._last.values())
 
 
+def has_killed(publisher: Publisher, kill: int) -> bool:
+    """Kill one; whether it was still there: who is replaced may end after a look at the workers."""
+    pids = [one.pid for one in publisher.statistics().workers if one.pid]
+    try:
+        os.kill(pids[kill % len(pids)], signal.SIGKILL)
+    except (ProcessLookupError, ZeroDivisionError):
+        return False
+    return True
+
+
 def test_if_a_worker_dies_meanwhile_they_are_closed_and_counted_and_back(stock: Stock) -> None:
     """Whatever is on the way just then: nobody is sent a box that he takes for an attack."""
     publisher, happenings = opened(heartbeat_interval=0.0)
@@ -297,8 +307,7 @@ def test_if_a_worker_dies_meanwhile_they_are_closed_and_counted_and_back(stock: 
             for _ in range(20 + 7 * kill):
                 rising.step()
             wait_until(has_one_moved, "somebody has moved")  # before the first kill
-            workers = [one for one in publisher.statistics().workers if one.pid]
-            os.kill(workers[kill % len(workers)].pid, signal.SIGKILL)
+            wait_until(partial(has_killed, publisher, kill), "a worker was killed")
             rising.step()
         publisher.restart_workers()
         publisher.wait_for_workers(timeout=DEADLINE_S)
