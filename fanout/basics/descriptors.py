@@ -57,7 +57,10 @@ def standard_taken() -> Iterator[None]:
         try:
             turn.holders.add(one)
             with needed("memfd_create", "keeps the numbers of closed standard streams"):
-                while (made := os.memfd_create("fanout-placeholder", os.MFD_CLOEXEC)) < FIRST:
+                while True:
+                    made = os.memfd_create("fanout-placeholder", os.MFD_CLOEXEC)
+                    if made >= FIRST:
+                        break
                     held[made] = _file_of(made)
             yield
         finally:

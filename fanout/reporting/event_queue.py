@@ -106,24 +106,27 @@ class EventQueue:
             Empty: there is nothing to be read.
         """
         with self._reading:
-            while not self._is_over:
-                lost = self._lost  # first: if nothing waits then, what came before them was taken
-                try:
-                    one = self._waiting.get_nowait()
-                except Empty:
-                    if lost == self._told:
-                        raise
-                    return self._tell_of(lost)
-                if one is None:
-                    if self._lost == self._told:
-                        self._is_over = True
-                        break
-                    self._waiting.put(None)
-                    return self._tell_of(self._lost)
-                if not isinstance(one, int):
-                    return one
-                if one > self._told:
-                    return self._tell_of(one)
+            return self._next()
+
+    def _next(self) -> Event | str | None:
+        while not self._is_over:
+            lost = self._lost  # first: if nothing waits then, what came before them was taken
+            try:
+                one = self._waiting.get_nowait()
+            except Empty:
+                if lost == self._told:
+                    raise
+                return self._tell_of(lost)
+            if one is None:
+                if self._lost == self._told:
+                    self._is_over = True
+                    break
+                self._waiting.put(None)
+                return self._tell_of(self._lost)
+            if not isinstance(one, int):
+                return one
+            if one > self._told:
+                return self._tell_of(one)
         return None
 
     def close(self) -> None:

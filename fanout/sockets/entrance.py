@@ -55,13 +55,16 @@ class Entrance:
             self._core.role.crowded(text)
         try:
             with standard_taken():
-                for sock, address in sparing(plug.sock):
-                    if text := self._adopt(sock, address, now):
-                        self._pause(plug, text, now)
-                        return  # the rest waits in the listen queue
+                self._accept_all(plug, now)
         except ExhaustedError as error:
             if not self._held.make_room():
                 self._pause(plug, explain(error), now)
+
+    def _accept_all(self, plug: Plug, now: float) -> None:
+        for sock, address in sparing(plug.sock):
+            if text := self._adopt(sock, address, now):
+                self._pause(plug, text, now)
+                return  # the rest waits in the listen queue
 
     def hold(self, sock: socket.socket, now: float) -> None:
         """End this one after a while; takes it over."""

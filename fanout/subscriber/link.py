@@ -96,18 +96,21 @@ class Link:
         Raises:
             RefusedError: the system does not let us connect at all.
         """
-        polling, deadline = self._polling, self._deadline
         try:
-            while deadline is None or time.monotonic() < deadline:
-                wake_at = self.wake_at
-                times = [one for one in (deadline, wake_at) if one is not None]
-                messages = polling.turn(min(times, default=None))
-                if messages or (wake_at is not None and time.monotonic() >= wake_at):
-                    yield messages
-                if polling.woken or polling.connections.is_over:
-                    return
+            yield from self._batches()
         finally:
-            polling.close()
+            self._polling.close()
+
+    def _batches(self) -> Iterator[list[Message]]:
+        polling, deadline = self._polling, self._deadline
+        while deadline is None or time.monotonic() < deadline:
+            wake_at = self.wake_at
+            times = [one for one in (deadline, wake_at) if one is not None]
+            messages = polling.turn(min(times, default=None))
+            if messages or (wake_at is not None and time.monotonic() >= wake_at):
+                yield messages
+            if polling.woken or polling.connections.is_over:
+                return
 
     def _on_event(self, event: ReceiverEvent) -> None:
         if event.kind is ReceiverEventKind.CONNECTED:

@@ -51,6 +51,12 @@ def test_interrupted_at_each_step(compiled_subject: Subject, name: str) -> None:
     compiled_subject.is_interrupted_anywhere(name, KeyboardInterrupt, opcodes=True)
 
 
+def send_for(seconds: float, send: Callable[[], None]) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        send()
+
+
 def interrupt_often(
     send: Callable[[], None], has_few: Callable[[], bool], random: Random
 ) -> tuple[int, int]:
@@ -72,9 +78,7 @@ def interrupt_often(
                 interrupts += 1
                 with suppress(KeyboardInterrupt):
                     signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, LONGEST_S))
-                    until = time.monotonic() + LOST_S
-                    while time.monotonic() < until:
-                        send()
+                    send_for(LOST_S, send)  # a loop in here would let it through: see the guards
                     lost += 1
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)

@@ -112,7 +112,7 @@ class Relay:
         # Its own, because this alone knows of whom nothing is begun but a handshake.
         self._selector = selectors.DefaultSelector()
         self._loop = asyncio.SelectorEventLoop(self._selector)
-        self._own = {*self._selector.get_map()}
+        self._own = self._sockets()
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         self._ready = threading.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -153,14 +153,17 @@ class Relay:
         No task is cancelled: a stream that is cancelled while it opens leaves its transport open.
         """
         async with asyncio.timeout(DEADLINE_S):
-            while len(asyncio.all_tasks()) > 1 or {*self._selector.get_map()} - self._own:
-                for fd in {*self._selector.get_map()} - self._own:
+            while len(asyncio.all_tasks()) > 1 or self._sockets() > self._own:
+                for fd in self._sockets() - self._own:
                     with socket.socket(fileno=os.dup(fd)) as end, suppress(OSError):
                         end.shutdown(socket.SHUT_RDWR)
                 for writer in self._ends:
                     writer.transport.abort()
                 await asyncio.sleep(0)
             await asyncio.sleep(0)  # what was ended last closes its socket in the next round
+
+    def _sockets(self) -> set[int]:
+        return {key.fd for key in self._selector.get_map().values()}
 
     def _come(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._ends.add(writer)

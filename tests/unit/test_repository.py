@@ -54,6 +54,7 @@ ABOUT_SEVERAL = {
     "test_checked.py": "what tests say: tests/helpers/checked.py",
     "test_documentation.py": "docs/",
     "test_finalizers.py": "all classes with a `__del__`",
+    "test_guarded_loops.py": "all loops in blocks that an interruption has to leave in order",
     "test_limits.py": "docs/reference/options.md: limits that are not options",
     "test_holdings.py": "what tests leave behind: tests/helpers/programs.py",
     "test_patient.py": "when sockets of tests are named: tests/helpers/patient.py",

@@ -214,16 +214,19 @@ class Printer:
         """
         link.wake_at = self._due
         try:
-            for messages in link.batches():
-                wanted = messages if count_max is None else messages[: count_max - self.printed]
-                self._take(wanted, time.monotonic())
-                link.wake_at = self._due
-                if self.printed == count_max:
-                    break
+            self._print_batches(link, count_max)
             if self._rates is not None:
                 self._write(self._rates.line(time.monotonic()))
         finally:
             self._gaps.flush()
+
+    def _print_batches(self, link: Link, count_max: int | None) -> None:
+        for messages in link.batches():
+            wanted = messages if count_max is None else messages[: count_max - self.printed]
+            self._take(wanted, time.monotonic())
+            link.wake_at = self._due
+            if self.printed == count_max:
+                break
 
     def _take(self, wanted: list[Message], now: float) -> None:
         if self._latencies is not None:
