@@ -21,6 +21,11 @@ class _Inspect(ModuleType):
         return isinstance(value, FunctionType)
 
     @staticmethod
+    def get_annotations(kind: type) -> dict[str, Any]:
+        """What the body of this class says of its fields: `dataclasses` of Python 3.13 asks it."""
+        return dict(vars(kind).get("__annotations__", ()))
+
+    @staticmethod
     def unwrap(function: Any) -> Any:
         """The function in the wrappers of `functools.wraps`; one in itself stays as it is."""
         seen = set[int]()

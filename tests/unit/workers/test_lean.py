@@ -13,6 +13,16 @@ import pytest
 from fanout.workers import lean
 from tests.helpers.waiting import DEADLINE_S
 
+
+class WithFields:
+    first: int
+    second: str = ""
+
+
+class WithoutFields(WithFields):
+    """Has those of the class it inherits from, and none of its own."""
+
+
 BEGUN = "import sys; from fanout.workers import lean; lean.begin(); import asyncio; "
 
 
@@ -82,6 +92,8 @@ def test_its_few_functions_are_as_those_that_they_stand_for() -> None:
     for one in some:
         assert stand_in.unwrap(one) is inspect.unwrap(one)
         assert stand_in.isfunction(one) == inspect.isfunction(one)
+    for kind in (WithFields, WithoutFields, int):
+        assert vars(lean._Inspect)["get_annotations"](kind) == inspect.get_annotations(kind)
     function.__wrapped__ = function  # type: ignore[attr-defined]
     assert stand_in.unwrap(function) is function, "an error is told of in any case"
     for name in ("PIPE", "STDOUT", "DEVNULL"):
