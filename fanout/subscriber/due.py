@@ -81,7 +81,8 @@ class Due:
         """A mark says that all last values of some more have come."""
         for prefix in mark.names:
             self._shown(prefix, is_denied=prefix in mark.denied)
-        for prefix in [*islice(self._said.values(), max(0, mark.many - len(mark.names)))]:
+        more = min(max(0, mark.many - len(mark.names)), len(self._said))  # a stranger may say any
+        for prefix in [*islice(self._said.values(), more)]:
             self._shown(prefix)
         if mark.names and not mark.many and self._denied:  # it may have these by now
             self._granted(mark.names)

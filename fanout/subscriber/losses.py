@@ -130,15 +130,15 @@ def values_shown(frames: Frames, most: int) -> ValuesShown:
     """
     if frames[0] != SNAPSHOT_TOPIC or begins_last(frames, before=False):
         return NONE_SHOWN
-    try:
-        said: Any = msgpack.unpackb(frames[1])
-        count = max(0, int(said.get("subscriptions", most)))
-        found = said.get("prefixes")
-        if not isinstance(found, list) or not all(isinstance(one, bytes) for one in found):
-            return ValuesShown(count)
-        return ValuesShown(count, found, found[: max(0, int(said.get("denied", 0)))])
-    except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
-        return ValuesShown(most)
+    shown = _said_in(frames, SNAPSHOT_TOPIC, lambda said: _shown(said, most))
+    return ValuesShown(most) if shown is None else shown
+
+
+def _shown(said: Any, most: int) -> ValuesShown:
+    count, found = max(0, int(said.get("subscriptions", most))), said.get("prefixes")
+    if not isinstance(found, list) or not all(isinstance(one, bytes) for one in found):
+        return ValuesShown(count)
+    return ValuesShown(count, found, frozenset(found[: max(0, int(said.get("denied", 0)))]))
 
 
 def values_as_of(frames: Frames) -> tuple[int, int] | None:
@@ -178,5 +178,5 @@ def _said_in(frames: Frames, topic: bytes, read: Callable[[Any], T]) -> T | None
         return None
     try:
         return read(msgpack.unpackb(frames[1]))
-    except (ValueError, TypeError, LookupError, OverflowError):  # the last by an infinity
-        return None
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
+        return None  # the last one by an infinity

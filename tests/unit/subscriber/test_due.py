@@ -63,6 +63,13 @@ def test_to_expect_it_twice_is_to_expect_it_once() -> None:
     assert due.asked == {b"B": b""}
 
 
+@pytest.mark.parametrize("many", [1 << 63, (1 << 64) - 1, 10**30])
+def test_a_mark_may_say_any_number(many: int) -> None:
+    due = due_of(b"A", b"B")
+    due.shown(ValuesShown(many))
+    assert (bool(due), len(due)) == (False, 0)
+
+
 def named(*names: bytes, count: int | None = None, denied: tuple[bytes, ...] = ()) -> ValuesShown:
     return ValuesShown(len(names) if count is None else count, names, denied)
 

@@ -174,7 +174,13 @@ def test_an_end_of_last_values_names_subscriptions(said: Any, names: list[bytes]
 @pytest.mark.parametrize(("said", "denied"), [(1, [b"A"]), (-1, []), (9, [b"A", b"B"])])
 def test_the_first_ones_of_these_may_be_denied(said: int, denied: list[bytes]) -> None:
     mark = {"end": True, "subscriptions": 2, "denied": said, "prefixes": [b"A", b"B"]}
-    assert values_shown(frames(SNAPSHOT_TOPIC, mark), 5) == (2, [b"A", b"B"], denied)
+    assert values_shown(frames(SNAPSHOT_TOPIC, mark), 5) == (2, [b"A", b"B"], frozenset(denied))
+
+
+def test_an_end_of_last_values_that_is_too_long_is_not_read() -> None:
+    """Else a stranger's could take gigabytes of memory: a list of what takes a byte each."""
+    mark = {"end": True, "subscriptions": 2, "prefixes": [b""] * MARKER_BYTES_MAX}
+    assert values_shown(frames(SNAPSHOT_TOPIC, mark), 5) == (5, (), ())
 
 
 def test_where_all_is_one_stream_again_is_said_by_epoch_and_number() -> None:
