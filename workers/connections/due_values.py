@@ -124,7 +124,8 @@ class DueValues:
             is_found, has_all = member.sent_bytes != sent, member.snapshots is None
             is_now = is_shown and (has_all or (not is_found and self._patience.lasts(now)))
             is_shown = not has_all
-        if peer.record.count == written + 1 and not member.blocked and alike.note(peer):
+        is_whole = peer.record.count == written + 1 and not member.blocked
+        if fits and is_whole and alike.note(peer):  # else it was not asked what it wants now
             self._patience.renew()
 
     def forget(self, peer: Peer) -> None:

@@ -176,6 +176,22 @@ def test_who_wants_something_else_is_sent_that(taking: TakingOver, name: str) ->
     assert [message for message in got(one) if not message[0].startswith(b"\0")] == expected
 
 
+def test_what_is_sent_to_one_that_says_more_now_is_not_what_it_wanted_before(
+    taking: TakingOver,
+) -> None:
+    """It had come in time for what others were sent, and asks for the past of something else."""
+    for _ in range(2):
+        come(taking, b"B")
+    one = come(taking, b"A")
+    one.session.subscribe(b"\x00fanout.since=-0")
+    one.session.cancel(b"A")
+    subscribe(taking, one, b"B")
+    taking.settle(taking.workers[0])
+    other = come(taking, b"A")
+
+    assert got(other) == VALUES[:2]
+
+
 def test_who_comes_when_something_newer_is_there_is_sent_that(taking: TakingOver) -> None:
     taking.publish(b"A", b"newer")
     taking.settle(taking.workers[0])
