@@ -130,6 +130,14 @@ class KeptValues:
                 return None
         return None
 
+    def has_lost(self, place: int, sequence: int) -> bool:
+        """Whether that message, which was the last one there, is not kept, nor will be again.
+
+        Of one for which `find()` has found nothing.
+        """
+        is_evicted = self.kept[place] == EVICTED and self.last[place] == sequence
+        return is_evicted or sequence < self.expired or sequence == NO_VALUE
+
     def wire(self, place: int, sequence: int) -> bytes | None:
         """That message, if it is still the last one there; from the log or from the ring."""
         words = self._words

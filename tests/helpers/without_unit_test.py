@@ -119,6 +119,5 @@ WITHOUT_UNIT_TEST = (
     "workers/stream/replay.py",
     "workers/stream/round_sends.py",
     "workers/stream/sealed.py",
-    "workers/stream/topic_names.py",
     "workers/tuning.py",
 )

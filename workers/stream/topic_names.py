@@ -12,7 +12,7 @@ from bisect import bisect_left
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from fanout.shm.value_layout import KEYFRAME
+from fanout.shm.value_layout import KEYFRAME, NO_VALUE
 from fanout.zmtp.frames import first_frame
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ class TopicNames:
     def __init__(self, values: KeptValues) -> None:
         self._values = values
         self._ids = array("Q", [0]) * len(values.ids)  # of those whose names are known
+        # What was the last message there when that was no value any more: it never is one again. Of
+        # those whose names are known it is any that was.
+        self._lacking = array("Q", [NO_VALUE]) * len(values.ids)
         self._names: dict[int, bytes] = {}
         self._sorted: list[bytes] = []
         self._changed: dict[int, int] = {}  # place -> which of these changes was its last one
@@ -60,26 +63,38 @@ class TopicNames:
     def learn(self, first: int) -> int:
         """Bring some places up to date, from this one on; returns the next one, 0 = these are all.
 
-        A topic without a value has no name yet: it is looked at again.
+        A topic without a value has no name yet: it is looked at again when there is another one.
         """
         values = self._values
         stop = min(first + LEARNED, values.known)
-        if values.ids[first:stop] != memoryview(self._ids)[first:stop]:
-            self._learn(first, stop)
+        ids, known = values.ids[first:stop], memoryview(self._ids)[first:stop]
+        lacking = memoryview(self._lacking)[first:stop]
+        if ids != known and values.last[first:stop] != lacking:
+            lasts = array("Q", values.last[first:stop])
+            seen = zip(range(first, stop), ids, known, lasts, lacking, strict=True)
+            changed = [at for at, one, own, last, none in seen if one != own and last != none]
+            self._learn(changed)
+            if all(values.last[at] == self._lacking[at] for at in changed if not self._knows(at)):
+                lacking[:] = memoryview(lasts)
         return stop if stop < values.known else 0
 
-    def _learn(self, first: int, stop: int) -> None:
+    def _knows(self, place: int) -> bool:
+        return self._ids[place] == self._values.ids[place]
+
+    def _learn(self, changed: Sequence[int]) -> None:
         values, places = self._values, self.places
         new: list[bytes] = []
         gone: set[bytes] = set()
-        changed = [place for place in range(first, stop) if values.ids[place] != self._ids[place]]
-        pieces, expired = self._pieces(changed), values.expired
+        expired = values.expired
+        pieces = self._pieces(changed, expired)
         for place in changed:
             topic_id = values.ids[place]
             sequence = values.last[place]
-            wire = pieces.get(sequence) if sequence >= expired else None
+            wire = pieces.get(sequence)
             if wire is None:
                 found = values.find(place)
+                if found is None and values.has_lost(place, sequence):
+                    self._lacking[place] = sequence
                 if found is None or values.ids[place] != topic_id:
                     continue
                 if found.sequence >= values.log.head():
@@ -111,11 +126,11 @@ class TopicNames:
             self._sorted += sorted(new)
             self._sorted.sort()  # two runs, which are merged
 
-    def _pieces(self, places: Sequence[int]) -> dict[int, bytes]:
-        """The last messages there that are committed and in the log, or some of them."""
+    def _pieces(self, places: Sequence[int], expired: int) -> dict[int, bytes]:
+        """The last messages there that are values, committed and in the log, or some of them."""
         values = self._values
-        head = values.log.head()
-        sequences = {sequence for place in places if (sequence := values.last[place]) < head}
+        head, last = values.log.head(), values.last
+        sequences = {sequence for place in places if expired <= (sequence := last[place]) < head}
         return values.in_log(sorted(sequences), LEARNED_BYTES)
 
     def alone(self) -> Iterator[frozenset[bytes] | None]:
