@@ -23,7 +23,7 @@ from fanout.control.messages import (
 from fanout.coordinator import links
 from fanout.coordinator.reports import ask
 from fanout.coordinator.supervision import BACKOFF_FIRST, BACKOFF_MAX, GIVE_UP_AFTER
-from fanout.coordinator.watching import TICK
+from fanout.coordinator.watching import HANG_UP_GRACE, TICK
 from fanout.events import EventKind
 from fanout.reasons import Reason
 from fanout.shm.header import Header
@@ -105,7 +105,7 @@ def test_a_lost_worker_holds_no_message_back() -> None:
 def test_one_that_hangs_up_and_does_not_end_is_killed() -> None:
     with Bench(2) as bench:
         bench.processes[1].hang_up()
-        bench.pass_time(3 * TICK)
+        bench.pass_time(HANG_UP_GRACE + 2 * TICK)
 
         assert bench.processes[1].exitcode == KILLED
         assert bench.processes[0].exitcode is None
