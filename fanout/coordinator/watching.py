@@ -31,8 +31,8 @@ TICK = 0.5  # seconds between looks at most; an idle publisher wakes twice a sec
 TICKS_EACH = 8  # in `worker_timeout`, at least: one that hangs is noticed a tick late at most
 TICK_TRUST = 2.0  # ticks between two looks that count as witnessed, at most
 LOOK_MIN = 0.01  # seconds between looks at least, where something is over before the next tick
-# Seconds of witnessed time from the end of its channel to that of a worker: milliseconds, but half a
-# second where fifteen want the same core. Who is killed before cannot say why it has ended.
+# Seconds of witnessed time from the end of its channel to that of a worker: milliseconds, but half
+# a second where fifteen want the same core. Who is killed before cannot say why it has ended.
 HANG_UP_GRACE = 2.0
 ABORT_GRACE = 0.15  # seconds of witnessed time in which one that hangs may print where, and end
 FINISH_GRACE = 10.0  # seconds of witnessed time to end in when told; it takes ms: it has nobody

@@ -22,7 +22,7 @@ from fanout.faces.producer import (
 from fanout.faces.troubles import Troubles
 from fanout.send.verbs import Verbs
 from fanout.sockets.asyncio import Push
-from fanout.sockets.face import last_problem_of, tell_given_up, tell_problems
+from fanout.sockets.face import call_it, last_problem_of, tell_given_up, tell_problems
 from fanout.subscriber.settings import endpoint_of
 from fanout.terms.not_a_push_socket import NotAPushSocket
 from fanout.terms.refusals import refuse_arguments
@@ -141,6 +141,7 @@ class Producer(NotAPushSocket, Verbs[Coroutine[Any, Any, None]]):
         self._push = Push(limits=self._limits)
         tell_given_up(self._push, self._given_up.add)
         tell_problems(self._push, Troubles(self._endpoint).tell)
+        call_it(self._push, "the producer")
         self._push.connect(self._endpoint)
         return self
 

@@ -15,6 +15,7 @@ from fanout.send.wire import bodies_of
 from fanout.sockets import Limits, Push
 from fanout.sockets.face import (
     abandon,
+    call_it,
     is_over,
     last_problem_of,
     refuse_too_many,
@@ -158,6 +159,7 @@ class Producer(NotAPushSocket, Verbs[None]):
         self._push = push = Push(limits=limits)
         tell_given_up(push, self._given_up.add)
         tell_problems(push, Troubles(endpoint).tell)
+        call_it(push, "the producer")
         try:
             push.connect(endpoint)
         except BaseException:

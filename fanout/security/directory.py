@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from fanout.security.verdicts import Request, Verdict
+
+_logger = logging.getLogger("fanout")
 
 LOOK_EACH = 1.0  # seconds; it is not looked at more often, however many ask
 
@@ -79,6 +82,8 @@ class Directory:
             certificates = read_directory(self._path)
             self._users = {one.public: one.metadata.get("name", one.public) for one in certificates}
             self._seen = found
+            if not certificates:
+                _logger.warning("%s has no certificate: nobody is let in before it has", self._path)
         self._looked_at = self._clock()
 
     def _state(self) -> tuple[object, ...]:

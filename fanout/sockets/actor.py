@@ -90,6 +90,7 @@ class Actor:
         self.dropped_at_end = 0
         self._deadline: float | None = None  # when what was not sent is dropped
         self._part_until: float | None = None  # all is sent; peers have so long to read it
+        self.called = "the socket"  # what its user has, in what he is told of its end
         self._why: Callable[[], FanoutError] | None = None
         self._failure: BaseException | None = None
         self._received = 0
@@ -131,7 +132,7 @@ class Actor:
 
     def refuse(self) -> None:
         """Take nothing more over from the program, from now on. Any thread."""
-        self._why = self._why or (lambda: ClosedError("the socket is closed"))
+        self._why = self._why or (lambda: ClosedError(f"{self.called} is closed"))
 
     def statistics(self) -> SocketStatistics:
         """Counters as they are now. Any thread."""
@@ -203,7 +204,7 @@ class Actor:
     def fail(self, error: BaseException, now: float) -> None:
         """A bug, or a refusal of the system: nobody else would see it, so users are to."""
         self._failure = error
-        text = f"the socket has failed: {error}"
+        text = f"{self.called} has failed: {error}"
         self._why = lambda: ClosedError(text)
         try:
             self.end(now)

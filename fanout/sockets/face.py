@@ -107,6 +107,11 @@ def tell_problems(face: Face, tell: Callable[[Problem], None]) -> None:
     face._actor.problems.tell = tell
 
 
+def call_it(face: Face, what: str) -> None:
+    """Have its user told of the end of what he has, which is not this socket but made of it."""
+    face._actor.called = what
+
+
 def is_over(face: Face) -> bool:
     """Whether somebody has had it end, or a fork or a failure has."""
     return face._actor.is_over

@@ -39,7 +39,10 @@ def since_of(said: str | Position | None) -> bytes | Position:
             raise ConfigError(f"since: {shown(said)} is no position: 0 to 2**63 - 1, each")
         return said
     if not isinstance(said, str):
-        raise TypeError(f"since must be a str or a tuple, not {type(said).__name__}")
+        raise TypeError(
+            "since must be a str such as '-10s' (the last 10 seconds), '-1000' (messages) or "
+            "'EPOCH:SEQUENCE', or a tuple of epoch and sequence, not " + shown(said)
+        )
     position = _POSITION.fullmatch(said)
     if position is not None:
         return since_of((int(position[1], 16), int(position[2])))

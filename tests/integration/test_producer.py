@@ -96,7 +96,7 @@ def test_without_an_owner_it_waits_and_says_so() -> None:
         with pytest.raises(Again, match=r"full for 0\.05 s, and tcp.* is not connected.*; nothing"):
             producer.publish(b"a", b"x" * 1000, timeout=0.05)
         assert producer.close(0.05) == 1
-    with pytest.raises(ClosedError):
+    with pytest.raises(ClosedError, match="the producer is closed"):
         producer.publish(b"a", b"1")
 
 

@@ -56,6 +56,24 @@ def test_it_is_read_again_when_it_has_changed(tmp_path: Path) -> None:
     assert ask(directory, first) == Deny("unknown key")
 
 
+def test_it_says_that_nobody_is_let_in_once_for_each_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    directory = Directory(tmp_path, clock=clock)
+    for _ in range(3):
+        clock.now += LOOK_EACH
+        assert ask(directory, "0" * 40) == Deny("unknown key")
+    assert caplog.messages == [f"{tmp_path} has no certificate: nobody is let in before it has"]
+    key = make(tmp_path, "a")
+    clock.now += LOOK_EACH
+    assert ask(directory, key) == Allow(key)
+    os.unlink(tmp_path / "a.key")
+    clock.now += LOOK_EACH
+    assert ask(directory, key) == Deny("unknown key")
+    assert len(caplog.messages) == 2
+
+
 def test_what_cannot_be_read_puts_off_and_is_forgiven(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         Directory(tmp_path / "nowhere")

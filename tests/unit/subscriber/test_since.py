@@ -36,7 +36,16 @@ def test_what_says_nothing(said: Any) -> None:
         since_of(said)
 
 
-@pytest.mark.parametrize("said", [10, b"-10s", (1,), (1, "2"), (True, 2)])
-def test_what_is_of_a_wrong_type(said: Any) -> None:
-    with pytest.raises(TypeError):
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (10, "'-1000'.*not 10"),
+        (b"-10s", "'-10s'.*not b'-10s'"),
+        ((1,), "two whole numbers"),
+        ((1, "2"), "two whole numbers"),
+        ((True, 2), "two whole numbers"),
+    ],
+)
+def test_what_is_of_a_wrong_type(said: Any, told: str) -> None:
+    with pytest.raises(TypeError, match=told):
         since_of(said)
