@@ -79,21 +79,23 @@ class Deliveries:
         self._figures.progress += 1
         return True
 
-    def catch_up(self, now: Callable[[], int], done: Callable[[], object]) -> None:
+    def catch_up(self, now: Callable[[], int]) -> bool:
         """Send what is published by now to those who are ready, if it is no more than a few turns'.
 
         Args:
             now: monotonic ns.
-            done: called if there was anything.
+
+        Returns:
+            Whether there was anything.
         """
         pump, head = self._pump, self._log.head()
         if pump.front >= head:
-            return
+            return False
         for _ in range(self._catch_ups):
             self.advance(now())
             if pump.front >= head:
                 break
-        done()
+        return True
 
     def serve(self, now: int) -> None:
         """Continue with those who are behind and have room again."""

@@ -33,6 +33,7 @@ class Tail(Generic[K]):
         pump: knows what its members need.
         fence: orders the store of the tail before the loads that follow, and behind those before.
         allow: tells the publisher how far it may go, and for whom it is to wait.
+        skip: called when the front was brought on: nobody is charged for what others are sent.
 
     Attributes:
         promised: who was promised the messages from which one on, and has not become a member that
@@ -40,10 +41,11 @@ class Tail(Generic[K]):
         replays: who was promised the messages from which one on, before the front; as above. If
             that lasts, the oldest are let go of.
         wanted: the tail that the publisher waited for when that was looked at last; 0 = none.
-        catch_up: has those who are ready sent what was published; set by who can.
+        catch_up: has those who are ready sent what was published, and says whether there was
+            anything; set by who can.
     """
 
-    catch_up: Callable[[], None]
+    catch_up: Callable[[], bool]
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class Tail(Generic[K]):
         pump: Pump,
         fence: Callable[[], None],
         allow: Callable[[int, Credit, bool], None],
+        skip: Callable[[], object] = lambda: None,
     ) -> None:
         self.promised: dict[K, int] = {}
         self.replays: dict[object, int] = {}
@@ -63,6 +66,7 @@ class Tail(Generic[K]):
         self._pump = pump
         self._fence = fence
         self._allow = allow
+        self._skip = skip
 
     def protect_front(self) -> None:
         """Make the log keep what comes from the front on."""
@@ -76,20 +80,29 @@ class Tail(Generic[K]):
     def promise(self, who: K) -> int:
         """Promise the messages from the front on; returns that front.
 
-        If there are limits, the front is brought to where the log is, and the publisher goes no
-        further meanwhile. Else what nobody wanted while this worker slept would wait for who comes.
-        But only once in a turn: to whom this one has promised something, he is not held yet.
+        The front is brought on before: else who comes would be sent what was published before, that
+        nobody wanted while this worker slept. But only once in a turn: to whom this one has
+        promised something, he is not held yet.
         """
-        pump = self._pump
-        if pump.holding.has_any and not self._has_promised:
-            self._allow(0, USED_UP, True)  # it shall go no further until it is known how far
-            if pump.needs_log:
-                self.catch_up()
+        if not self._has_promised and self._bring_on():
+            self._skip()
         self._has_promised = True
         self.protect_front()
-        front = self.promised[who] = pump.front
+        front = self.promised[who] = self._pump.front
         self.announce()
         return front
+
+    def _bring_on(self) -> bool:
+        """Bring the front to where the log is, or to what somebody wants; whether it moved.
+
+        If there are limits, the others are sent what they want before, and the publisher goes no
+        further meanwhile: all that is left would wait for who comes.
+        """
+        pump = self._pump
+        if not pump.holding.has_any:
+            return pump.needs_log and pump.pass_by(self._log.head())
+        self._allow(0, USED_UP, True)  # it shall go no further until it is known how far
+        return pump.needs_log and self.catch_up()
 
     def announce(self) -> None:
         """Say how far the publisher may go."""

@@ -83,22 +83,21 @@ class Worker:
         pump.ages.earlier = around.earlier
         self._write_set, read_set = around.poll_set(), around.poll_set()
         self.idling = Idling(around, self._write_set)
-        self.tail: Tail[Peer] = Tail(around, pump, self.idling.fence, self.idling.allow)
+        watch, own = Stopwatch(around.now, around.cpu_ns), self_service_for(options, self._channel)
+        self.tail: Tail[Peer] = Tail(around, pump, self.idling.fence, self.idling.allow, watch.skip)
         watched = SocketSets(self._write_set, read_set)
         self.desk = Desk(around, options, policy, self.pump, self.tail, watched)
         self.deadlines = Deadlines(self.desk, options, part)
         times = int(options.send_timeout * NS), int(options.stall_timeout * NS)
         self.silence = Silence(self.pump, *times, self.desk.unsent, part)
         reading = self.desk, self.deadlines, pump, self.tail, self._channel, read_set
-        watch, own = Stopwatch(around.now, around.cpu_ns), self_service_for(options, self._channel)
         self.reads = ReadSide(*reading, watch, around.now(), own)
         self.standing = StandingWatch(self.pump.steady, self.desk.taken, self.desk.widen)
         self.desk.watchers = (self.deadlines, self.reads, self.standing)
         self.figures = Figures(around, self.pump)
         sending = self.pump, self._log, self._write_set, self.desk.by_descriptor
         self._deliveries = Deliveries(*sending, self.figures, part, tuning)
-        # Nobody is charged for what others are sent.
-        self.tail.catch_up = partial(self._deliveries.catch_up, around.now, watch.skip)
+        self.tail.catch_up = partial(self._deliveries.catch_up, around.now)
         seen = self.pump, self.desk.peers, self._channel, self.figures, around.unsent
         self.checkpoints = Checkpoints(*seen, part, self.desk.records, self._deliveries, tuning)
         here = around, options, self.desk, self.deadlines, pump, self.tail, part

@@ -101,6 +101,19 @@ class Rounds(RoundSends):
         self._round = None
         return self.front < head
 
+    def pass_by(self, head: int) -> bool:
+        """Move the front past messages below `head` that nobody here wants; whether it moved.
+
+        Nobody is sent anything, nor counts anything by that. Not while a round is under way.
+        """
+        first, everything = self.front, self.cohorts.everything
+        if first >= head or everything.members or self._round is not None:
+            return False
+        stop = self.sorting.wanted_from(first, head)
+        self.front = everything.counted = stop
+        everything.counted_bytes = self._log.start_of(stop)
+        return stop > first
+
     def follow(self) -> None:
         if self._round is not None:  # nobody is left to be sent the rest
             self._round = None

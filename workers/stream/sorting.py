@@ -7,7 +7,7 @@ picks of its own that wants it, is one append of a reference.
 
 from __future__ import annotations
 
-from itertools import chain, compress
+from itertools import chain, compress, count
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 SPARSE_PART = 4  # when less than 1/4 of the messages are wanted, only those are cut out
 FEW_PIECES = 2  # up to so many messages are cut out alone, whatever their part is
+FIRST_LOOKED_AT = 64  # messages of which it is looked whether anybody wants them; mostly some are
 MATCHES_PER_LOOK = 32  # at the clock; each takes some microseconds
 LOOKS_PER_APPEND = 16  # look-ups that cost as much as to find whose picks an append fills
 LOOKS_PER_MATCH = 64  # the same for a match of one message; each append of it costs one more
@@ -67,6 +68,7 @@ class Sorting:
         self._part = part or without_clock()
         self._sort_ns = tuning.sort_ns
         self._appends_per_look = tuning.appends_per_look
+        self._looked_at_max = tuning.batch_messages_min  # at once, without a look at the clock
         self.prefixes: list[Prefix[Member]] = []
         self.direct: list[Cohort[Member]] = []
         self._until = 0  # for sorting the batch at hand
@@ -104,6 +106,23 @@ class Sorting:
         self._first, self._wanted, self._pieces = first, wanted, pieces
         self._places = {}
         return stop
+
+    def wanted_from(self, first: int, stop: int) -> int:
+        """The first of these messages that anybody wants, or `stop`; not while a batch is at hand.
+
+        Before that one if the time is over: then what is below is known to be wanted by nobody.
+        """
+        until = self._until = self._part.in_time(self._sort_ns)
+        size = min(FIRST_LOOKED_AT, self._looked_at_max)
+        while first < stop:
+            found = self._find(first, min(first + size, stop))
+            for wanted in compress(count(first), found):
+                return wanted
+            first += len(found)
+            if self._part.is_past(until):
+                break
+            size = min(size * 2, self._looked_at_max)
+        return first
 
     def _fill(self, pieces: list[bytes], found: list[tuple[Append, ...]]) -> int:
         """Put the pieces where they go; returns how many were, before the time was over."""

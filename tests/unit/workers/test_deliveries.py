@@ -143,19 +143,14 @@ def test_who_is_to_begin_at_the_front_has_it_moved_further_than_in_a_turn(
     """But no further than in so many turns."""
     turns = make_turns(Tuning(span_bytes=len(ONE), batches_per_turn=2, catch_ups=3))
     turns.connect(b"")
-    fronts = []
-
-    def caught_up() -> None:
-        fronts.append(turns.pump.front)
-
-    for count in (5, 7):
+    for count, front in ((5, 5), (7, 5 + 2 * 3)):
         turns.publish(count)
-        turns.deliveries.catch_up(lambda: 0, caught_up)
+        assert turns.deliveries.catch_up(lambda: 0)
+        assert turns.pump.front == front
     turns.deliveries.advance(0)
-    turns.deliveries.catch_up(lambda: 0, caught_up)
 
-    assert fronts == [5, 5 + 2 * 3]
-    assert turns.pump.front == turns.around.log.head(), "and then there was nothing"
+    assert not turns.deliveries.catch_up(lambda: 0), "and then there was nothing"
+    assert turns.pump.front == turns.around.log.head()
 
 
 def test_a_turn_takes_no_further_batch_after_so_many_messages(

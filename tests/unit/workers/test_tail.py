@@ -15,6 +15,7 @@ from fanout.workers.policy.limits import Limits
 from fanout.workers.stream.member import Member
 from fanout.workers.stream.pump import Pump
 from fanout.workers.tail import Tail
+from fanout.zmtp.frames import encode_message
 from tests.helpers.around import Around
 from tests.helpers.log import SMALL, Sink, Worker
 
@@ -32,7 +33,8 @@ class Kept:
         self.pump = Pump(self.around.log)
         self.fences: list[int] = []  # the tail at each
         self.allowed: list[tuple[int, Credit, bool]] = []  # of the publisher
-        self.tail: Tail[str] = Tail(self.around, self.pump, self.fence, self.allow)
+        self.skipped = 0  # how often nobody is to be charged for what was done
+        self.tail: Tail[str] = Tail(self.around, self.pump, self.fence, self.allow, self.skip)
         self.publish()
 
     def fence(self) -> None:
@@ -40,6 +42,9 @@ class Kept:
 
     def allow(self, subscriber: int, credit: Credit, is_final: bool) -> None:
         self.allowed.append((subscriber, credit, is_final))
+
+    def skip(self) -> None:
+        self.skipped += 1
 
     def publish(self) -> int:
         return self.around.written.publish(b"A", b"one")
@@ -90,9 +95,9 @@ def test_who_comes_with_a_limit_begins_where_the_publisher_stops(kept: Kept) -> 
         kept.publish()
     looks: list[tuple[int, Credit, bool]] = []
 
-    def catch_up() -> None:
+    def catch_up() -> bool:
         looks.append(kept.allowed[-1])
-        kept.pump.advance(kept.around.log.head(), 0)
+        return not kept.pump.advance(kept.around.log.head(), 0)
 
     kept.tail.catch_up = catch_up
     kept.allowed.clear()
@@ -107,12 +112,36 @@ def test_who_comes_with_a_limit_begins_where_the_publisher_stops(kept: Kept) -> 
 
 
 def test_where_nobody_has_limits_who_comes_is_promised_what_follows_at_once(kept: Kept) -> None:
-    kept.tail.catch_up = lambda: kept.pump.follow()
     kept.subscribe()
     front = kept.pump.front
     kept.publish()
 
     assert kept.tail.promise("it") == front
+    assert kept.skipped == 0, "what was looked at is nothing"
+
+
+def test_what_nobody_wants_is_not_promised_to_who_comes(kept: Kept) -> None:
+    """Its worker has slept meanwhile: nobody rang for that."""
+    sink = Sink()
+    member = Member(1, sink, Worker().policy)
+    kept.tail.protect_front()
+    kept.pump.subscribe(member, [b"B"])
+    for _ in range(7):
+        kept.publish()
+    wanted = kept.around.written.publish(b"B", b"")
+    kept.publish()
+
+    assert kept.tail.promise("it") == kept.pump.front == wanted
+    assert (sink.taken, kept.skipped) == (b"", 1)
+    kept.tail.publish()
+    assert kept.tail.promise("who comes in the next turn") == wanted
+    kept.tail.publish()
+    kept.pump.advance(kept.around.log.head(), 0)
+    assert sink.taken == encode_message([b"B", b""])
+    kept.publish()
+    assert kept.tail.promise("another one") == wanted + 3
+    kept.publish()
+    assert kept.tail.promise("one in that turn") == wanted + 3, "as the other was promised"
 
 
 def test_who_goes_back_gets_what_is_not_overwritten_yet(kept: Kept) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,14 +10,17 @@ import pytest
 from fanout.basics.units import NS
 from fanout.control.conduct import Throttled
 from fanout.options import Options
+from fanout.shm.layout import PAGE, Layout
 from fanout.terms.slow_policy import SlowPolicy
 from fanout.workers.naps import Naps
 from fanout.workers.policy.choice import policy_of
 from fanout.workers.stream.member import BLOCKED, HELD, Member
+from fanout.workers.tuning import TUNING
 from fanout.workers.worker import Worker
 from tests.helpers.around import Around
 from tests.helpers.log import SMALL, Sink
 from tests.helpers.log import Worker as Members
+from tests.helpers.taking_over import TakingOver, messages_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -207,3 +211,24 @@ def test_who_comes_goes_before_what_is_left_of_who_is_gone(turns: Turns) -> None
         worker._take_out()
         left.append(cohorts.left)
     assert [left.index(each) for each in (3_500, 2_500, 1_500)] == [0, 7, 15]
+
+
+@pytest.mark.parametrize("policy", ["drop_oldest", "block"])
+def test_who_subscribes_to_more_gets_nothing_that_was_published_before(policy: Any) -> None:
+    """Its worker has slept meanwhile, since nobody wanted that, and looks when it is spoken to."""
+    layout = Layout(64 * PAGE, 1024, 64)
+    with closing(TakingOver(layout, TUNING, 1, 1 << 20)) as taking:
+        (worker,) = taking.workers
+        taking.connect([b"A"], worker, 1 << 20)
+        one = taking.connect([b"B"], worker, 1 << 20)
+        taking.set_policy(one, SlowPolicy(policy, limit_messages=1_000))
+        taking.settle(worker)
+        for _ in range(500):
+            assert taking.publish(b"C", b"before")
+        one.session.subscribe(b"C")
+        one.say()
+        taking.turn(worker)
+        taking.publish(b"C", b"after")
+        taking.settle(worker)
+
+        assert [*messages_in(bytes(one.received))] == [(b"C", b"after")]

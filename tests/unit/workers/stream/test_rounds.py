@@ -545,3 +545,40 @@ def test_the_last_of_many_is_looked_for_again_only_when_it_has_moved() -> None:
     tails.append(worker.pump.move_tail())
 
     assert tails == [0, 1]
+
+
+def test_past_what_nobody_wants_the_front_moves_without_a_round() -> None:
+    worker = Worker()
+    member, sink = worker.member(b"B")
+    for _ in range(3):
+        worker.log.publish(b"A", b"0")
+    wanted = worker.log.publish(b"B", b"1")
+    head = worker.log.reader.head()
+
+    assert worker.pump.pass_by(head)
+    assert (worker.pump.front, sink.taken) == (wanted, b"")
+    assert not worker.pump.pass_by(head), "somebody wants the next one"
+    worker.advance()
+    assert figures(worker, member) == (1, 1, 0)
+    assert not worker.pump.pass_by(head), "there is nothing"
+
+
+def test_nothing_is_passed_by_that_somebody_takes_with_everything() -> None:
+    worker = Worker()
+    worker.member(b"")
+    worker.log.publish(b"A", b"0")
+
+    assert not worker.pump.pass_by(worker.log.reader.head())
+
+
+def test_nothing_is_passed_by_in_a_round_that_was_interrupted() -> None:
+    worker = Rounds((b"A", b"Z"), 0)
+    worker.go()
+    assert worker.pump.in_round
+    front = worker.pump.front
+    worker.log.publish(b"B", b"")
+
+    assert not worker.pump.pass_by(worker.log.reader.head())
+    assert worker.pump.front == front
+    worker.finish()
+    assert [figures(worker, member) for member in worker.members] == [(1, 1, 0)] * 3 * EACH

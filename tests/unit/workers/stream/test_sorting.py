@@ -13,7 +13,7 @@ from fanout.workers.stream.member import Member
 from fanout.workers.stream.sorting import LOOKS_PER_APPEND, LOOKS_PER_MATCH, SPARSE_PART, Sorting
 from fanout.workers.tuning import Tuning
 from fanout.zmtp.frames import encode_message
-from tests.helpers.log import SMALL, Log
+from tests.helpers.log import SMALL, Log, always_late
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -252,3 +252,27 @@ def test_a_batch_goes_around_the_end_of_the_log() -> None:
     assert batch.sort(33, 40) == {wanted: [34, 36, 38]}
     batch.sorting.sort(33, 40)
     assert wanted.prefixes[0].picks[0] == encode_message([b"AB", bytes([34]) * 7000])
+
+
+@pytest.mark.parametrize("topic_id", [0, 5], ids=["without an id", "with an id"])
+@pytest.mark.parametrize("strangers", [0, 1, 63, 64, 700])
+def test_it_is_found_where_the_first_is_that_somebody_wants(strangers: int, topic_id: int) -> None:
+    batch = Batch(Layout(16 * PAGE, 1024, 1))
+    batch.join(b"A")
+    for _ in range(strangers):
+        batch.log.publish(b"B", topic_id=9)
+    stop = batch.log.publish(b"A", topic_id=topic_id)
+    stop = batch.log.publish(b"A", topic_id=topic_id)
+
+    assert batch.sorting.wanted_from(0, stop) == strangers
+    assert batch.sorting.wanted_from(0, strangers) == strangers, "nobody wants any of these"
+
+
+def test_to_look_for_that_ends_when_the_time_is_over() -> None:
+    batch = Batch(Layout(16 * PAGE, 1024, 1))
+    batch.join(b"A")
+    for number in range(900):
+        batch.log.publish(b"B%d" % number, topic_id=1 + number)
+    batch.sorting = Sorting(batch.log.reader, batch.cohorts, always_late())
+
+    assert 0 < batch.sorting.wanted_from(0, 900) < 900
