@@ -13,9 +13,9 @@ from fanout.shm.log import NO_SPACE
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fanout.send.path import Coded, Collected, SendPath
+    from fanout.send.path import SendPath
     from fanout.send.topics import Topic
-    from fanout.send.wire import Encoder, Wire
+    from fanout.send.wire import Coded, Collected, Encoder, Wire
     from fanout.shm.log import Buffer
 
 

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from fanout.send.own_batches import OwnBatches
-    from fanout.send.path import Coded, Collected
     from fanout.send.topics import Subject, Topic
-    from fanout.send.wire import Wire
+    from fanout.send.wire import Coded, Collected, Wire
     from fanout.terms.arguments import Bytes, TopicLike
     from fanout.terms.refusals import NotHere
 

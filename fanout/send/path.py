@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
     from fanout.send.topics import Subject
-    from fanout.send.wire import Wire
+    from fanout.send.wire import Collected
     from fanout.shm.doorbell import Doorbell
     from fanout.shm.log import Buffer
     from fanout.shm.segment import Segment
@@ -41,39 +41,6 @@ LOOK = 0.01
 NUDGE_PART = 4  # a sleeping worker further behind than 1/4 of the log is woken to skip forward
 
 T = TypeVar("T")
-
-
-class Collected(Protocol):
-    """What takes the messages of a batch, by `+=`: body and subject of each, in turn.
-
-    A list is one, which an `Encoder` makes messages of.
-    """
-
-    def __len__(self) -> int:
-        """Two for each message."""
-
-    def __iadd__(self, pair: tuple[Wire | Subject, Subject], /) -> Collected: ...
-
-
-class Coded(Collected, Protocol):
-    """One that encodes each message as it is added, and is an `Attempt` at appending all.
-
-    What it cannot encode by itself makes a list of it.
-
-    Attributes:
-        size, count: bytes on the wire, and messages.
-        bodies, topics: of each message, made anew each time; a body is all of it as it travels.
-        young: the topics that were known when it was made, see `TopicTable`.
-    """
-
-    size: int
-    count: int
-    bodies: list[bytes]
-    topics: list[Topic]
-    young: object
-
-    def append(self) -> int:
-        """As `SendPath.append_batch`."""
 
 
 class Demand(Protocol):
@@ -98,6 +65,7 @@ class SendPath:
 
     make_log: Callable[[Segment], LogWriter] = LogWriter
     is_undecided = False
+    _dry_at = -1  # the head where there was no credit, by the last look without waiting
     is_compiled = False  # it is no `CompiledPath`
     keeps_values = False  # it is no `KeptPath`, which is loaded only by who has one
 
@@ -162,6 +130,8 @@ class SendPath:
             if self._state[0] != OPEN or self.log.following is None:
                 self._refuse()
             sequence = self._append_one(body, topic.id)
+            if sequence == NO_SPACE and self._finds_credit(len(body)):
+                sequence = self._append_one(body, topic.id)
             lock.release()
         except BaseException:
             self._settle()
@@ -280,6 +250,22 @@ class SendPath:
             self._settle()
             raise
         return result
+
+    def _finds_credit(self, size: int) -> bool:
+        """One message did not fit: whether for want of credit alone, and there is more by now.
+
+        With a small limit that is so each few messages; all that is done to wait costs more.
+        """
+        log = self.log
+        head = log.head
+        if head == self._dry_at or not log.has_room(size, 1):
+            return False
+        log.go_by(self._tails.credit, size, 1)
+        if not log.fits(size, 1):
+            self._dry_at = head
+            return False
+        log.ask_for(0)
+        return True
 
     def _look_for_room(self, needed_bytes: int, count: int) -> bool:
         fitted = self.log.fits(needed_bytes, count)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import msgpack
 
@@ -122,6 +122,39 @@ def bodies_of(frames: Iterable[Bytes]) -> list[bytes]:
     if not bodies:
         raise ValueError("frames must not be empty: a message has at least one frame")
     return bodies
+
+
+class Collected(Protocol):
+    """What takes the messages of a batch, by `+=`: body and subject of each, in turn.
+
+    A list is one, which an `Encoder` makes messages of.
+    """
+
+    def __len__(self) -> int:
+        """Two for each message."""
+
+    def __iadd__(self, pair: tuple[Wire | Subject, Subject], /) -> Collected: ...
+
+
+class Coded(Collected, Protocol):
+    """One that encodes each message as it is added, and is an `Attempt` at appending all.
+
+    What it cannot encode by itself makes a list of it.
+
+    Attributes:
+        size, count: bytes on the wire, and messages.
+        bodies, topics: of each message, made anew each time; a body is all of it as it travels.
+        young: the topics that were known when it was made, see `TopicTable`.
+    """
+
+    size: int
+    count: int
+    bodies: list[bytes]
+    topics: list[Topic]
+    young: object
+
+    def append(self) -> int:
+        """As `SendPath.append_batch`."""
 
 
 class Encoder:

@@ -99,8 +99,11 @@ def least(credits: Iterable[Credit]) -> Credit:
 
 
 def read_credit(words: memoryview, index: int) -> Credit:
-    """What is in three words from there on."""
-    return Credit(*(word or UNBOUNDED for word in words[index : index + 3]))
+    """What is in three words from there on; `FREE` itself if nobody has written any."""
+    sequence, position, room = words[index], words[index + 1], words[index + 2]
+    if not (sequence or position or room):
+        return FREE
+    return Credit(sequence or UNBOUNDED, position or UNBOUNDED, room or UNBOUNDED)
 
 
 def write_credit(words: memoryview, index: int, credit: Credit) -> None:

@@ -183,9 +183,10 @@ class LogWriter:
             write_credit(self._words, H_KNOWN_CREDIT, known)
             self._barrier()
             found = credit(head, end)
-            if known.reaches(found, end):
+            if known == found or known.reaches(found, end):
                 break
-        found = least((known, found))  # of more than is written, nobody would see what to take back
+        if known != found:  # of more than is written, nobody would see what to take back
+            found = least((known, found))
         sequence, position, room = found
         if not found.allows(head, end):
             position = 0

@@ -192,6 +192,7 @@ def waited_for(path: SendPath, looks: int | None) -> Iterator[None]:
 
     if looks is not None:
         path.log._position_limit = path.log.position
+        path.log._room = path.log.position, path.log.head  # and it is not for want of credit
     path.make_room = look  # type: ignore[method-assign]
     try:
         yield

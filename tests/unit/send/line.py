@@ -37,6 +37,7 @@ class Line:
         self.path = make_path(self.segment, [bell], self._bells[1], Interest(), 16)
         self._worker = WorkerSlot(self.segment, 0)
         self._worker.release()
+        self._sleeps = 0
         self.read_up_to(NO_TAIL)
 
     def __enter__(self) -> Line:
@@ -59,6 +60,15 @@ class Line:
     def allow(self, credit: Credit, subscriber: int = 0) -> None:
         """The worker lets the publisher go so far, and says for whom it is to wait."""
         self._worker.credit, self._worker.holding = credit, subscriber
+
+    def fall_asleep(self) -> None:
+        """The worker is to be rung for; each of its sleeps is another one."""
+        self._sleeps += 1
+        self._worker.fall_asleep(self._sleeps)
+
+    def wake(self) -> None:
+        """The worker looks by itself, and has not said yet how far the publisher may go."""
+        self._worker.wake()
 
     def written(self) -> list[bytes]:
         """The wire bytes of every message; there must be no more than the log holds."""

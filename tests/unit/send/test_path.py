@@ -26,6 +26,7 @@ from fanout.shm.segment import Segment
 from fanout.shm.worker_slot import HOLDS, NO_TAIL, WorkerSlot, sleeper_byte
 from fanout.workers.idling import Idling
 from fanout.zmtp.frames import encode_message
+from tests.helpers.built import BOTH, path_type
 from tests.helpers.log import SMALL
 from tests.unit.send.line import Line
 
@@ -245,6 +246,26 @@ def test_where_there_was_merely_no_credit_nobody_asks_what_the_log_is_needed_for
     slot.credit = Credit(sequence=path.log.head + 1)
     with mock.patch.object(path._tails, "look", side_effect=AssertionError):
         assert path.make_room(100, 1)
+
+
+@pytest.mark.parametrize("built", BOTH)
+def test_what_a_sleeper_has_left_is_found_without_waiting_for_it(built: str) -> None:
+    """With a limit of some messages that is so each few of those that nobody wants."""
+    with Line(make_path=path_type(built)) as line:
+        path = line.path
+        topic, log = path.intern(b"t"), path.log
+        line.allow(Credit(log.head + 3, log.position + 10_000).left_at(log.head, log.position))
+        line.fall_asleep()
+        path.make_room(100)  # it has heard of that
+        assert [path.append(b"x", topic) for _ in range(10)] == [*range(10)]
+
+        line.wake()
+        while path.append(b"x", topic) != NO_SPACE:
+            pass
+        line.fall_asleep()
+        assert path.append(b"x", topic) == NO_SPACE, "it has looked there, and waits for more now"
+        assert path.make_room(100)
+        assert path.append(b"x", topic) != NO_SPACE
 
 
 def test_a_worker_without_a_tail_is_not_behind(crowd: Crowd) -> None:
