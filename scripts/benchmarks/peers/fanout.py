@@ -18,6 +18,8 @@ from fanout.options import Options
 from fanout.shm.worker_slot import WorkerState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from benchmarks.traffic import Traffic
     from fanout.observe.rows import WorkerRow
 
@@ -25,6 +27,7 @@ HEARTBEAT_SECONDS = Options.heartbeat_interval
 # A batch is written to the log as a whole: a sixteenth of it (64 MiB by default) leaves room for
 # the next while the last ones are being sent, and is far below the quarter that a batch may take.
 BATCH_BYTES = 4 * 1024 * 1024
+ACTIONS = "drop_oldest", "block"
 SEALED_LIMIT_BYTES = 256 * 1024  # what waits for a sealed subscriber then is out within a second
 
 
@@ -32,7 +35,7 @@ class FanoutPeer(Peer):
     """A Publisher; at most `batch` messages for each commit, 0 = publish() one by one.
 
     By default without heartbeats, as libzmq has none: a PING would be bytes too many in a count.
-    With `sealed_port` others may come there, by CURVE.
+    With `sealed_port` others may come there, by CURVE. `limits` are those of its policy.
     """
 
     def __init__(
@@ -53,20 +56,20 @@ class FanoutPeer(Peer):
         sealed_port: int = 0,
         multipart: int = 0,
         worker_timeout: int = 0,
+        **limits: int,
     ) -> None:
         super().__init__(traffic)
         message_bytes = DIALECTS["zmtp"].message_bytes(len(PROBE_TOPIC), traffic.payload_bytes)
         self._multipart = multipart
         self._batch = messages_per_batch(batch, message_bytes)
-        others: dict[str, Any] = {}  # versions that are compared with this one may not have them
+        # Versions that are compared with this one may not have them.
+        others: dict[str, Any] = {"worker_timeout": worker_timeout} if worker_timeout else {}
         sealed = f"tcp://{LOOPBACK}:{sealed_port}"
         if sealed_port:  # who comes there loses what is too much, and holds nobody up
             from fanout import SlowPolicy, SlowRule  # as above
 
             losing = SlowPolicy("drop_oldest", limit_bytes=SEALED_LIMIT_BYTES)
             others["slow_rules"] = [SlowRule(losing, endpoint=sealed)]
-        if worker_timeout:
-            others["worker_timeout"] = worker_timeout
         if tls:
             others["tls"] = auth.Tls(CERTIFICATE, CERTIFICATE_KEY)
         self._publisher = Publisher(
@@ -75,7 +78,7 @@ class FanoutPeer(Peer):
             **others,
             workers=workers,
             worker_nice=worker_nice,
-            slow_policy="conflate" if conflate else "block" if block else "drop_oldest",
+            slow_policy=policy_of("conflate" if conflate else ACTIONS[block], limits),
             slow_limit_bytes=slow_limit_bytes,
             kernel_queue_bytes=kernel_bytes,
             send_timeout=send_timeout,
@@ -150,6 +153,15 @@ class FanoutPeer(Peer):
 
     def close(self) -> None:
         self._publisher.stop()
+
+
+def policy_of(action: str, limits: Mapping[str, int]) -> Any:
+    """For a `Publisher`: an action alone, unless there are limits, by the names of a policy's."""
+    if not limits:
+        return action
+    from fanout import SlowPolicy  # versions that are compared with this one may not have it
+
+    return SlowPolicy(action, **limits)  # type: ignore[arg-type]  # one of its actions
 
 
 def messages_per_batch(most: int, message_bytes: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.workloads.base import Case, Metric, Sample, Settings, Workload
+from benchmarks.workloads.bounds import Bounds
 from benchmarks.workloads.conflate import Conflate
 from benchmarks.workloads.curve import Curve
 from benchmarks.workloads.curve_beside import CurveBeside
@@ -34,6 +35,7 @@ _ALL: tuple[Workload, ...] = (
     Watchlists(),
     Stalled(),
     Isolation(),
+    Bounds(),
     Conflate(),
     Latency(),
     Storm(),

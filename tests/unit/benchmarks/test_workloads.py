@@ -19,17 +19,19 @@ import fanout.asyncio
 from benchmarks import verb_costs
 from benchmarks.children import OTHER_DESCRIPTORS, require_descriptors
 from benchmarks.peers import PEERS
+from benchmarks.peers.fanout import policy_of
 from benchmarks.session import InvalidRun
 from benchmarks.stock import Stock
 from benchmarks.traffic import PROBE_TOPIC
 from benchmarks.verbs import CALLS, VERBS
 from benchmarks.wire import DIALECTS
 from benchmarks.workloads import WORKLOADS, Settings, conflate, curve_beside
+from benchmarks.workloads import bounds as bounds_workload
 from benchmarks.workloads.base import dropping
 from benchmarks.workloads.curve_beside import Lap
 from benchmarks.workloads.idle import above_the_first
 from benchmarks.workloads.isolation import BURST, BURSTS, LIMIT_BYTES, figures_of
-from fanout import Batch, Publisher
+from fanout import Batch, Publisher, SlowPolicy
 from tests.helpers.waiting import DEADLINE_S
 
 KIB = 1024
@@ -328,3 +330,25 @@ def test_a_list_is_in_force_when_the_last_of_it_is() -> None:
 
     assert wanted == [b"\x01t0000000", b"\x01t0000001", b"\x01" + PROBE_TOPIC]
     assert [message for message in told if message[0]] == wanted
+
+
+def test_bounds_are_each_measured_with_two_policies_and_without_and_never_reached() -> None:
+    bounds = WORKLOADS["bounds"]
+    kinds = {kind.name: dict(kind.options) for kind in bounds.kinds(Settings())}
+    message_bytes = DIALECTS["zmtp"].message_bytes(len(PROBE_TOPIC), 128)
+
+    assert [name for name, options in kinds.items() if options["block"]] == [
+        *("block, none", "block, messages", "block, bytes", "block, age")
+    ]
+    assert len(kinds) == 8
+    assert kinds["drop_oldest, none"] == {"block": 0}
+    soft = SlowPolicy("block").soft
+    messages = kinds["block, messages"]["limit_messages"]
+    assert 0 < bounds_workload.BURST < messages * soft
+    assert bounds_workload.BURST * message_bytes < kinds["block, bytes"]["limit_bytes"] * soft
+
+
+def test_a_peer_has_the_limits_that_it_is_told() -> None:
+    assert policy_of("block", {}) == "block"
+    policy = policy_of("drop_oldest", {"limit_messages": 3, "limit_age": 60})
+    assert policy == SlowPolicy("drop_oldest", limit_messages=3, limit_age=60)
