@@ -55,7 +55,7 @@ static PyObject *log_share(PyObject *object, PyObject *areas) {
     for (int i = 0; i < AREAS; i++) self->at[i] = self->held[i].buf;
     self->mask = entries - 1, self->size = (uint64_t)self->held[DATA].len;
     self->places = (uint64_t)self->held[LAST].len / sizeof(uint64_t);
-    Py_RETURN_NONE;
+    return Py_NewRef(Py_None);
 }
 
 static void log_dealloc(PyObject *object) {

@@ -46,7 +46,7 @@ static PyObject *path_share(PyObject *object, PyObject *args) {
     self->open = open, self->young = place_of((PyObject *)Py_TYPE(table), "young");
     note_topics(usual, placed);
     if (young_of(self) != NULL) put(&topics.unknown, PyDict_GetItem(young_of(self), Py_None));
-    Py_RETURN_NONE;
+    return Py_NewRef(Py_None);
 }
 
 static void path_dealloc(PyObject *object) {

@@ -114,7 +114,7 @@ static PyObject *sending_throw(PyObject *object, PyObject *args) {
 static PyObject *sending_close(PyObject *object, PyObject *unused) {
     Sending *self = (Sending *)object;
     self->has_begun = 1;
-    if (self->twin == NULL) Py_RETURN_NONE;
+    if (self->twin == NULL) return Py_NewRef(Py_None);
     return PyObject_CallMethod(self->twin, "close", NULL);
 }
 

@@ -125,6 +125,16 @@ def test_the_sources_that_are_expected_are_those_that_are_there() -> None:
     assert len(BOXES_SOURCES) == 16
 
 
+def test_what_is_returned_is_counted_whichever_headers_it_is_built_with() -> None:
+    """Those of Python 3.12 and 3.13 have Py_RETURN_NONE count nothing, for 3.11 as well.
+
+    What was built with them would take None from a Python 3.11, one by one, until it is freed.
+    """
+    folder = ROOT / "fanout"
+    for path in (*folder.glob("*.c"), *folder.glob("speed/*.h")):
+        assert "Py_RETURN_" not in path.read_text(encoding="utf-8"), path
+
+
 @needs_compiled
 @pytest.mark.parametrize(
     "change",
