@@ -18,6 +18,7 @@ from fanout.send.own_batches import OwnBatches, running
 from fanout.send.publishing import Publishing
 from fanout.send.waiting import Waiter
 from fanout.terms.arguments import as_timeout
+from fanout.terms.awaiting import PUBLISHER, refuse_await
 from fanout.terms.refusals import refuse_linger
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class Publisher(Publishing, Binding, Audience, Intake, Answering):
         self._own: OwnBatches[Batch] = OwnBatches(
             weakref.ref(self), engine.path, running, kind, *given
         )
+        self._own.look_at_first()
 
     def __repr__(self) -> str:
         return f"<fanout.Publisher {self._engine.condition}>"
@@ -127,6 +129,7 @@ class Publisher(Publishing, Binding, Audience, Intake, Answering):
         Raises:
             PoisonedError: the log itself is damaged; close the publisher.
         """
+        refuse_await(PUBLISHER)
         self._engine.path.recover()
 
     # Workers.
@@ -154,6 +157,7 @@ class Publisher(Publishing, Binding, Audience, Intake, Answering):
             NestedSendError: this thread is in the middle of a send.
             PoisonedError: see `recover()`. OSError: no descriptors. Nothing is replaced.
         """
+        refuse_await(PUBLISHER)
         return self._engine.workforce.restart()
 
     def resize(self, workers: int) -> None:
@@ -171,6 +175,7 @@ class Publisher(Publishing, Binding, Audience, Intake, Answering):
         Raises:
             TypeError, ConfigError: it is no such number. Others as `restart_workers()`.
         """
+        refuse_await(PUBLISHER)
         self._engine.workforce.resize(workers)
 
     # The end.
@@ -194,6 +199,7 @@ class Publisher(Publishing, Binding, Audience, Intake, Answering):
             TypeError, ValueError: `timeout` is no time to wait.
             ClosedError: the publisher is closed.
         """
+        refuse_await(PUBLISHER)
         return self._engine.questions.drain(self._engine.seconds(timeout))
 
     def close(
@@ -222,6 +228,7 @@ class Publisher(Publishing, Binding, Audience, Intake, Answering):
                 the machine hangs; what was delivered is not known. It is closed and goes on: call
                 this again to wait.
         """
+        refuse_await(PUBLISHER)
         refuse_linger(linger)
         return self._engine.close(timeout, spread)
 

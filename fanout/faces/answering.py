@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.terms.awaiting import PUBLISHER, refuse_await
 from fanout.terms.places import PerAddress
 from fanout.terms.question_terms import ASKERS_MAX
 from fanout.terms.refusals import name_as
@@ -57,6 +58,7 @@ class Answering:
             TypeError, ConfigError, BindError, ClosedError: nothing has changed.
             OSError: the system gives no descriptor, RuntimeError: no thread; nothing has changed.
         """
+        refuse_await(PUBLISHER)
         of_address = PerAddress(
             max_connections_per_address, max_half_open_per_address, max_connects_per_address
         )
@@ -73,6 +75,7 @@ class Answering:
         Raises:
             ConfigError: it is none. ClosedError. Nothing has changed.
         """
+        refuse_await(PUBLISHER)
         self._engine.desks.stop(endpoint)
 
     @property

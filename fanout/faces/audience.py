@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fanout.reporting.event_iterators import Events
 from fanout.send.verbs import Verbs
 from fanout.terms.arguments import as_timeout, as_topic_or_any
+from fanout.terms.awaiting import PUBLISHER, refuse_await
 from fanout.terms.refusals import name_as
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Audience(Verbs[int]):
             ClosedError: the publisher was closed meanwhile.
             BrokenError: every worker is lost.
         """
+        refuse_await(PUBLISHER)
         name = as_topic_or_any(topic)
         self._engine.questions.wait_for_subscribers(count, name, timeout)
 
@@ -65,6 +67,7 @@ class Audience(Verbs[int]):
             TypeError: `subscriber` is no id, or `policy` no policy.
             ClosedError: there is nobody to tell any more.
         """
+        refuse_await(PUBLISHER)
         self._engine.set_slow_policy(subscriber, policy)
 
     def subscribers(self) -> tuple[SubscriberStatistics, ...]:
@@ -76,6 +79,7 @@ class Audience(Verbs[int]):
         Raises:
             ClosedError: there is nobody to ask any more.
         """
+        refuse_await(PUBLISHER)
         return self._engine.questions.subscribers()
 
     def closed_subscribers(self) -> tuple[ClosedSubscriber, ...]:
@@ -87,6 +91,7 @@ class Audience(Verbs[int]):
         Raises:
             ClosedError: the publisher is closed.
         """
+        refuse_await(PUBLISHER)
         return self._engine.questions.closed_subscribers()
 
     def statistics(self) -> PublisherStatistics:
@@ -95,6 +100,7 @@ class Audience(Verbs[int]):
         Raises:
             ClosedError: as `subscribers()`.
         """
+        refuse_await(PUBLISHER)
         return self._engine.questions.statistics()
 
     def events(self, timeout: float | None = None) -> Events:
@@ -148,6 +154,7 @@ class Audience(Verbs[int]):
             ClosedError: the publisher was closed; nothing has changed.
             TimeoutError: our thread, or the machine, hangs: it may be done later.
         """
+        refuse_await(PUBLISHER)
         return self._engine.access.disconnect(subscriber, reason, user, key)
 
     def permit(self, user: str, prefixes: Iterable[str | bytes] | None) -> None:
@@ -170,6 +177,7 @@ class Audience(Verbs[int]):
             ClosedError: the publisher was closed; nothing has changed.
             TimeoutError: a worker, or the machine, hangs: it holds as soon as that goes on.
         """
+        refuse_await(PUBLISHER)
         self._engine.access.permit(user, prefixes)
 
     def wait_for_workers(self, timeout: float | None = None) -> None:
@@ -188,6 +196,7 @@ class Audience(Verbs[int]):
             ClosedError: the publisher was closed meanwhile.
             BrokenError: it is broken for good, by a bug of ours: close it.
         """
+        refuse_await(PUBLISHER)
         self._engine.workforce.wait(timeout)
 
     def move(self, subscriber: int, worker: int) -> None:
@@ -209,6 +218,7 @@ class Audience(Verbs[int]):
             ClosedError: the publisher is closed.
             TimeoutError: a worker, or the machine, hangs; the move goes on.
         """
+        refuse_await(PUBLISHER)
         self._engine.workforce.move(subscriber, worker)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.terms.awaiting import PUBLISHER, refuse_await
 from fanout.terms.refusals import name_as
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Binding:
         Raises:
             TypeError, ConfigError, BindError, ClosedError: nothing has changed.
         """
+        refuse_await(PUBLISHER)
         return self._engine.bind(endpoint, security, tls)
 
     def unbind(self, endpoint: str) -> None:
@@ -38,6 +40,7 @@ class Binding:
         Raises:
             ConfigError: it is not bound. ClosedError. Nothing has changed.
         """
+        refuse_await(PUBLISHER)
         self._engine.unbind(endpoint)
 
     @property

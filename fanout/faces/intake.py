@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanout.terms.awaiting import PUBLISHER, refuse_await
 from fanout.terms.places import PRODUCERS_MAX, PerAddress
 from fanout.terms.refusals import name_as
 from fanout.terms.shares import CONNECTS_PER_S
@@ -57,6 +58,7 @@ class Intake:
             TypeError, ConfigError, BindError, ClosedError: nothing has changed.
             OSError: the system gives no descriptor, RuntimeError: no thread; nothing has changed.
         """
+        refuse_await(PUBLISHER)
         of_address = PerAddress(
             max_connections_per_address, max_half_open_per_address, max_connects_per_address
         )
@@ -76,6 +78,7 @@ class Intake:
         Raises:
             ConfigError: it is none. ClosedError. Nothing has changed.
         """
+        refuse_await(PUBLISHER)
         return self._engine.ingress.stop(endpoint)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+import weakref
 from typing import TYPE_CHECKING, NoReturn
 
 from fanout.errors import Again, ConfigError
@@ -23,12 +24,13 @@ from fanout.sockets.face import (
     tell_problems,
 )
 from fanout.terms.arguments import as_bytes, as_topic, read_size, shown
+from fanout.terms.awaiting import PRODUCER, FirstCall, refuse_await
 from fanout.terms.not_a_push_socket import NotAPushSocket
 from fanout.terms.refusals import refuse_arguments
 from fanout.terms.reserved import refuse_reserved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from fanout.terms.arguments import Bytes, TopicLike
@@ -150,13 +152,16 @@ class Producer(NotAPushSocket, Verbs[None]):
         TypeError, ConfigError: an argument cannot work; nothing was started.
     """
 
-    __slots__ = ("_endpoint", "_given_up", "_push")
+    __slots__ = ("__weakref__", "_endpoint", "_given_up", "_hand", "_push")
 
     def __init__(self, endpoint: str, *, queue_bytes: int | str = QUEUE_BYTES) -> None:
         limits = limits_of(queue_bytes)
         self._endpoint = endpoint
         self._given_up = GivenUp(endpoint)
         self._push = push = Push(limits=limits)
+        self._hand: Callable[[list[bytes], float | None], None] = FirstCall(
+            weakref.ref(self), "_hand", push.send, PRODUCER
+        )
         tell_given_up(push, self._given_up.add)
         tell_problems(push, Troubles(endpoint).tell)
         call_it(push, "the producer")
@@ -257,6 +262,7 @@ class Producer(NotAPushSocket, Verbs[None]):
                 publisher does not take it; told once, all others are in the hands of the system.
             TypeError, ValueError: `timeout` is no time to wait.
         """
+        refuse_await(PRODUCER)
         try:
             self._push.drain(timeout)
         except TimeoutError:
@@ -275,11 +281,13 @@ class Producer(NotAPushSocket, Verbs[None]):
         Returns:
             How many messages were dropped by that, or given up before and not told by `drain()`.
         """
+        refuse_await(PRODUCER)
         dropped = self._push.close(timeout)
         return dropped + self._given_up.take()
 
     def stop(self) -> int:
         """End at once; returns how many messages were dropped by that. Idempotent."""
+        refuse_await(PRODUCER)
         dropped = self._push.stop()
         return dropped + self._given_up.take()
 
@@ -305,7 +313,7 @@ class Producer(NotAPushSocket, Verbs[None]):
 
     def _hand_over(self, frames: list[bytes], timeout: float | None) -> None:
         try:
-            self._push.send(frames, timeout)
+            self._hand(frames, timeout)
         except TimeoutError:
             problem = last_problem_of(self._push)
             raise not_taken(self._endpoint, timeout, problem, is_connected=self.connected) from None

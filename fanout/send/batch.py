@@ -9,6 +9,7 @@ from fanout.send.attempt import NO_SPACE, Attempt, attempt_pairs
 from fanout.send.keyframes import as_keyframe
 from fanout.send.wire import ORDINARY, SEQUENCES
 from fanout.terms.arguments import as_bytes, as_topic
+from fanout.terms.awaiting import BATCH, refuse_await
 from fanout.terms.refusals import NotAPublisher, name_as, refuse_arguments, refuse_timeout
 from fanout.terms.reserved import refuse_reserved
 
@@ -41,6 +42,27 @@ class _Shut(list["Wire | Subject"]):
 
 _BEFORE = _Shut("has not begun")
 _AFTER = _Shut("is over")
+
+
+class _First(list["Wire | Subject"]):
+    """What has the messages of a batch while none was added to any of its publisher.
+
+    The first one looks whether the call that adds it is awaited; nothing is, in asyncio neither.
+
+    Args:
+        own: the batches of that publisher.
+    """
+
+    def __init__(self, own: OwnBatches[Any]) -> None:
+        self._own = own
+
+    def __iadd__(self, pair: Any) -> Collected:  # type: ignore[misc,override]
+        refuse_await(BATCH)
+        own = self._own
+        own.has_collected = True
+        messages: Collected = own.rules.path.collect()
+        messages += pair
+        return messages
 
 
 class Messages(NotAPublisher):
@@ -86,7 +108,7 @@ class Messages(NotAPublisher):
             when = "is over" if self._messages is _AFTER else "has begun already"
             raise RuntimeError(_Shut(when).refusal)
         own = self._own
-        messages = own.rules.path.collect()
+        messages = own.rules.path.collect() if own.has_collected else _First(own)
         self._began = own.begin(self)  # which may warn, and that raise
         self._messages = messages
         return self

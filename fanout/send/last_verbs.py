@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 from fanout.errors import ConfigError
 from fanout.send.keyframes import as_keyframe, in_pieces
 from fanout.terms.arguments import as_topic
+from fanout.terms.awaiting import PUBLISHER, refuse_await
 from fanout.terms.refusals import name_as
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class LastVerbs:
             ConfigError: this publisher keeps no last values.
             ClosedError, ForkedError, PoisonedError, NestedSendError: as `publish()`.
         """
+        refuse_await(PUBLISHER)
         return _kept(self._values_path()).last(as_topic(topic))
 
     def forget(self, topic: TopicLike) -> bool:
@@ -49,6 +51,7 @@ class LastVerbs:
         Raises:
             As `last()`; nothing was forgotten.
         """
+        refuse_await(PUBLISHER)
         return _kept(self._values_path()).forget(as_topic(topic))
 
     def _keyframe(self, wire: Wire, topic: Topic) -> tuple[Wire, Topic]:

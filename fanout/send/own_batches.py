@@ -14,6 +14,8 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from weakref import ref
 
+from fanout.terms.awaiting import PUBLISHER, is_ours, refuse_await
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -72,9 +74,10 @@ class Sends(Protocol):
 class OwnBatches(Generic[B]):
     """The batches of one publisher; open ones by the thread or task that has opened each.
 
-    A publisher sends by this only while a batch is open, so that otherwise it costs nothing. It is
-    a warning, not an error: a block that was interrupted before its end could be noted may leave a
-    batch that looks open (see `_is_open`), which must not keep anybody from publishing.
+    A publisher sends by this only while a batch is open, so that otherwise it costs nothing; one
+    that blocks also until its first message, see `look_at_first()`. It is a warning, not an error:
+    a block that was interrupted before its end could be noted may leave a batch that looks open
+    (see `_is_open`), which must not keep anybody from publishing.
 
     Args:
         publisher: sends by what it has as `_path`, in its `__slots__`, which is changed here; a
@@ -89,11 +92,12 @@ class OwnBatches(Generic[B]):
         kind: makes a batch of this and of a timeout.
         rules: how batches are encoded, and how large they may be.
         commit: takes an `Attempt` and the timeout; returns the sequence, or an awaitable of it.
+        has_collected: a message was added to one, and adding was not awaited.
     """
 
     __slots__ = (
-        *("_looks", "_open", "_publisher", "_switch", "_who"),
-        *("commit", "is_usual", "kind", "rules", "usual"),
+        *("_is_first", "_looks", "_open", "_publisher", "_switch", "_who"),
+        *("commit", "has_collected", "is_usual", "kind", "rules", "usual"),
     )
 
     def __init__(
@@ -110,12 +114,14 @@ class OwnBatches(Generic[B]):
         self.kind = kind
         self.rules = rules
         self.commit = commit
+        self.has_collected = False
         self._who = who
         self._publisher = publisher
         # Not by `=`, which has a look at what users set, and takes twice as long.
         self._switch: Callable[[object, object], None] = type(publisher())._path.__set__
         self._open: dict[object, ref[object]] = {}
         self._looks = LOOKS_MAX  # that are left, see `_is_kept_by_its_end()`
+        self._is_first = False
 
     def begin(self, batch: object) -> object:
         """The block of this batch begins, in the present thread or task; returns which that is.
@@ -154,15 +160,20 @@ class OwnBatches(Generic[B]):
         self.is_usual = usual is self.rules.path
         self._settle()
 
+    def look_at_first(self) -> None:
+        """Have the first message of a publisher that blocks look whether its call is awaited."""
+        self._is_first = True
+        self._settle()
+
     def _settle(self) -> None:
-        """Have the publisher send by the open batches, or as usual, whichever threads run."""
+        """Have the publisher send by this, or as usual, whichever threads run."""
         publisher = self._publisher()
         if publisher is None:
             return
         while True:  # another thread may begin one after the look, and be switched off by us
-            is_open = bool(self._open)
-            self._switch(publisher, self if is_open else self.usual)
-            if bool(self._open) == is_open:
+            is_needed = bool(self._open) or self._is_first
+            self._switch(publisher, self if is_needed else self.usual)
+            if (bool(self._open) or self._is_first) == is_needed:
                 return
 
     def _begin_inside(self, who: object) -> None:
@@ -184,7 +195,15 @@ class OwnBatches(Generic[B]):
                     self._open[outer.who] = inner
 
     def append(self, body: bytes, subject: Subject) -> int:
-        """Append to the log, and warn if that is beside a batch of the same thread or task."""
+        """Append to the log, and warn if that is beside a batch of the same thread or task.
+
+        Raises:
+            TypeError: it is the first message, and its call is awaited. Others as the path.
+        """
+        if self._is_first:
+            refuse_await(PUBLISHER)
+            self._is_first = False
+            self._settle()
         self.warn()
         return self.usual.append(body, subject)
 
@@ -252,10 +271,6 @@ def running() -> object:
 def _warn(text: str) -> None:
     """Warn at the line of the user."""
     level, frame = 1, sys._getframe()
-    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__", "")):
+    while frame.f_back is not None and is_ours(frame.f_globals.get("__name__")):
         level, frame = level + 1, frame.f_back
     warnings.warn(text, RuntimeWarning, stacklevel=level)
-
-
-def _is_ours(module: str) -> bool:
-    return module == "fanout" or module.startswith("fanout.")

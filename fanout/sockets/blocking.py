@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import weakref
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
@@ -25,6 +26,7 @@ from fanout.sockets.face import (
     SendingFace,
     SubscribingFace,
 )
+from fanout.sockets.first import FirstRole
 from fanout.sockets.frames import frames_of
 from fanout.sockets.limits import Limits
 from fanout.sockets.pipeline import Pull as PullRole
@@ -34,6 +36,7 @@ from fanout.sockets.refusals import refuse_flags
 from fanout.sockets.threads import ThreadActor
 from fanout.subscriber.settings import prefixes_of
 from fanout.terms.arguments import as_timeout
+from fanout.terms.awaiting import SOCKET, refuse_await
 from fanout.transport.opening import open_listener
 
 if TYPE_CHECKING:
@@ -63,7 +66,7 @@ class Socket(Face):
     ) -> None:
         name = f"fanout-{type(self).__name__.lower()}"
         self._actor = ThreadActor(make_role, limits or Limits(), name)
-        self._role = self._actor.role
+        self._role = FirstRole(weakref.ref(self), self._actor.role)
 
     def __del__(self) -> None:
         if hasattr(self, "_actor") and not self._actor.is_over:
@@ -78,6 +81,7 @@ class Socket(Face):
             BindError: it cannot be bound.
             ClosedError, ForkedError: nothing was done.
         """
+        refuse_await(SOCKET)
         self._actor.check()
         listener = open_listener(endpoint, BACKLOG)
         try:
@@ -94,6 +98,7 @@ class Socket(Face):
             TimeoutError: they were not in time.
             ClosedError, ForkedError: there will be none.
         """
+        refuse_await(SOCKET)
 
         def are_there() -> bool:
             self._actor.check()
@@ -109,6 +114,7 @@ class Socket(Face):
         Raises:
             TimeoutError: it was not in time; nothing is lost, and it may be called again.
         """
+        refuse_await(SOCKET)
         actor = self._actor
         self._actor.until(
             lambda: actor.is_closed or actor.core.is_through, as_timeout(timeout), NOT_SENT
@@ -126,6 +132,7 @@ class Socket(Face):
         Returns:
             How many messages were dropped by that.
         """
+        refuse_await(SOCKET)
         self._actor.close(as_timeout(timeout))
         self._actor.until(lambda: self._actor.is_closed, None, NOT_SENT)
         self._actor.join()

@@ -14,9 +14,10 @@ from fanout.subscriber.refusals import NotASubSocket
 from fanout.subscriber.settings import settings_of
 from fanout.subscriber.since import later_since
 from fanout.terms.arguments import as_timeout, as_topic
+from fanout.terms.awaiting import SUBSCRIBER, FirstCall, refuse_await
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
     from fanout.subscriber.arguments import SubscriberArguments
@@ -41,6 +42,14 @@ _BLOCKING = (
     "this subscriber blocks, and nothing of it is awaited: use `with`, or "
     "fanout.asyncio.Subscriber in `async with`"
 )
+
+
+class _FirstPop(FirstCall):
+    """Takes nothing, as from an empty inbox: then what is there is waited for, and is there."""
+
+    def __call__(self, *_given: object) -> Message:
+        self.look()
+        raise IndexError
 
 
 class Subscriber(NotASubSocket):
@@ -95,7 +104,9 @@ class Subscriber(NotASubSocket):
         self._reading = Reading(settings_of(endpoint, topics, keywords))
         _readings.add(self._reading)
         self._inbox = self._reading.inbox
-        self._pop = self._inbox.pop
+        self._pop: Callable[[], Message] = _FirstPop(
+            weakref.ref(self), "_pop", self._inbox.pop, SUBSCRIBER
+        )
 
     def __repr__(self) -> str:
         condition = "closed" if self.closed else f"with {len(self._inbox.messages)} queued"
@@ -144,7 +155,7 @@ class Subscriber(NotASubSocket):
         """
         if limit < 1:
             raise ValueError(f"limit must be 1 or more, not {limit}")
-        pop = self._pop
+        pop = self._inbox.pop
         messages: list[Message] = []
         try:
             messages.append(self.recv(timeout))
@@ -165,11 +176,12 @@ class Subscriber(NotASubSocket):
             ClosedError, ForkedError: none can come any more.
             TypeError, ValueError: `timeout` is no time to wait.
         """
+        refuse_await(SUBSCRIBER)
         return self._reading.wait_for_some(as_timeout(timeout))
 
     def __iter__(self) -> Iterator[Message]:
         """The messages as they come, until it is closed."""
-        inbox, pop = self._inbox, self._pop
+        inbox, pop = self._inbox, self._inbox.pop
         while True:
             try:
                 yield pop()  # with nothing in between, in which it might be lost by an interrupt
@@ -222,6 +234,7 @@ class Subscriber(NotASubSocket):
 
     def close(self) -> None:
         """End the connections; what is queued is gone. Idempotent."""
+        refuse_await(SUBSCRIBER)
         self._reading.close()
 
     def __enter__(self) -> Subscriber:

@@ -225,45 +225,6 @@ def test_with_where_something_is_awaited() -> None:
     asyncio.run(main())
 
 
-AWAITED: dict[str, tuple[Callable[..., Any], str]] = {
-    **{name: (call, "int") for name, call in CALLS.items()},
-    "drain": (lambda p: p.drain(DEADLINE_S), "tuple"),
-    "subscribers": (lambda p: p.subscribers(), "tuple"),
-    "bind": (lambda p: p.bind("tcp://127.0.0.1:*"), "str"),
-    "wait_for_subscribers": (lambda p: p.wait_for_subscribers(0), "NoneType"),
-    "wait_for_workers": (lambda p: p.wait_for_workers(DEADLINE_S), "NoneType"),
-}
-
-
-def test_await_on_a_call_that_blocks_is_refused_by_python() -> None:
-    """Once it is done, and by the type of what it returns: as is said in from-pyzmq.md.
-
-    A sentence of ours would need something else than a number, a tuple and None to be returned.
-    """
-
-    async def await_all(publisher: Any) -> None:
-        for call, kind in AWAITED.values():
-            before = publisher.statistics().published
-            with pytest.raises(
-                TypeError, match=rf"^object {kind} can't be used in 'await' expression"
-            ):
-                await call(publisher)
-            assert publisher.statistics().published - before == (kind == "int")
-
-    with Publisher("tcp://127.0.0.1:*", **SMALL) as publisher:
-        asyncio.run(await_all(publisher))
-
-
-if TYPE_CHECKING:
-
-    async def _await_is_refused(publisher: Publisher) -> None:
-        """By type checkers: mypy would tell of each of these that had no error to be ignored."""
-        await publisher.publish(b"t", b"x")  # type: ignore[misc]
-        await publisher.send(b"t")  # type: ignore[misc]
-        await publisher.drain()  # type: ignore[misc]
-        await publisher.wait_for_subscribers(1)  # type: ignore[func-returns-value, misc]
-
-
 class Listener:
     """Takes events, but asynchronously."""
 

@@ -57,6 +57,7 @@ def blocking_face(engine: LineEngine) -> Publisher:
     face._waiter = Hasty(engine.path, engine.in_the_way)
     given = batch_type(Batch, engine.path), engine.batches, face._waiter.send
     face._own = OwnBatches(weakref.ref(face), engine.path, get_ident, *given)
+    face._own.has_collected = True  # as if nobody awaited what a batch is given: no first look
     return face
 
 

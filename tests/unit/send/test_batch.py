@@ -345,3 +345,44 @@ def test_a_block_that_is_open_is_one_whatever_its_batch_has(sender: Sender) -> N
             sender._own.warn()
         with pytest.warns(RuntimeWarning, match="began a batch inside"), sender.batch():
             pass
+
+
+def awaiting(call: str) -> Any:
+    """A coroutine function that awaits this call of a batch."""
+    made: dict[str, Any] = {"__name__": "of_a_user"}
+    exec(f"async def adding(batch):\n    await batch.{call}\n", made)
+    return made["adding"]
+
+
+AWAITED = [
+    "publish(b'a', b'1')",
+    "publish('a', b'1')",
+    "send(b'1')",
+    "send_multipart([b'a', b'1'])",
+]
+
+
+@pytest.mark.parametrize("call", AWAITED)
+def test_to_await_what_adds_is_refused_and_nothing_is_added(sender: Sender, call: str) -> None:
+    name = call.partition("(")[0]
+    for _ in range(2):
+        with sender.batch() as batch:
+            with pytest.raises(TypeError, match=rf"^{name}\(\) adds to a batch, .* out `await`"):
+                awaiting(call)(batch).send(None)
+            assert len(batch) == 0
+    with sender.batch() as batch:
+        batch.send(b"0")
+        with pytest.raises(TypeError, match="object NoneType can't be used in 'await' expression"):
+            awaiting(call)(batch).send(None)  # no more than the first is looked at
+        assert len(batch) == 2
+    with sender.batch() as batch:
+        batch.send(b"0")
+    assert len(sender.line.written()) == 3
+
+
+def test_a_first_batch_without_messages_is_none(sender: Sender) -> None:
+    for _ in range(2):
+        with sender.batch() as batch:
+            pass
+        assert batch.sequence is None
+    assert not sender.attempts

@@ -238,3 +238,19 @@ def test_who_ends_a_batch_while_another_thread_puts_his_back_ends_it() -> None:
     world.own.end(other, theirs)
     world.own.end(outer, None)
     assert world.sends_by(world.path)
+
+
+def test_the_first_message_looks_whether_it_is_awaited() -> None:
+    """As the publisher's verbs call it; see `tests/unit/terms/test_awaiting.py`."""
+    world, block = World(), Block()
+    world.own.look_at_first()
+    assert world.sends_by(world.own)
+    assert world.own.append(b"x", None) == 0
+    assert world.sends_by(world.path)
+    assert world.path.sent == [b"x"]
+    world.own.look_at_first()
+    world.own.begin(block)
+    assert world.is_warned()
+    assert world.sends_by(world.own), "a batch is open"
+    world.own.end(block, "first")
+    assert world.sends_by(world.path)
