@@ -349,7 +349,7 @@ def take_nothing_back(_original: Any, _self: Credit, _other: Credit, _position: 
 
 
 @replaces(Holding, "_find_room")
-def take_sockets_for_empty(_original: Any, _self: Holding, start: int) -> int:
+def take_sockets_for_empty(_original: Any, _self: Holding, _served: int, start: int) -> int:
     return start + 20_000
 
 

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 ROOM_PART = 3 / 4
 KEPT_PART = 7 / 8  # what was said before is not taken back as long as it is no more than this
 ROOMS_MAX = 64  # members that are asked in a turn: it is a system call for each
+# What sockets take matters to who may commit no more than a limit before the next turn. So they are
+# asked if as much as 1/8 of one has come in a turn, and for so many more turns with anything new.
+NEAR_PART = 8
+QUIET_TURNS = 64
 
 
 class Allowance(NamedTuple):
@@ -70,6 +74,8 @@ class Holding:
         self._by_sequence: Dues[Member] = Dues()
         self._by_position: Dues[Member] = Dues()
         self._room = 0  # position up to which their sockets take it
+        self._seen = 0, 0  # message and position where the last look was
+        self._quiet = 0  # turns since then in which little came
 
     def __contains__(self, member: Member) -> bool:
         return member in self._members
@@ -91,6 +97,7 @@ class Holding:
                 *(min(one + 1, UNBOUNDED) for one in (policy.limits.messages, policy.limits.bytes))
             )
             self._limited[member] = whole
+            self._quiet = 0
             self._wholes[whole] += 1
             self._find_whole()
 
@@ -160,21 +167,33 @@ class Holding:
         return Credit(
             min(served + whole.sequence, self._first(self._by_sequence), UNBOUNDED),
             min(start + whole.position, self._first(self._by_position), UNBOUNDED),
-            self._find_room(start) if self._limited else UNBOUNDED,
+            self._find_room(served, start) if self._limited else UNBOUNDED,
         )
 
-    def _find_room(self, start: int) -> int:
-        """Up to where the sockets of all of them take what comes from that position on.
+    def _find_room(self, served: int, start: int) -> int:
+        """Up to where the sockets of all of them take what comes from there on.
 
         So that does not come to wait for them: it counts as little as what was sent.
         """
-        free = 0
-        if len(self._limited) <= ROOMS_MAX and self._limited.keys().isdisjoint(self._blocked):
+        free, is_near = 0, self._is_near(served, start)
+        is_few = is_near and len(self._limited) <= ROOMS_MAX
+        if is_few and self._limited.keys().isdisjoint(self._blocked):
             free = min(map(_free, self._limited))
         if self._room - start > free * KEPT_PART or not free:
             self._room = 0
         self._room = max(self._room, start + int(free * ROOM_PART), NO_ROOM)
         return self._room
+
+    def _is_near(self, served: int, start: int) -> bool:
+        """Whether so much has come that a limit alone may be too little until the next turn."""
+        messages, size = served - self._seen[0], start - self._seen[1]
+        self._seen = served, start
+        whole = self._whole
+        if messages * NEAR_PART >= whole.sequence or size * NEAR_PART >= whole.position:
+            self._quiet = 0
+        elif messages:
+            self._quiet += 1
+        return self._quiet < QUIET_TURNS
 
     def _first(self, dues: Dues[Member]) -> int:
         while (entry := dues.first()) is not None:

@@ -11,7 +11,7 @@ from fanout.reasons import Reason
 from fanout.shm.credit import FREE, NO_ROOM, USED_UP
 from fanout.shm.layout import PAGE, Layout
 from fanout.terms.slow_policy import SlowPolicy
-from fanout.workers.stream.holding import ROOM_PART, ROOMS_MAX
+from fanout.workers.stream.holding import NEAR_PART, QUIET_TURNS, ROOM_PART, ROOMS_MAX
 from fanout.zmtp.frames import encode_message
 from tests.helpers.log import Worker, always_late
 
@@ -331,6 +331,29 @@ def test_nothing_is_said_of_who_is_sent_other_bytes_or_no_more_than_a_rate() -> 
     free_of(other, 4_000)
     worker.obey(other, POLICY)
     assert room(worker) == 0
+
+
+def test_sockets_are_not_asked_while_what_comes_in_a_turn_is_little_beside_a_limit() -> None:
+    """That is a system call for each of them, in each turn; it was half as much as to send."""
+    worker, asked = Worker(LARGE), [0]
+    member, _sink = worker.member(b"A")
+
+    def free() -> int:
+        asked[0] += 1
+        return 4_000
+
+    worker.obey(member, replace(POLICY, limit_messages=NEAR_PART + 1))
+    member.free = free
+    for _ in range(QUIET_TURNS - 1):
+        _publish(worker, 1)
+        assert room(worker) == 3_000
+    before = asked[0]
+    for _ in range(3):
+        _publish(worker, 1)
+        assert room(worker) == 0
+    assert asked[0] == before
+    _publish(worker, 2)  # more than an eighth
+    assert room(worker) == 3_000
 
 
 def test_more_sockets_than_some_are_not_asked() -> None:
