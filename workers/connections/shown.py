@@ -47,7 +47,7 @@ def show_values(
         return replays.hold(peer, until)
 
     tuning = pump.tuning.show
-    showing = Showing(values, pump.backlog, pump.totals, tuning)
+    showing = Showing(values, pump.backlog, pump.totals, tuning, pump.postpone)
     want = KeyframeRequests(around.channel, around.now).ask
     showing.chaining = Chaining(values, showing.names, pump, hold, want, tuning)
     pump.backlog.show = showing.step

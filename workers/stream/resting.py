@@ -1,6 +1,7 @@
 """Resting: members that are not sent anything for a while, and when they are again. Pure.
 
-They have a rate of which they have had their share, or an interval between what they are sent.
+They have a rate of which they have had their share, or an interval between what they are sent. Or
+what they are to be sent next is not known yet, and no event of theirs will say that it is.
 """
 
 from __future__ import annotations
@@ -22,11 +23,16 @@ if TYPE_CHECKING:
     from fanout.workers.stream.turn_part import TurnPart
 
 
+# ns until it is looked again whether a message is committed: the publisher was interrupted in the
+# middle of that, for longer than it mostly is; who looks all the time would take it the processor.
+POSTPONED_NS = 10_000_000
+
+
 class Resting(Rounds):
     """Wakes them.
 
     Its mutable state, beside that of `Rounds`: who is sent only so much a second, who rests until
-    when, and whether nobody does any more.
+    when, who is postponed until when, and whether nobody rests any more.
     """
 
     def __init__(
@@ -40,6 +46,7 @@ class Resting(Rounds):
         self.throttles = Throttles()
         self.rests = Rests()
         self.holding = Holding(log, self.blocked)
+        self._postponed: dict[Member, int] = {}
         self._hurries = False
 
     def wake(self, now: int) -> None:
@@ -54,14 +61,24 @@ class Resting(Rounds):
             for member in rests.wake(now, self.front):
                 self._progressed(member, now)
                 self.runnable[member] = None
+        if self._postponed:
+            for member in [one for one, until in self._postponed.items() if until <= now]:
+                del self._postponed[member]
+                if member.blocked:
+                    self.runnable[member] = None
+
+    def postpone(self, member: Member) -> None:
+        """What a blocked member is to be sent next is not known yet; look again soon."""
+        self._postponed.setdefault(member, self.throttles.now + POSTPONED_NS)
 
     @property
     def next_wake(self) -> int | None:
         """When `wake()` has something to do next; None = at no time that is known."""
-        if not self.throttles.due and not self.rests.due:  # the usual case, and each turn asks
-            return None
-        due = [one for one in (self.throttles.next_due, self.rests.next_due) if one is not None]
-        return min(due, default=None)
+        if not (self.throttles.due or self.rests.due or self._postponed):
+            return None  # the usual case, and each turn asks
+        postponed = min(self._postponed.values(), default=None)
+        due = self.throttles.next_due, self.rests.next_due, postponed
+        return min([one for one in due if one is not None], default=None)
 
     def waits(self, member: Member) -> bool:
         """Whether it is us who do not send this member anything for a while."""
@@ -103,6 +120,7 @@ class Resting(Rounds):
 
     def remove(self, member: Member) -> None:
         self.rests.end(member)
+        self._postponed.pop(member, None)
         self.holding.discard(member)
         super().remove(member)
 

@@ -19,6 +19,8 @@ from fanout.workers.stream.value_marks import mark_of
 from fanout.workers.tuning import TUNING, ShowTuning
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanout.shm.kept_values import KeptValues
     from fanout.workers.stream.chaining import Chaining
     from fanout.workers.stream.loads import Load
@@ -38,6 +40,7 @@ class Showing:
 
     Attributes:
         whole: what was sent last of a snapshot, if that was the end of it, and all went out.
+        postpone: has it go on with a member soon, of which no event will tell.
     """
 
     def __init__(
@@ -46,12 +49,14 @@ class Showing:
         losing: Losing,
         totals: Totals,
         tuning: ShowTuning = TUNING.show,
+        postpone: Callable[[Member], object] = lambda _member: None,
     ) -> None:
         self._tuning = tuning
         self._values = values
         self._log = values.log
         self._losing = losing
         self._totals = totals
+        self.postpone = postpone
         self.names = TopicNames(values)
         self._chaining: Chaining | None = None
         self.whole: Load | None = None
@@ -161,7 +166,10 @@ class Showing:
         if load.later:
             snapshot.later = [*others, place]
             snapshot.tries += 1
-            return Step.FULL if snapshot.tries > TRIES_MAX else Step.MORE
+            if snapshot.tries <= TRIES_MAX:
+                return Step.MORE
+            self.postpone(member)
+            return Step.FULL
         snapshot.later = others
         if not load.data:
             return Step.MORE
