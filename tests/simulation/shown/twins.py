@@ -54,6 +54,26 @@ class MergingReader(Reader):
         self.first = {*wants}
         self.too_large: frozenset[int] = frozenset()
         self._begun: dict[tuple[int, bytes], int] = {}  # where each line has begun with each
+        # What a line has brought that was asking for what is missing, by the key of each; and the
+        # newest of that by the message with which all else is newer.
+        self.asking: dict[int, tuple[int, int]] = {}
+        self.passed: dict[int, int] = {}
+
+    def read(self, number: int, size: int, now: float) -> None:
+        line, stream, before = self.core.lines[number], self.core.streams[number], len(self.got)
+        was_asking, connections = stream.is_unordered, line.connections
+        super().read(number, size, now)
+        which = number, line.connections
+        if line.connections != connections:
+            was_asking = bool(line.asked) and (was_asking or b"" not in self.core.wants)
+        if not was_asking:
+            return
+        for message in self.got[before:]:
+            if message.epoch == EPOCH + number % 2:  # else another line was held back
+                self.asking[key_of(message)] = which
+        if not stream.is_unordered:
+            own = [key for key, brought_by in self.asking.items() if brought_by == which]
+            self.passed[len(self.got)] = max(own, default=-1)
 
     def begin(self, prefixes: Iterable[bytes], sequence: int, sock: DyingSocket) -> None:
         """It is owed all that is published once all lines have begun with all that it wants.
@@ -78,15 +98,23 @@ class MergingReader(Reader):
         return numbers
 
     def _require_order(self, numbers: list[int], told: list[bool]) -> None:
-        """In the order of their keys, but for what is sent again: lines that ask at once bring it.
+        """In the order of their keys, but for what a line brings while it asks for what is missing.
 
-        Which of them comes first is up to the network, and what is older is not lost for that.
+        That is in the order of each topic, and all else is newer as soon as it has got all of it.
+        What others bring meanwhile is in the order of their keys, and is not lost for that, though
+        it may be older.
         """
-        newest = -1
-        for number, message in zip(numbers, self.got, strict=True):
-            is_late = message.kind == "replayed" or told[number]
-            require(number > newest or is_late, f"{number} after {newest}")
-            newest = max(newest, number)
+        newest, of = -1, dict[object, int]()
+        for at, (number, message) in enumerate(zip(numbers, self.got, strict=True)):
+            newest = max(newest, self.passed.get(at, -1))
+            line = self.asking.get(number)
+            if line is None:
+                require(number > newest, f"{number} after {newest}")
+                newest = number
+                continue
+            before = of.get((line, message.topic), -1)
+            require(number > before, f"{message.topic!r}: {number} after {before}, from {line}")
+            of[line, message.topic] = number
 
 
 class OneOfTwo(ReadingWorld):
