@@ -126,6 +126,12 @@ def who_jumps_gets_what_comes_as_a_last_value() -> None:
         showing.test_who_jumps_over_what_was_to_come_by_itself_gets_it_as_a_last_value(feed)
 
 
+def who_waits_for_a_commit_goes_on() -> None:
+    feed = showing.Feed()
+    with closing(feed.segment):
+        showing.test_one_that_is_not_committed_for_long_does_not_keep_the_worker_busy(feed)
+
+
 def who_is_behind_is_shown_it_where_it_is_due() -> None:
     feed = showing.Feed()
     with closing(feed.segment):
@@ -237,6 +243,7 @@ CHECKS: dict[str, list[Callable[[], None]]] = {
     "tell_nobody_that_it_has_taken_all_back": [
         self_service.test_that_it_has_taken_all_back_is_told_if_that_may_not_have_been
     ],
+    "wait_for_an_event_for_ever": [who_waits_for_a_commit_goes_on],
 }
 
 

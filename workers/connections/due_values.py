@@ -32,6 +32,7 @@ class _Change(NamedTuple):
     above: int  # which it has up to this message
     is_told: bool
     about: About | None
+    kept: Collection[bytes]  # of what is new, what it has wanted all the time
 
 
 class _Due(NamedTuple):
@@ -68,6 +69,7 @@ class DueValues:
         cancelled: Collection[bytes],
         since: Since | None,
         about: About | None,
+        kept: Collection[bytes],
     ) -> bool:
         """It is to be sent last values; of those that wait for it some may not be wanted more.
 
@@ -82,7 +84,9 @@ class DueValues:
         above = -1
         if since is not None and is_same_run and not wishes.older:
             above = since.sequence
-        self._changes[peer] = _Change(added, cancelled, is_shown, above, wishes.marks, about)
+        self._changes[peer] = _Change(
+            *(added, cancelled, is_shown, above, wishes.marks, about, kept)
+        )
         return is_shown or bool(added)
 
     def has_promised(self, peer: Peer) -> bool:
@@ -108,7 +112,7 @@ class DueValues:
         if due is None:
             return
         change, written, has_time = due.change, peer.record.count, self._patience.lasts(now)
-        fits = due.is_alone and change.is_shown and not change.is_told
+        fits = due.is_alone and change.is_shown and not (change.is_told or change.kept)
         if fits and alike.fits(peer, due.at, change.above, change.added) and has_time:
             alike.give(peer, change.added, now)
             return
@@ -144,6 +148,7 @@ class DueValues:
                 now=now,
                 is_asked_for=due.is_replayed,
                 about=change.about,
+                kept=change.kept,
             )
         elif snapshots is not None and change.added:
-            snapshots.add_none(change.added)
+            snapshots.add_none(change.added, change.kept)

@@ -31,7 +31,7 @@ from fanout.workers.connections.half_closed import HalfClosed
 from fanout.workers.connections.parts import Parts
 from fanout.workers.connections.permits import Permits
 from fanout.workers.connections.readable import Readable
-from fanout.workers.connections.said import Reported, cause_of, fault_of, summary
+from fanout.workers.connections.said import Reported, Said, cause_of, fault_of, summary
 from fanout.workers.stream.effects import broken
 from fanout.zmtp import PingReceived
 from fanout.zmtp.errors import RemoteProtocolError
@@ -299,19 +299,19 @@ class ReadSide:
             self._desk.records.write(peer)
             self._charge(peer, reports * REPORT_NS, now)
         if said.added or said.cancelled:
-            self._change(peer, said.added, said.cancelled)
+            self._change(peer, said)
         if is_changed:
             answers = peer.session.data_to_send()
             if peer.rights is not None:
                 answers += peer.rights.take_denied()
             self._reported[peer] = Reported(answers, self._channel.posted)
 
-    def _change(self, peer: Peer, added: list[bytes], cancelled: list[bytes]) -> None:
+    def _change(self, peer: Peer, said: Said) -> None:
         """Report the change, and from which message on it is."""
-        added, cancelled, about = self.permits.change(peer, added, cancelled)
-        if not (added or cancelled or about):
+        changes = added, cancelled, _ = self.permits.change(peer, said.added, said.cancelled)
+        if not any(changes):
             return
-        since = self._desk.replays.promise(peer, self.self_service, added, cancelled, about)
+        since = self._desk.replays.promise(peer, self.self_service, *changes, said.kept)
         if not self._desk.records.holds_for_change(peer):
             self._desk.records.write(peer, will_want=True)
         self._changes[peer] = added, cancelled

@@ -80,12 +80,14 @@ class Replays:
         added: Collection[bytes],
         cancelled: Collection[bytes],
         about: About | None = None,
+        kept: Collection[bytes] = (),
     ) -> int:
         """What it wants changes, and it may have missed something: promise it what it gets.
 
         Args:
             said: knows from where on it has missed what is added.
             about: what it is told that this is, though nothing is added; None = it is that.
+            kept: of what is added, what it has wanted all the time.
 
         Returns:
             From which message on it is sent what is published.
@@ -95,7 +97,7 @@ class Replays:
         since = said.since(peer.id) if is_asked and self._size else None
         if self.values is not None:
             wishes = said.wishes(peer.id)
-            if self.values.promise(peer, wishes, added, cancelled, since, about):
+            if self.values.promise(peer, wishes, added, cancelled, since, about, kept):
                 self._note_promised(peer)
         if since is None:
             return until

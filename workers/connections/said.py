@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanout.reasons import Reason
@@ -21,14 +22,19 @@ from fanout.zmtp import (
 from fanout.zmtp.errors import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from fanout.zmtp import Session, SessionEvent
     from fanout.zmtp.errors import RemoteProtocolError
 
 
 class Said(NamedTuple):
-    """What its events come to: of each prefix, what was said last."""
+    """What its events come to: of each prefix, what was said last.
+
+    Args:
+        kept: of what is added, what was wanted all the time: by something that was cancelled behind
+            that.
+    """
 
     added: list[bytes]
     cancelled: list[bytes]
@@ -38,6 +44,7 @@ class Said(NamedTuple):
     ponged: bool
     violation: Violation | None
     wanted: VerdictWanted | None
+    kept: Sequence[bytes]
 
 
 class Reported(NamedTuple):
@@ -49,29 +56,29 @@ class Reported(NamedTuple):
 
 def summary(events: Iterable[SessionEvent]) -> Said:
     """Put together what was said."""
-    added: dict[bytes, None] = {}
+    added: dict[bytes, int] = {}  # and when that was said: at which event
     cancelled: dict[bytes, None] = {}
+    over: dict[bytes, int] = {}  # the same of those that were there before
     reserved: list[ReservedSubscription] = []
     ready: Ready | None = None
     ping: PingReceived | None = None
     ponged = False
     violation: Violation | None = None
     wanted: VerdictWanted | None = None
-    for event in events:
+    for at, event in enumerate(events):
         if isinstance(event, Subscribed):
-            added[event.prefix] = None
+            added[event.prefix] = at
             cancelled.pop(event.prefix, None)
         elif isinstance(event, SubscribedAll):
-            if len(added) < len(event.prefixes):  # mostly: all of a list at once
-                added = dict.fromkeys((*added, *event.prefixes))
-            else:
-                added.update(dict.fromkeys(event.prefixes))
+            new = dict.fromkeys(event.prefixes, at)
+            added = {**added, **new} if added else new  # mostly: all of a list at once
             if cancelled:
                 for prefix in event.prefixes:
                     cancelled.pop(prefix, None)
         elif isinstance(event, Cancelled):
             cancelled[event.prefix] = None
-            added.pop(event.prefix, None)
+            if added.pop(event.prefix, None) is None:
+                over.setdefault(event.prefix, at)
         elif isinstance(event, ReservedSubscription):
             reserved.append(event)
         elif isinstance(event, PingReceived):
@@ -84,7 +91,29 @@ def summary(events: Iterable[SessionEvent]) -> Said:
             violation = event
         elif isinstance(event, VerdictWanted):
             wanted = event
-    return Said(list(added), list(cancelled), reserved, ready, ping, ponged, violation, wanted)
+    which = list(added), list(cancelled), reserved, ready, ping, ponged, violation, wanted
+    return Said(*which, _kept(added, over) if added and over else ())
+
+
+def _kept(added: Mapping[bytes, int], over: Mapping[bytes, int]) -> list[bytes]:
+    """What belongs to something that was added, and to something that was cancelled after that.
+
+    Args:
+        added, over: when that was said of each.
+    """
+    if min(added.values()) > max(over.values()):  # mostly: first less, then more
+        return []
+    kept: list[bytes] = []
+    above: list[tuple[bytes, float, int]] = []  # each begins with those before it
+    for prefix in sorted(added.keys() | over.keys()):
+        while above and not prefix.startswith(above[-1][0]):
+            above.pop()
+        _, first, last = above[-1] if above else (b"", inf, -1)
+        begin, end = added.get(prefix, inf), over.get(prefix, -1)
+        if begin < last or first < end:
+            kept.append(prefix)
+        above.append((prefix, min(first, begin), max(last, end)))
+    return kept
 
 
 def fault_of(violation: Violation) -> tuple[Reason, str]:

@@ -105,12 +105,13 @@ class Pump(Restoring):
         now: int,
         is_asked_for: bool = False,
         about: About | None = None,
+        kept: Collection[bytes] = (),
     ) -> None:
         """Send it the last values of what is new to it, as of message `due`.
 
         Args:
             above: only what was published after this message; -1 = all.
-            added: what is new.
+            added, kept: what is new; of that, what it has wanted all the time: nothing of it.
             wants: all that it wants, as it is at any time later.
             is_told, about: whether it is told where they begin and end, and of what they are.
             is_asked_for: whether it is sent all of what is new from `due` on, as it has asked for.
@@ -119,10 +120,9 @@ class Pump(Restoring):
             return
         if not member.blocked:
             self._block(member, self.front, 0, now)
-        if member.snapshots is None:
-            member.snapshots = Snapshots(wants)
-        due, snapshots = min(due, self.front), member.snapshots
-        snapshots.add(due, above, added, is_told=is_told, is_asked_for=is_asked_for, about=about)
+        member.snapshots = snapshots = member.snapshots or Snapshots(wants)
+        how = {"is_told": is_told, "is_asked_for": is_asked_for}
+        snapshots.add(min(due, self.front), above, added, **how, about=about, kept=kept)
         self.rouse(member, now)
 
     @property

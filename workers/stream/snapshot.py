@@ -171,9 +171,9 @@ class Snapshots:
         """Those of the member are in this collection from now on, and are the same."""
         self._subscriptions = subscriptions
 
-    def add_none(self, added: Collection[bytes]) -> None:
+    def add_none(self, added: Collection[bytes], kept: Iterable[bytes] = ()) -> None:
         """It wants this, too, and no last values of it: what waits for it is sent all the same."""
-        self._begin(added)
+        self._begin(added, kept)
 
     def add(
         self,
@@ -184,9 +184,10 @@ class Snapshots:
         is_told: bool,
         is_asked_for: bool = False,
         about: About | None = None,
+        kept: Iterable[bytes] = (),
     ) -> None:
-        """It wants this, too, from message `due` on."""
-        self._begin(added)
+        """It wants this, too, from message `due` on; `kept` of it all the time, by what is over."""
+        self._begin(added, kept)
         is_alone = len(self._subscriptions) == len(added) and not self._has_cancelled
         what = self._number, due, above, added
         snapshot = Snapshot(*what, is_alone=is_alone, is_told=is_told, about=about)
@@ -215,7 +216,7 @@ class Snapshots:
         for prefix in cancelled:
             self._remember(prefix)
 
-    def _begin(self, added: Collection[bytes]) -> None:
+    def _begin(self, added: Collection[bytes], kept: Iterable[bytes]) -> None:
         self.stored = None
         again = [prefix for prefix in added if prefix in self._born]
         if again:  # it was cancelled and subscribed to again at once
@@ -223,6 +224,9 @@ class Snapshots:
         self._number += 1
         for prefix in added:
             self._born[prefix] = self._number
+        for prefix in kept:
+            self._changes, self._has_cancelled = self._changes + 1, True
+            self._ended.setdefault(prefix, []).append((self._number - 1, self._number))
 
     def _remember(self, prefix: bytes) -> None:
         """Until when this was wanted, if that says something of what is to be sent.

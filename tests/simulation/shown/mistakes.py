@@ -23,6 +23,7 @@ from fanout.subscriber.past import StreamWithPast
 from fanout.subscriber.runs import Run
 from fanout.subscriber.shown import Shown
 from fanout.subscriber.stream import Stream
+from fanout.workers.connections import said
 from fanout.workers.connections.alike import Alike
 from fanout.workers.connections.due_values import DueValues
 from fanout.workers.connections.keyframe_requests import KeyframeRequests
@@ -37,6 +38,7 @@ from fanout.workers.stream.finding import Finding
 from fanout.workers.stream.judging import Judging
 from fanout.workers.stream.keyframes import Keyframes
 from fanout.workers.stream.replaying import Replaying
+from fanout.workers.stream.resting import Resting
 from fanout.workers.stream.showing import Showing
 from fanout.workers.stream.snapshot import Snapshot, Snapshots
 from fanout.workers.tail import Tail
@@ -216,6 +218,23 @@ def forget_what_covered_it(_original: Any, snapshots: Snapshots, prefix: bytes) 
     snapshots._born.pop(prefix, None)
 
 
+@replaces(said, "_kept")
+def repeat_what_was_wanted_all_the_time(_original: Any, _added: Any, _over: Any) -> list[bytes]:
+    return []
+
+
+@replaces(said, "_kept")
+def take_all_that_is_wanted_instead_as_wanted_before(
+    _original: Any, added: Any, over: Any
+) -> list[bytes]:
+    return [*added, *over]
+
+
+@replaces(Resting, "postpone")
+def wait_for_an_event_for_ever(_original: Any, _pump: Any, _member: Any) -> None:
+    """Its socket has room, so there is none."""
+
+
 # Where several want the same.
 
 
@@ -327,6 +346,15 @@ def take_what_was_shown_as_what_was_missed(
     _original: Any, stream: StreamWithPast, sequence: int, topic: bytes
 ) -> bool:
     return Stream._is_new(stream, sequence, topic)
+
+
+@replaces(Run, "take")
+def give_the_newest_first(
+    original: Any, run: Run, number: int, messages: Any, now: float, out: Any
+) -> None:
+    given: list[Any] = []
+    original(run, number, messages, now, given)
+    out += reversed(given)
 
 
 @replaces(Shown, "has")

@@ -159,7 +159,7 @@ class Viewer:
 
     def jump(self, first: int, target: int, front: int, lost: int, *, has_begun: bool) -> None:
         """It goes on at message `target`, for it was too far behind at `first` in the past."""
-        feed, due = self._feed, self._in_the_past
+        feed, due = self._feed, self._in_the_past(first)
         until = due.until
         require(feed.is_behind(first, front, BEHIND_MAX), f"it jumps from {first} at {front}")
         part = BEHIND_MAX * KEPT_PART
@@ -218,16 +218,18 @@ class Viewer:
         assert due is not None
         return due
 
-    @property
-    def _in_the_past(self) -> Due:
+    def _in_the_past(self, cursor: int) -> Due:
         """Of what it is sent; or was, if all that is left to pass is what it gets none of.
 
+        The next one may have begun before all of that is passed.
         Who is sent the newest of what comes is sent last values where that begins, though what was
         found of topics with keyframes may end behind that.
         """
-        if any(one.as_of is not None and one.is_open for one in self._dues):
+        begun = [one for one in self._dues if one.as_of is not None and one.is_open]
+        ended = [one for one in self._dues if one.ended >= 0]
+        if begun and (begun[0].lows or not ended or ended[-1].until < cursor):
             return self._showing
-        return next(one for one in reversed(self._dues) if one.ended >= 0)
+        return ended[-1]
 
     # What it gets.
 

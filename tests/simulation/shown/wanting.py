@@ -1,16 +1,20 @@
 """What a subscriber wants, from when up to when, and by what it was sent what there was before.
 
 Of a topic it is sent that once for each time in which it wants it without a break, whatever it
-subscribes to and cancels meanwhile: by what it had subscribed to when that time began.
+subscribes to and cancels meanwhile: by what it had subscribed to when that time began. What it says
+counts in that order, also where its worker reads it at once.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.simulation.violated import require
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from tests.simulation.shown.due import Due
 
@@ -40,13 +44,14 @@ class _Change:
     Args:
         number: of what was due by it.
         at: the message from which on it is.
+        is_wanted: whether it wants that prefix then.
         time: by the clock of the feed; FOREVER = not yet.
     """
 
     number: int
     at: int
-    added: Collection[bytes]
-    cancelled: Collection[bytes]
+    prefix: bytes
+    is_wanted: bool
     time: int = FOREVER
 
 
@@ -63,9 +68,14 @@ class Wanting:
         self.wants: set[bytes] = set()
         self.dues: list[Due] = []
         self.added: list[Sequence[bytes]] = []
-        self._before: list[tuple[bytes, ...]] = []  # what it wanted before each of these
+        self._covered: list[bool] = []  # whether nothing was new by each of these
+        self._said: deque[tuple[bytes, bool]] = deque()  # and not reported yet
         self._changes: list[_Change] = []
         self._known: dict[bytes, list[Time]] = {}
+
+    def say(self, prefix: bytes, *, is_wanted: bool) -> None:
+        """It has said that it wants this from now on, or does not any more."""
+        self._said.append((prefix, is_wanted))
 
     def change(
         self, at: int, added: Sequence[bytes], cancelled: Sequence[bytes], due: Due | None
@@ -76,18 +86,31 @@ class Wanting:
             due: what is due by what is new.
         """
         self._known.clear()
-        self._changes.append(_Change(len(self.dues), at, added, cancelled))
-        self.wants.difference_update(cancelled)
+        left = {**dict.fromkeys(cancelled, False), **dict.fromkeys(added, True)}
+        number, is_covered = len(self.dues), True
+        while left:
+            require(bool(self._said), f"nobody has said that it wants this, or not: {left}")
+            prefix, is_wanted = self._said.popleft()
+            if left.get(prefix) != is_wanted:
+                continue  # that was so
+            del left[prefix]
+            self._changes.append(_Change(number, at, prefix, is_wanted))
+            if is_wanted:
+                is_covered = is_covered and prefix.startswith((*self.wants,))
+                self.wants.add(prefix)
+            else:
+                self.wants.remove(prefix)
         if due is not None:
             self.dues.append(due)
             self.added.append(added)
-            self._before.append((*self.wants,))
-            self.wants.update(added)
+            self._covered.append(is_covered)
 
     def go_back(self, at: int) -> None:
         """What it has subscribed to first it gets from this message on, which was before."""
         self._known.clear()
-        self._changes[0].at = at
+        for change in self._changes:
+            if not change.number:
+                change.at = at
 
     def obey(self, time: int) -> None:
         """All that it has said is in force now."""
@@ -116,18 +139,17 @@ class Wanting:
 
     def is_covered(self, number: int) -> bool:
         """Whether nothing was new by what was due then."""
-        return all(one.startswith(self._before[number]) for one in self.added[number])
+        return self._covered[number]
 
     def _find(self, topic: bytes) -> list[Time]:
         found: list[Time] = []
         by: set[bytes] = set()
         for change in self._changes:
-            had_some = bool(by)
-            by.difference_update(change.cancelled)
-            if had_some and not by:
-                found[-1].end, found[-1].over = change.at, change.time
-            matching = [one for one in change.added if topic.startswith(one)]
-            if matching and not by:
+            if not topic.startswith(change.prefix):
+                continue
+            if change.is_wanted and not by:
                 found.append(Time(change.number, change.at))
-            by.update(matching)
+            (by.add if change.is_wanted else by.remove)(change.prefix)
+            if not by:
+                found[-1].end, found[-1].over = change.at, change.time
         return found

@@ -44,6 +44,7 @@ class Hello(NamedTuple):
     """What somebody says first; see `Viewer`."""
 
     said: bytes
+    wants: Sequence[bytes]
     level: int
     is_marked: bool
     asks: int | None
@@ -180,9 +181,9 @@ class ShownWorld(ShownSettling):
         asked, last = random_since(self.fate, self.writer.head, self.epoch) if asks else (b"", -1)
         said = hello(level, asked, is_marked=is_marked)
         wants = self.rng.sample(PREFIXES, 1 if asks else self.rng.choice((1, 1, 3)))
-        for prefix in wants if count == 1 else random_wants(self.fate, wants):
-            said += command(b"\x09SUBSCRIBE" + prefix)
-        return Hello(said, level, is_marked, last if asks else None, self.rng.choice(kinds))
+        wants = wants if count == 1 else random_wants(self.fate, wants)
+        said += b"".join(command(b"\x09SUBSCRIBE" + prefix) for prefix in wants)
+        return Hello(said, wants, level, is_marked, last if asks else None, self.rng.choice(kinds))
 
     def _greet(self, sock: FakeSocket, hello: Hello) -> None:
         subscriber = sock.descriptor
@@ -194,6 +195,8 @@ class ShownWorld(ShownSettling):
             is_plain=hello.kind is Kind.PLAIN,
         )
         viewer.asks = hello.asks
+        for prefix in hello.wants:
+            viewer.wanting.say(prefix, is_wanted=True)
         self._leaving[subscriber] = set()
         self.streams[subscriber] = Stream(viewer.take)
 
@@ -219,18 +222,33 @@ class ShownWorld(ShownSettling):
             prefix = self.rng.choice(PREFIXES)
             leaving, wants = self._leaving[subscriber], self.viewers[subscriber].wanting.wants
             if self.viewers[subscriber].asks is None and prefix not in leaving & wants:
-                leaving.discard(prefix)
-                self.sockets[subscriber].say(command(b"\x09SUBSCRIBE" + prefix))
+                self._say(subscriber, [(prefix, True)])
 
     def _cancel(self) -> None:
-        """What it has not said yet that it wants is not cancelled, nor the other way round."""
+        """What it has not said yet that it wants is not cancelled, nor the other way round.
+
+        It may want more, or less, of the same instead.
+        """
         if self.sockets:
-            subscriber = self.fate.choice(list(self.sockets))
-            wants = self.viewers[subscriber].wanting.wants - self._leaving[subscriber]
+            subscriber, fate = self.fate.choice(list(self.sockets)), self.fate
+            known = self.viewers[subscriber].wanting.wants
+            wants = known - self._leaving[subscriber]
             if wants:
-                prefix = self.fate.choice(sorted(wants))
-                self._leaving[subscriber].add(prefix)
-                self.sockets[subscriber].say(command(b"\x06CANCEL" + prefix))
+                prefix = fate.choice(sorted(wants))
+                verbs = [(prefix, False)]
+                others = [one for one in PREFIXES if one not in known and _overlap(one, prefix)]
+                if others and fate.random() < 0.5:
+                    verbs.insert(fate.choice((0, 1)), (fate.choice(others), True))
+                self._say(subscriber, verbs)
+
+    def _say(self, subscriber: int, verbs: Sequence[tuple[bytes, bool]]) -> None:
+        """It wants these from now on, or does not any more; all is said at once."""
+        leaving, wanting = self._leaving[subscriber], self.viewers[subscriber].wanting
+        for prefix, is_wanted in verbs:
+            (leaving.discard if is_wanted else leaving.add)(prefix)
+            wanting.say(prefix, is_wanted=is_wanted)
+        said = (command((b"\x06CANCEL", b"\x09SUBSCRIBE")[is_] + one) for one, is_ in verbs)
+        self.sockets[subscriber].say(b"".join(said))
 
     def _disconnect(self) -> None:
         if self.sockets:
@@ -289,3 +307,8 @@ class ShownWorld(ShownSettling):
         has_rest = self.streams[report.subscriber].is_in_message
         live = self.viewers[report.subscriber].live
         live.require_too_slow(front, self.now, has_rest=has_rest)
+
+
+def _overlap(one: bytes, other: bytes) -> bool:
+    """Whether some topics belong to both."""
+    return one.startswith(other) or other.startswith(one)

@@ -16,6 +16,7 @@ from tests.unit.workers.connections.test_alike import (
     ROOM,
     VALUES,
     Looks,
+    come,
     got,
     make,
     peer_of,
@@ -152,6 +153,22 @@ def test_who_is_sent_more_than_one_piece_is_behind_after_the_first() -> None:
         assert sent[0] == 1
         taking.settle(worker)
         assert got(one) == VALUES
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_what_is_wanted_all_the_time_does_not_come_again(*, is_first: bool) -> None:
+    """Said at once, and read at once: who cancels first wants it anew."""
+    with closing(make()) as taking:
+        (worker,) = taking.workers
+        one = come(taking, b"A")
+        session = one.session
+        for verb in ("subscribe", "cancel") if is_first else ("cancel", "subscribe"):
+            getattr(session, verb)(b"" if verb == "subscribe" else b"A")
+        one.say()
+        taking.settle(worker)
+
+        again = [value for value in VALUES if not (is_first and value[0].startswith(b"A"))]
+        assert sorted(got(one)) == sorted([*VALUES[:2], *again])
 
 
 def test_names_are_learned_when_somebody_connects() -> None:

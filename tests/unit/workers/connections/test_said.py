@@ -25,7 +25,7 @@ from fanout.zmtp.errors import Refusal, RemoteProtocolError
 
 
 def test_nothing_comes_to_nothing() -> None:
-    assert summary([]) == ([], [], [], None, None, False, None, None)
+    assert summary([]) == ([], [], [], None, None, False, None, None, ())
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,43 @@ def test_of_each_prefix_what_was_said_last_counts(
 ) -> None:
     said = summary(events)
     assert (said.added, said.cancelled) == (added, cancelled)
+
+
+def said_of(verbs: str) -> list[Any]:
+    """`+a` subscribes to that, `+a,b` to these at once, and `-a` cancels it."""
+    events: list[Any] = []
+    for verb in verbs.split():
+        prefixes = tuple(one.encode() for one in verb[1:].split(","))
+        if len(prefixes) > 1:
+            events.append(SubscribedAll(prefixes))
+        else:
+            events.append((Subscribed if verb[0] == "+" else Cancelled)(prefixes[0]))
+    return events
+
+
+@pytest.mark.parametrize(
+    ("verbs", "kept"),
+    [
+        ("+c -cc", ["cc"]),
+        ("-cc +c", []),
+        ("+cc -c", ["cc"]),  # and nothing else of it
+        ("-c +cc", []),
+        ("+c -d", []),
+        ("+c -cc +cc", ["cc"]),  # it goes on by the one that it lies within
+        ("-cc +cc", []),
+        ("+c -c", []),  # it was not there before
+        ("+c -c +cc", []),
+        ("+ca,cb,d -c", ["ca", "cb"]),
+        ("-c +ca,cb", []),
+        ("+cb -c +ca", ["cb"]),
+        ("+ca -caa -c +cb", ["ca", "caa"]),
+        ("+ -a -b", ["a", "b"]),
+    ],
+)
+def test_what_is_wanted_all_the_time_is_what_one_begins_before_the_other_ends(
+    verbs: str, kept: list[str]
+) -> None:
+    assert [*summary(said_of(verbs)).kept] == [one.encode() for one in kept]
 
 
 def test_all_else_is_there_in_its_order_or_as_it_was_said_last() -> None:

@@ -94,6 +94,27 @@ def test_a_topic_is_shown_once_whatever_is_cancelled_meanwhile(
     assert shown == shown_by
 
 
+@pytest.mark.parametrize(("topic", "is_covered"), [(b"xa", True), (b"xb", False)])
+@pytest.mark.parametrize("waits", [False, True])
+def test_what_is_wanted_all_the_time_is_shown_once(
+    topic: bytes, *, is_covered: bool, waits: bool
+) -> None:
+    """It has wanted `xa`, and still waits for that, or has got it; then it wants `x` instead."""
+    wants = {b"xa"}
+    snapshots = Snapshots(wants)
+    if waits:
+        snapshots.add(FRONT, -1, [b"xa"], is_told=False)
+    wants.symmetric_difference_update([b"xa", b"x"])
+    snapshots.cancel([b"xa"])
+    snapshots.add(FRONT, -1, [b"x"], is_told=False, kept=[b"xa"])
+
+    *before, last = snapshots.pending
+    assert not last.is_alone
+    assert snapshots.is_covered(last, topic) == is_covered
+    if before:
+        assert snapshots.is_covered(before[0], topic) == (not is_covered)
+
+
 @pytest.mark.parametrize(
     ("before", "is_covered"), [(b"", True), (b"x", True), (b"xa", True), (b"xabcd", False)]
 )
