@@ -103,9 +103,7 @@ class Run(Giving):
     def _give_rest(self, messages: Iterable[Message], out: list[Message]) -> None:
         for message in messages:
             key = self._key_of(message)
-            if self.last is not None and key <= self.last:
-                self.doubles += 1
-            else:
+            if not self._is_double(message, key):
                 self._give_at(message, key, out)
 
     def confirm(self, number: int) -> None:

@@ -353,6 +353,18 @@ def test_by_identity_what_was_held_back_is_given_when_its_line_is_lost() -> None
     assert [int(one.payload) for one in pair.merger.released(0.0)] == [4, 5]
 
 
+def test_by_identity_what_was_held_back_does_not_come_again_if_another_has_asked_for_it() -> None:
+    """It asks for what was missed, and may still bring what is older."""
+    pair = Pair()
+    pair.of(0, keyed(1))
+    assert pair.of(0, keyed(4, lag(2, 3)), keyed(5), keyed(6)) == []
+    pair.merger.order(1, is_unordered=True)
+    assert pair.of(1, keyed(5)) == [(5, False)]
+    pair.merger.end(0, 0.0)
+    assert [int(one.payload) for one in pair.merger.released(0.0)] == [4, 6]
+    assert pair.merger.doubles == 1
+
+
 def test_what_was_held_back_comes_before_what_another_line_brings_in_the_same_turn() -> None:
     two = Two()
     assert two.of(1, message(1)) == plain(1)
