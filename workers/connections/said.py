@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 class Said(NamedTuple):
     """What its events come to: of each prefix, what was said last.
 
+    What was subscribed to and is cancelled again at once was never wanted: it is in none of these.
+
     Args:
         kept: of what is added, what was wanted all the time: by something that was cancelled behind
             that.
@@ -76,9 +78,10 @@ def summary(events: Iterable[SessionEvent]) -> Said:
                 for prefix in event.prefixes:
                     cancelled.pop(prefix, None)
         elif isinstance(event, Cancelled):
-            cancelled[event.prefix] = None
             if added.pop(event.prefix, None) is None:
                 over.setdefault(event.prefix, at)
+            if event.prefix in over:
+                cancelled[event.prefix] = None
         elif isinstance(event, ReservedSubscription):
             reserved.append(event)
         elif isinstance(event, PingReceived):

@@ -179,3 +179,28 @@ def test_names_are_learned_when_somebody_connects() -> None:
         values: Any = worker.desk.replays.values
 
         assert sorted(values.alike._showing.names.places) == [topic for topic, _ in VALUES]
+
+
+def test_what_is_cancelled_at_once_takes_nothing_from_what_waits(taking: TakingOver) -> None:
+    """It was never wanted: so nothing of what others are to bring was sent by that."""
+    (worker,) = taking.workers
+    one = next(iter(taking.subscribers.values()))
+    member = peer_of(taking, one).member
+    send = member.send
+
+    def full(_data: bytes | memoryview) -> int:
+        raise BlockingIOError
+
+    member.send = full
+    one.session.subscribe(b"")
+    one.say()
+    taking.turn(worker)
+    one.session.subscribe(b"A")
+    one.session.cancel(b"A")
+    one.say()
+    taking.turn(worker)
+    member.send = send
+    worker.pump.have_room([member])
+    taking.settle(worker)
+
+    assert got(one) == VALUES

@@ -99,6 +99,19 @@ def asks(taking: TakingOver, *topics: bytes) -> tuple[list[int], list[dict[str, 
     return got(one)
 
 
+def test_what_is_cancelled_at_once_covers_nothing_of_what_was_missed(two: TakingOver) -> None:
+    publish(two, 20)
+    worker = two.workers[0]
+    one = two.connect([], worker)
+    for topic in (since(two, 14), b"", b"A"):
+        one.session.subscribe(topic)
+    one.session.cancel(b"A")
+    one.say()
+    two.turn(worker)
+    two.settle(worker)
+    assert got(one) == ([15, 16, 17, 18, 19], [])
+
+
 def test_the_last_that_it_has_is_not_sent_again(two: TakingOver) -> None:
     publish(two, 20)
 

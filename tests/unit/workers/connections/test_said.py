@@ -32,10 +32,14 @@ def test_nothing_comes_to_nothing() -> None:
     ("events", "added", "cancelled"),
     [
         ([Subscribed(b"a"), Subscribed(b"b")], [b"a", b"b"], []),
-        ([Subscribed(b"a"), Cancelled(b"a")], [], [b"a"]),
+        ([Cancelled(b"a")], [], [b"a"]),
+        ([Subscribed(b"a"), Cancelled(b"a")], [], []),
+        ([Subscribed(b"a"), Cancelled(b"a"), Subscribed(b"a")], [b"a"], []),
+        ([Cancelled(b"a"), Subscribed(b"a"), Cancelled(b"a")], [], [b"a"]),
+        ([Cancelled(b"a"), SubscribedAll((b"a", b"b")), Cancelled(b"a")], [b"b"], [b"a"]),
         ([Cancelled(b"a"), Subscribed(b"a")], [b"a"], []),
         ([Cancelled(b"a"), SubscribedAll((b"a", b"b"))], [b"a", b"b"], []),
-        ([SubscribedAll((b"a", b"b", b"c")), Cancelled(b"b")], [b"a", b"c"], [b"b"]),
+        ([SubscribedAll((b"a", b"b", b"c")), Cancelled(b"b")], [b"a", b"c"], []),
         (
             [SubscribedAll((b"a", b"b", b"c")), Subscribed(b"d"), SubscribedAll((b"e",))],
             [b"a", b"b", b"c", b"d", b"e"],
