@@ -45,11 +45,10 @@ def send_the_newest_first(original: Any, self: Sorting, picks: list[bytes], *enc
 
 
 @replaces(ReadSide, "_change")
-def act_before_the_report(
-    original: Any, self: ReadSide, peer: Any, added: list[bytes], cancelled: list[bytes]
-) -> None:
-    self._pump.change(peer.member, peer.session.subscriptions, added, cancelled, 0)
-    original(self, peer, added, cancelled)
+def act_before_the_report(original: Any, self: ReadSide, peer: Any, said: Any) -> None:
+    wants = peer.session.subscriptions
+    self._pump.change(peer.member, wants, said.added, said.cancelled, 0)
+    original(self, peer, said)
 
 
 @replaces(ReadSide, "_apply_changes")
