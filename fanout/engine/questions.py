@@ -237,8 +237,7 @@ class Questions:
         lost: list[Undelivered] = []
         try:
             lost += self._writer.untold.take()
-            named = {one.subscriber for one in lost}  # who was lost since we looked
-            return Outstanding(lost, [one for one in queued if one.subscriber not in named])
+            return Outstanding(lost, _without(queued, lost))  # who was lost since we looked
         except BaseException:
             self._writer.untold.put_back(lost)
             raise
@@ -266,3 +265,8 @@ class Questions:
         self._writer.refresh(REFRESH_TIMEOUT)
         # On the thread that writes: nobody comes or goes meanwhile, and no record is half-written.
         return self._writer.call(look)
+
+
+def _without(queued: Iterable[Undelivered], others: Iterable[Undelivered]) -> list[Undelivered]:
+    named = {one.subscriber for one in others}
+    return [one for one in queued if one.subscriber not in named]

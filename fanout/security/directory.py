@@ -90,7 +90,11 @@ class Directory:
         """What changes when a file comes, goes, or is written to."""
         try:
             with os.scandir(self._path) as entries:
-                files = [(one.name, one.stat()) for one in entries if one.name.endswith(".key")]
+                files = _keys_among(entries)
         except OSError:
             return (object(),)  # like nothing before: reading it says what is wrong
         return (*sorted((name, at.st_mtime_ns, at.st_size, at.st_ino) for name, at in files),)
+
+
+def _keys_among(entries: Iterable[os.DirEntry[str]]) -> list[tuple[str, os.stat_result]]:
+    return [(one.name, one.stat()) for one in entries if one.name.endswith(".key")]

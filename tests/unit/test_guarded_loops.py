@@ -2,8 +2,9 @@
 
 Python 3.13 compiles the jump at the end of some loops to where no `with` and no `try` holds any
 more. A signal that comes just there leaves the function past its `finally`, with its locks held:
-https://github.com/python/cpython/issues/130279. They are the loops with a condition and those
-that end with an `if`, where nothing but a function of their own keeps them apart from the block.
+https://github.com/python/cpython/issues/130279. They are the loops with a condition, those that
+end with an `if`, and comprehensions with one, where nothing but a function of their own keeps them
+apart from the block.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ INTERRUPTIONS = {"BaseException", "KeyboardInterrupt"}
 # Signals interrupt the main thread of users alone; none of these runs there.
 ON_THREADS_OF_OUR_OWN = {
     "fanout/coordinator/coordinator.py:_run",
+    "fanout/coordinator/interest.py:update",
     "fanout/coordinator/last_orders.py:let_deliver",
     "fanout/ingress/loop.py:_run",
     "fanout/reporting/loop_callback.py:__call__",
@@ -57,6 +59,8 @@ def within(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def ends_with_a_condition(node: ast.AST) -> bool:
+    if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp)):
+        return any(each.ifs for each in node.generators)
     if isinstance(node, ast.While):
         return not isinstance(node.test, ast.Constant)
     if not isinstance(node, (ast.For, ast.AsyncFor)):
@@ -94,7 +98,9 @@ def test_no_loop_of_a_user_lets_an_interruption_through() -> None:
         ("with lock:", "while some: take()", True),
         ("with lock:", "for one in some:\n   if one: take()", True),
         ("try:", "while some: take()", True),
+        ("with lock:", "took = [one for one in some if one]", True),
         ("with lock:", "for one in some: take()", False),
+        ("with lock:", "took = [one for one in some]", False),
         ("with lock:", "while True:\n   if one: break\n   take()", False),
         ("with suppress(KeyError):", "while some: take()", False),
         ("if some:", "while some: take()", False),

@@ -244,11 +244,15 @@ def test_a_question_that_is_too_long_is_answered() -> None:
 
 
 def test_maps_in_maps_of_any_depth_are_answered() -> None:
-    """In msgpack there are some that can be read, and not be shown any more."""
+    """In msgpack there are some that can be read, and not be shown any more.
+
+    What is too deep to be read differs: Python 3.13 reads as much JSON as a question may have.
+    """
     replies = replies_of(FakeView())
-    for nested in (in_json, in_msgpack):
-        codes = {replies.answer(nested(depth), FakeWatch()).error for depth in range(500, 1_100)}
-        assert codes == {"unknown", "not_understood"}
+    codes = {replies.answer(in_json(depth), FakeWatch()).error for depth in range(500, 8_000, 20)}
+    assert codes - {"not_understood"} == {"unknown"}
+    codes = {replies.answer(in_msgpack(depth), FakeWatch()).error for depth in range(500, 1_100)}
+    assert codes == {"unknown", "not_understood"}
 
 
 def in_json(depth: int) -> bytes:

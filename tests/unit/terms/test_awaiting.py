@@ -209,6 +209,7 @@ def test_a_verb_that_is_put_over_it_in_c_is_not() -> None:
     assert owner.found == [""]
 
 
+@pytest.mark.filterwarnings("ignore:functools.partial will be a method descriptor:FutureWarning")
 def test_a_verb_of_another_one_is_not() -> None:
     """What is called may call another one of its kind by C, and have no frame itself."""
     owner, other = Owner(), Owner()
