@@ -192,18 +192,15 @@ class Tails:
             head, position: where the next message goes.
         """
 
-        words = self._words
-        while True:  # as `_while_unchanged()`, in less time: it is looked at often
-            changes = words[at.H_HOLDS]
-            keep_order()
-            found = read_credit(words, at.H_CREDIT)
+        def look() -> Credit:
+            found = read_credit(self._words, at.H_CREDIT)
             for worker in range(len(self._slots)):
                 one = self._credit(worker, head, position)
                 if one is not FREE:  # as those mostly are who have nobody with a limit
                     found = one if found is FREE else least((found, one))
-            keep_order()
-            if words[at.H_HOLDS] == changes:
-                return found
+            return found
+
+        return self._while_unchanged(look)
 
     def _credit(self, worker: int, head: int, position: int) -> Credit:
         """What that worker allows for.
