@@ -84,9 +84,7 @@ class DueValues:
         above = -1
         if since is not None and is_same_run and not wishes.older:
             above = since.sequence
-        self._changes[peer] = _Change(
-            *(added, cancelled, is_shown, above, wishes.marks, about, kept)
-        )
+        self._changes[peer] = _Change(added, cancelled, is_shown, above, wishes.marks, about, kept)
         return is_shown or bool(added)
 
     def has_promised(self, peer: Peer) -> bool:
